@@ -1,0 +1,251 @@
+"""Entity clusters of a document: `doc.spans["entity_clusters_1"]`, ... and, for models, the same
+as flat index arrays over a batch."""
+
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from spacy.tokens import Doc, Span, SpanGroup
+
+from .errors import Warnings
+
+DEFAULT_PREFIX = "entity_clusters"
+UNKNOWN_TYPE = 0
+
+
+class EntityCluster:
+    """All mentions of one entity: a view of a span group of a document.
+
+    key (str): The key of the span group in `doc.spans`.
+    group (SpanGroup): The mentions.
+    """
+
+    __slots__ = ("group", "key")
+
+    def __init__(self, key: str, group: SpanGroup) -> None:
+        self.key = key
+        self.group = group
+
+    @property
+    def mentions(self) -> list[Span]:
+        """The mentions, in the order of the span group."""
+        return list(self.group)
+
+    @property
+    def text(self) -> str:
+        """The canonical name: the group's attribute "name", or else its longest mention."""
+        name = self.group.attrs.get("name")
+        return name or max((span.text for span in self.group), key=len, default="")
+
+    @property
+    def label(self) -> str:
+        """The entity type: the label of most mentions (of the first such, in a draw)."""
+        counts = Counter(span.label_ for span in self.group)
+        return max(counts, key=counts.__getitem__, default="")
+
+    @property
+    def names(self) -> list[str]:
+        """The surface form of each mention: the group's attribute "names" if it is given, which
+        keeps the spelling of a source whose tokenisation changed it, or else the spans' texts."""
+        return self.group.attrs.get("names") or [span.text for span in self.group]
+
+    def __repr__(self) -> str:
+        return f"EntityCluster({self.key!r}, {self.text!r}, {len(self.group)} mentions)"
+
+
+def cluster_key(prefix: str, number: int) -> str:
+    """The key in `doc.spans` of the cluster with that number (from 1)."""
+    return f"{prefix}_{number}"
+
+
+def get_clusters(doc: Doc, prefix: str = DEFAULT_PREFIX) -> list[EntityCluster]:
+    """The entity clusters of a document, in the order of their numbers. Span groups whose suffix
+    is not a number are something else's and are left alone.
+
+    doc (Doc): The document.
+    prefix (str): What the keys start with, before "_1", "_2", ...
+    RETURNS (list[EntityCluster]): The clusters, also those without mentions.
+    """
+    numbered = []
+    for key in doc.spans:
+        head, _, suffix = key.rpartition("_")
+        if head == prefix and suffix.isdecimal():
+            numbered.append((int(suffix), key))
+    return [EntityCluster(key, doc.spans[key]) for _, key in sorted(numbered)]
+
+
+def set_clusters(
+    doc: Doc, clusters: Iterable[Iterable[Span]], prefix: str = DEFAULT_PREFIX
+) -> list[SpanGroup]:
+    """Replace the entity clusters of a document.
+
+    doc (Doc): The document.
+    clusters (Iterable[Iterable[Span]]): The mentions of each cluster.
+    prefix (str): What the keys start with.
+    RETURNS (list[SpanGroup]): The new groups, for attributes to be set on.
+    """
+    for cluster in get_clusters(doc, prefix):
+        del doc.spans[cluster.key]
+    groups = []
+    for number, mentions in enumerate(clusters, start=1):
+        key = cluster_key(prefix, number)
+        doc.spans[key] = SpanGroup(doc, name=key, spans=list(mentions))
+        groups.append(doc.spans[key])
+    return groups
+
+
+def copy_clusters(source: Doc, target: Doc, prefix: str = DEFAULT_PREFIX) -> None:
+    """Copy the entity clusters of one document to another of the same text. A mention that ends
+    inside a token of the target is widened to whole tokens, so that no mention is lost.
+
+    source (Doc): The document to copy from.
+    target (Doc): The document to copy to; its groups of the same keys are replaced.
+    prefix (str): What the keys start with.
+    """
+    for cluster in get_clusters(source, prefix):
+        spans = []
+        for span in cluster.mentions:
+            copied = target.char_span(
+                span.start_char,
+                span.end_char,
+                label=span.label_,
+                kb_id=span.kb_id_,
+                alignment_mode="expand",
+            )
+            if copied is not None:
+                spans.append(copied)
+        target.spans[cluster.key] = SpanGroup(
+            target, name=cluster.key, attrs=dict(cluster.group.attrs), spans=spans
+        )
+
+
+def describe(doc: Doc) -> str:
+    """Name a document in a message: by its title if it has one, else by its beginning."""
+    title = doc.user_data.get("title")
+    if title:
+        return f"the document '{title}'"
+    start = " ".join(doc.text[:60].split())
+    return f"the document '{start}{'...' if len(doc.text) > 60 else ''}'"
+
+
+@dataclass(frozen=True)
+class ClusterBatch:
+    """The entity clusters of a batch of documents as flat index arrays (int64). Entities and
+    mentions are numbered through the whole batch; entities without mentions are left out.
+
+    keys (list[str]): [N] The key in `doc.spans` of each entity.
+    mention_entity (np.ndarray): [M] The entity of each mention.
+    mention_start (np.ndarray): [M] Its first token, counted within its document.
+    mention_end (np.ndarray): [M] The token after its last.
+    mention_sentence (np.ndarray): [M] The sentence it starts in, counted within its document.
+    entity_doc (np.ndarray): [N] The document of each entity.
+    entity_slot (np.ndarray): [N] The entity's place among those of its document, from 0.
+    entity_type (np.ndarray): [N] The entity's type; 0 for one not seen in training.
+    pair_head (np.ndarray): [P] The head entity of each candidate pair.
+    pair_tail (np.ndarray): [P] Its tail entity.
+    n_docs (int): The number of documents.
+    """
+
+    keys: list[str]
+    mention_entity: np.ndarray
+    mention_start: np.ndarray
+    mention_end: np.ndarray
+    mention_sentence: np.ndarray
+    entity_doc: np.ndarray
+    entity_slot: np.ndarray
+    entity_type: np.ndarray
+    pair_head: np.ndarray
+    pair_tail: np.ndarray
+    n_docs: int
+
+    @property
+    def max_entities(self) -> int:
+        """The largest number of entities in one document."""
+        return int(self.entity_slot.max()) + 1 if len(self.entity_slot) else 0
+
+    @property
+    def mention_doc(self) -> np.ndarray:
+        """[M] The document of each mention."""
+        return self.entity_doc[self.mention_entity]
+
+    @property
+    def pair_doc(self) -> np.ndarray:
+        """[P] The document of each pair."""
+        return self.entity_doc[self.pair_head]
+
+    @classmethod
+    def from_docs(
+        cls,
+        docs: Sequence[Doc],
+        *,
+        prefix: str = DEFAULT_PREFIX,
+        entity_types: Sequence[str] = (),
+        max_pairs: int | None = None,
+    ) -> "ClusterBatch":
+        """Read the clusters of documents.
+
+        docs (Sequence[Doc]): The documents.
+        prefix (str): What the clusters' keys start with.
+        entity_types (Sequence[str]): The known types; the first becomes 1.
+        max_pairs (Optional[int]): Keep at most that many pairs of a document, those whose
+            mentions stand nearest to each other, and warn. None keeps all.
+        RETURNS (ClusterBatch): The index arrays.
+        """
+        type_ids = {label: i for i, label in enumerate(entity_types, start=UNKNOWN_TYPE + 1)}
+        keys: list[str] = []
+        entities: list[tuple[int, int, int]] = []
+        mentions: list[tuple[int, int, int, int]] = []
+        pairs = [np.zeros((2, 0), dtype=np.int64)]
+        for doc_index, doc in enumerate(docs):
+            sentences = _sentence_of_token(doc)
+            first, first_mention = len(entities), len(mentions)
+            clusters = [c for c in get_clusters(doc, prefix) if len(c.group)]
+            for slot, cluster in enumerate(clusters):
+                for span in cluster.group:
+                    mentions.append(
+                        (len(entities), span.start, span.end, int(sentences[span.start]))
+                    )
+                type_id = type_ids.get(cluster.label, UNKNOWN_TYPE)
+                entities.append((doc_index, slot, type_id))
+                keys.append(cluster.key)
+            doc_pairs = _ordered_pairs(len(clusters))
+            if max_pairs is not None and doc_pairs.shape[1] > max_pairs:
+                warnings.warn(
+                    Warnings.DW01.format(
+                        doc=describe(doc), n_pairs=doc_pairs.shape[1], max_pairs=max_pairs
+                    ),
+                    stacklevel=2,
+                )
+                own = np.array(mentions[first_mention:], dtype=np.int64)
+                doc_pairs = _nearest_pairs(doc_pairs, own[:, 0] - first, own[:, 1], max_pairs)
+            pairs.append(doc_pairs + first)
+        entity_rows = np.array(entities, dtype=np.int64).reshape(-1, 3).T
+        mention_rows = np.array(mentions, dtype=np.int64).reshape(-1, 4).T
+        pair_head, pair_tail = np.concatenate(pairs, axis=1)
+        return cls(keys, *mention_rows, *entity_rows, pair_head, pair_tail, n_docs=len(docs))
+
+
+def _sentence_of_token(doc: Doc) -> np.ndarray:
+    if not doc.has_annotation("SENT_START"):
+        return np.zeros(len(doc), dtype=np.int64)
+    starts = doc.to_array("SENT_START") == 1
+    return np.maximum(np.cumsum(starts) - 1, 0)
+
+
+def _ordered_pairs(n_entities: int) -> np.ndarray:
+    heads, tails = np.divmod(np.arange(n_entities * n_entities), max(n_entities, 1))
+    return np.stack([heads, tails])[:, heads != tails]
+
+
+def _nearest_pairs(
+    pairs: np.ndarray, mention_entity: np.ndarray, mention_start: np.ndarray, limit: int
+) -> np.ndarray:
+    """Keep the pairs with the smallest distance in tokens between any two of their mentions, in
+    their former order; mentions are sorted by entity."""
+    distance = np.abs(mention_start[:, None] - mention_start[None, :])
+    bounds = np.flatnonzero(np.diff(mention_entity, prepend=-1))
+    distance = np.minimum.reduceat(np.minimum.reduceat(distance, bounds, axis=0), bounds, axis=1)
+    nearest = np.argsort(distance[pairs[0], pairs[1]], kind="stable")[:limit]
+    return pairs[:, np.sort(nearest)]

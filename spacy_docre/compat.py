@@ -1,0 +1,13 @@
+"""Optional dependencies."""
+
+try:
+    from spacy_transformers.data_classes import HFObjects
+    from spacy_transformers.layers.hf_shim import HFShim
+    from spacy_transformers.layers.transformer_model import huggingface_from_pretrained
+
+    has_transformers = True
+except ImportError:
+    HFObjects = HFShim = huggingface_from_pretrained = None
+    has_transformers = False
+
+__all__ = ["HFObjects", "HFShim", "has_transformers", "huggingface_from_pretrained"]

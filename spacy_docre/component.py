@@ -1,0 +1,312 @@
+"""The pipeline component that extracts relations between entity clusters."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import torch
+from spacy.errors import Errors as SpacyErrors
+from spacy.language import Language
+from spacy.pipeline import TrainablePipe
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from thinc.api import Model, Optimizer, set_dropout_rate
+from torch import Tensor
+
+from .clusters import DEFAULT_PREFIX, ClusterBatch, copy_clusters, describe, get_clusters
+from .decoding import PairScores, decode, split_by_doc
+from .errors import DocreError, Errors
+from .models.encoding import HeadOutput, Targets
+from .models.relation_model import EncoderInput, loss_and_gradients
+from .relation import DEFAULT_ATTR, get_relations, install_extension, set_relations
+from .targets import gold_labels
+from .training import PartwiseAdamW
+
+
+class DocRelationExtractor(TrainablePipe):
+    """Classifies every ordered pair of a document's entities into relation types.
+
+    The entities are the clusters `doc.spans[f"{prefix}_1"]`, ...; the relations are written to
+    `doc._.relations`. A document with fewer than two entities gets an empty list.
+
+    nlp (Language): The pipeline.
+    model (Model[tuple[list[Doc], ClusterBatch], HeadOutput]): The model, usually
+        "spacy-docre.RelationModel.v1".
+    name (str): The component's name.
+    prefix (str): What the clusters' keys in `doc.spans` start with.
+    attr (str): The name of the extension attribute that holds the relations.
+    threshold (float): A relation is set if its score is greater.
+    max_labels (int): The most relation types that one pair can have.
+    max_pairs (Optional[int]): Classify at most that many pairs of a document, the ones whose
+        mentions are nearest, and warn. None sets no limit.
+    max_batch_items (int): At inference, tokens (padding included) that go through the model at
+        once; documents of similar length go together.
+    use_gold_clusters (bool): In training, give predicted documents that have no clusters those of
+        the reference, so that any corpus reader will do.
+    scorer (Optional[Callable]): The scoring method.
+    """
+
+    def __init__(
+        self,
+        nlp: Language,
+        model: Model[EncoderInput, HeadOutput],
+        name: str = "doc_relation_extractor",
+        *,
+        prefix: str = DEFAULT_PREFIX,
+        attr: str = DEFAULT_ATTR,
+        threshold: float = 0.5,
+        max_labels: int = 4,
+        max_pairs: int | None = None,
+        max_batch_items: int = 8192,
+        use_gold_clusters: bool = True,
+        scorer: Callable | None = None,
+    ) -> None:
+        _check_at_least_1(
+            max_labels=max_labels, max_pairs=max_pairs, max_batch_items=max_batch_items
+        )
+        if not 0 <= threshold <= 1:
+            raise DocreError(
+                Errors.D020.format(setting="threshold", condition="in 0..1", value=threshold)
+            )
+        install_extension(attr)
+        self.vocab = nlp.vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self._process = os.getpid()
+        self.cfg: dict[str, Any] = {
+            "labels": [],
+            "entity_types": [],
+            "prefix": prefix,
+            "attr": attr,
+            "threshold": threshold,
+            "max_labels": max_labels,
+            "max_pairs": max_pairs,
+            "max_batch_items": max_batch_items,
+            "use_gold_clusters": use_gold_clusters,
+        }
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The relation types, in the order of the model's logits."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> list[str]:
+        """The relation types as `spacy init labels` saves them and `initialize` reads them."""
+        return list(self.cfg["labels"])
+
+    def add_label(self, label: str) -> int:
+        """Add a relation type, before the model is initialised.
+
+        label (str): The relation type.
+        RETURNS (int): 0 if it was there already, 1 otherwise.
+        RAISES (DocreError): If the model is initialised: its output cannot grow.
+        """
+        if not isinstance(label, str):
+            raise ValueError(SpacyErrors.E187)
+        if label in self.cfg["labels"]:
+            return 0
+        if self._is_initialized:
+            raise DocreError(
+                Errors.D008.format(label=label, name=self.name, n_labels=len(self.labels))
+            )
+        self.cfg["labels"].append(label)
+        self.vocab.strings.add(label)
+        return 1
+
+    def predict(self, docs: Iterable[Doc]) -> list[PairScores]:
+        """Score all candidate pairs of documents, without modifying them.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (list[PairScores]): The scores of each document.
+        """
+        self._use_one_thread_in_worker()
+        docs = list(docs)
+        scores = [PairScores.empty(len(self.labels))] * len(docs)
+        for indices in self._batches_by_length(docs):
+            batch = [docs[i] for i in indices]
+            clusters = self._read_clusters(batch)
+            output = self.model.predict((batch, clusters))
+            batch_scores = output.scores().float().cpu().numpy()
+            for i, doc_scores in zip(indices, split_by_doc(clusters, batch_scores), strict=True):
+                scores[i] = doc_scores
+        return scores
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[PairScores]) -> None:
+        """Write the relations of documents: each pair's best types above the threshold, sorted by
+        score.
+
+        docs (Iterable[Doc]): The documents to modify.
+        scores (Sequence[PairScores]): What `predict` returned.
+        """
+        for doc, doc_scores in zip(docs, scores, strict=True):
+            relations = decode(
+                doc_scores,
+                self.labels,
+                threshold=self.cfg["threshold"],
+                max_labels=self.cfg["max_labels"],
+            )
+            set_relations(doc, relations, attr=self.cfg["attr"])
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from a batch of examples. A batch without a pair whose relations are known changes
+        nothing.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): The dropout rate of the model's Thinc layers.
+        sgd (Optional[Optimizer]): The optimizer; None only adds up gradients.
+        losses (Optional[dict[str, float]]): The losses so far, by component; updated.
+        RETURNS (dict[str, float]): The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "DocRelationExtractor.update")
+        self._prepare(examples)
+        docs = [eg.predicted for eg in examples]
+        clusters = self._read_clusters(docs)
+        if not len(clusters.pair_head):
+            return losses
+        set_dropout_rate(self.model, drop)
+        output, backprop = self.model.begin_update((docs, clusters))
+        loss, gradients = self.get_loss(examples, (clusters, output))
+        backprop(gradients)
+        if sgd is not None:
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: tuple[ClusterBatch, HeadOutput]
+    ) -> tuple[float, list[Tensor]]:
+        """The loss of the head, and its gradients.
+
+        examples (Iterable[Example]): The batch.
+        scores (tuple[ClusterBatch, HeadOutput]): The clusters that the model read, and its output.
+        RETURNS (tuple[float, list[Tensor]]): The loss, and its gradient for each of the output's
+            tensors.
+        """
+        clusters, output = scores
+        validate_examples(examples, "DocRelationExtractor.get_loss")
+        labels, mask = gold_labels(
+            list(examples),
+            clusters,
+            self.labels,
+            name=self.name,
+            prefix=self.cfg["prefix"],
+            attr=self.cfg["attr"],
+        )
+        device = output.logits.device
+        targets = Targets(torch.from_numpy(labels).to(device), torch.from_numpy(mask).to(device))
+        return loss_and_gradients(self.model.get_ref("head"), output, targets)
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Apply the gradients.
+
+        sgd (Optimizer): The optimizer. A `PartwiseAdamW` gives encoder and head learning rates of
+            their own.
+        """
+        if isinstance(sgd, PartwiseAdamW):
+            sgd.update_parts(self.model.get_ref("encoder"), self.model.get_ref("head"))
+        else:
+            self.model.finish_update(sgd)
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> None:
+        """Collect the labels and build the model.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives a representative sample.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Sequence[str]]): The relation types, for example from a file that
+            `spacy init labels` made. None takes those of the examples, sorted.
+        RAISES (DocreError): If there is no label.
+        """
+        validate_get_examples(get_examples, "DocRelationExtractor.initialize")
+        found_labels: set[str] = set()
+        found_types: set[str] = set()
+        for eg in get_examples():
+            relations = get_relations(eg.reference, attr=self.cfg["attr"])
+            found_labels.update(relation.label for relation in relations)
+            clusters = get_clusters(eg.reference, self.cfg["prefix"])
+            found_types.update(cluster.label for cluster in clusters if len(cluster.group))
+        for label in sorted(found_labels) if labels is None else labels:
+            self.add_label(label)
+        if not self.labels:
+            raise DocreError(Errors.D005.format(name=self.name, attr=self.cfg["attr"]))
+        self.cfg["entity_types"] = sorted(found_types)
+        sample = list(islice(get_examples(), 4))
+        self._prepare(sample)
+        docs = [eg.predicted for eg in sample]
+        for layer in self.model.layers:
+            _set_dim_if_open(layer, "nT", len(self.cfg["entity_types"]) + 1)
+        _set_dim_if_open(self.model.get_ref("head"), "nO", len(self.labels))
+        self.model.initialize(X=(docs, self._read_clusters(docs)))
+
+    @property
+    def _is_initialized(self) -> bool:
+        return bool(self.model.get_ref("output_layer").has_dim("nI"))
+
+    def _use_one_thread_in_worker(self) -> None:
+        # A process forked by `nlp.pipe(n_process=...)` inherits PyTorch's thread pool without its
+        # threads and would wait for them for ever. The workers are the parallelism there.
+        if os.getpid() != self._process:
+            torch.set_num_threads(1)
+            self._process = os.getpid()
+
+    def _prepare(self, examples: Sequence[Example]) -> None:
+        for eg in examples:
+            if eg.predicted.text != eg.reference.text:
+                raise DocreError(Errors.D007.format(doc=describe(eg.reference), name=self.name))
+            if self.cfg["use_gold_clusters"] and not get_clusters(eg.predicted, self.cfg["prefix"]):
+                copy_clusters(eg.reference, eg.predicted, self.cfg["prefix"])
+
+    def _read_clusters(self, docs: Sequence[Doc]) -> ClusterBatch:
+        return ClusterBatch.from_docs(
+            docs,
+            prefix=self.cfg["prefix"],
+            entity_types=self.cfg["entity_types"],
+            max_pairs=self.cfg["max_pairs"],
+        )
+
+    def _batches_by_length(self, docs: Sequence[Doc]) -> Iterator[list[int]]:
+        """The documents that have pairs, in parts of similar length and bounded size."""
+        with_pairs = [
+            i
+            for i, doc in enumerate(docs)
+            if sum(bool(len(c.group)) for c in get_clusters(doc, self.cfg["prefix"])) > 1
+        ]
+        batch: list[int] = []
+        for i in sorted(with_pairs, key=lambda i: len(docs[i])):
+            if batch and len(docs[i]) * (len(batch) + 1) > self.cfg["max_batch_items"]:
+                yield batch
+                batch = []
+            batch.append(i)
+        if batch:
+            yield batch
+
+
+def _set_dim_if_open(layer: Model, name: str, size: int) -> None:
+    if layer.has_dim(name) is None:
+        layer.set_dim(name, size)
+
+
+def _check_at_least_1(**settings: int | None) -> None:
+    for setting, value in settings.items():
+        if value is not None and value < 1:
+            raise DocreError(
+                Errors.D020.format(setting=setting, condition="at least 1", value=value)
+            )

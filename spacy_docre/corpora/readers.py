@@ -1,0 +1,77 @@
+"""The corpus reader that keeps entity clusters and relations."""
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from spacy.language import Language
+from spacy.tokens import Doc, DocBin
+from spacy.training import Corpus, Example
+from spacy.training.corpus import walk_corpus
+
+from ..clusters import DEFAULT_PREFIX, copy_clusters, get_clusters
+from ..errors import DocreError, Errors
+from ..relation import DEFAULT_ATTR, has_relations, install_extension
+
+
+def create_gold_cluster_corpus(
+    path: str | Path,
+    *,
+    prefix: str = DEFAULT_PREFIX,
+    attr: str = DEFAULT_ATTR,
+    limit: int = 0,
+    shuffle: bool = False,
+    augmenter: Callable[[Language, Example], Iterator[Example]] | None = None,
+) -> "GoldClusterCorpus":
+    """The reader "spacy-docre.GoldClusterCorpus.v1"; see `GoldClusterCorpus`."""
+    return GoldClusterCorpus(
+        path, prefix=prefix, attr=attr, limit=limit, shuffle=shuffle, augmenter=augmenter
+    )
+
+
+class GoldClusterCorpus(Corpus):
+    """Reads `.spacy` files as `spacy.Corpus.v1` does, and gives the predicted documents the gold
+    entity clusters and sentence boundaries, which spaCy's own reader leaves out. Documents are
+    never cut, so that no cluster is torn apart.
+
+    path (Union[str, Path]): A file or directory.
+    prefix (str): What the clusters' keys in `doc.spans` start with.
+    attr (str): The name of the extension attribute that holds the relations.
+    limit (int): Read at most that many documents; 0 sets no limit.
+    shuffle (bool): Shuffle the documents on each reading.
+    augmenter (Optional[Callable]): Data augmentation as for `spacy.Corpus.v1`.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        prefix: str = DEFAULT_PREFIX,
+        attr: str = DEFAULT_ATTR,
+        limit: int = 0,
+        shuffle: bool = False,
+        augmenter: Callable[[Language, Example], Iterator[Example]] | None = None,
+    ) -> None:
+        super().__init__(path, limit=limit, shuffle=shuffle, augmenter=augmenter)
+        install_extension(attr)
+        self.prefix = prefix
+        self.attr = attr
+
+    def _make_example(self, nlp: Language, reference: Doc, gold_preproc: bool) -> Example:
+        example = super()._make_example(nlp, reference, gold_preproc)
+        copy_clusters(reference, example.predicted, self.prefix)
+        copy_sentences(reference, example.predicted)
+        return example
+
+
+def copy_sentences(source: Doc, target: Doc) -> None:
+    """Copy the sentence boundaries of one document to another of the same text, as far as its
+    tokens start where sentences do.
+
+    source (Doc): The document to copy from; without boundaries, nothing is changed.
+    target (Doc): The document to copy to.
+    """
+    if source.has_annotation("SENT_START"):
+        starts = {sent.start_char for sent in source.sents}
+        for token in target:
+            token.is_sent_start = token.idx in starts

@@ -1,0 +1,83 @@
+"""From the scores of pairs to relations."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .clusters import ClusterBatch
+from .relation import Relation
+
+
+@dataclass(frozen=True)
+class PairScores:
+    """What the model says about one document.
+
+    keys (list[str]): [n] The keys in `doc.spans` of its entities.
+    pair_head (np.ndarray): [P] int64. The head entity of each pair.
+    pair_tail (np.ndarray): [P] int64. Its tail entity.
+    scores (np.ndarray): [P, R] float32. The confidence in each relation type, in 0..1.
+    """
+
+    keys: list[str]
+    pair_head: np.ndarray
+    pair_tail: np.ndarray
+    scores: np.ndarray
+
+    @classmethod
+    def empty(cls, n_labels: int) -> "PairScores":
+        """The scores of a document without pairs."""
+        none = np.zeros(0, dtype=np.int64)
+        return cls([], none, none, np.zeros((0, n_labels), dtype=np.float32))
+
+
+def split_by_doc(clusters: ClusterBatch, scores: np.ndarray) -> Iterator[PairScores]:
+    """Divide the scores of a batch among its documents.
+
+    clusters (ClusterBatch): The batch.
+    scores (np.ndarray): [P, R] float32. The scores of its pairs.
+    YIELDS (PairScores): The scores of each document.
+    """
+    docs = np.arange(clusters.n_docs + 1)
+    entity_bounds = np.searchsorted(clusters.entity_doc, docs)
+    pair_bounds = np.searchsorted(clusters.pair_doc, docs)
+    for doc in range(clusters.n_docs):
+        first, last = entity_bounds[doc], entity_bounds[doc + 1]
+        pairs = slice(pair_bounds[doc], pair_bounds[doc + 1])
+        yield PairScores(
+            clusters.keys[first:last],
+            clusters.pair_head[pairs] - first,
+            clusters.pair_tail[pairs] - first,
+            scores[pairs],
+        )
+
+
+def decode(
+    pairs: PairScores, labels: Sequence[str], *, threshold: float, max_labels: int
+) -> list[Relation]:
+    """The relations of a document: of each pair the `max_labels` best types, as far as their
+    scores are greater than the threshold.
+
+    pairs (PairScores): The document's scores.
+    labels (Sequence[str]): The relation types.
+    threshold (float): The score that a relation must exceed.
+    max_labels (int): The most types that one pair can have.
+    RETURNS (list[Relation]): The relations, best first.
+    """
+    scores = pairs.scores
+    if max_labels < scores.shape[1]:
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :max_labels]
+        kept = np.zeros_like(scores)
+        np.put_along_axis(kept, best, np.take_along_axis(scores, best, axis=1), axis=1)
+        scores = kept
+    rows, columns = np.nonzero(scores > threshold)
+    order = np.argsort(-scores[rows, columns], kind="stable")
+    return [
+        Relation(
+            pairs.keys[pairs.pair_head[row]],
+            labels[column],
+            pairs.keys[pairs.pair_tail[row]],
+            float(scores[row, column]),
+        )
+        for row, column in zip(rows[order], columns[order], strict=True)
+    ]

@@ -1,0 +1,109 @@
+"""Every message that a user can meet, under a code that can be searched for."""
+
+from spacy.errors import ErrorsWithCodes
+
+
+class DocreError(ValueError):
+    """Base class of the errors that this package raises about its input."""
+
+
+class Errors(metaclass=ErrorsWithCodes):
+    D001 = (
+        "The extension attribute `doc._.{attr}` already exists and is not spacy-docre's. Another "
+        "package has set it: give this component a name of its own, for example "
+        '`config={{"attr": "doc_relations"}}` in `nlp.add_pipe`, or remove the other extension.'
+    )
+    D002 = (
+        "A relation must be a Relation or a mapping with the keys 'head', 'label' and 'tail' "
+        "(strings) and optionally 'score' and 'evidence', but got: {value}"
+    )
+    D003 = (
+        "The relation {relation} is not bound to a document, so its spans cannot be looked up. "
+        "Read it from the document's attribute (`doc._.relations`)."
+    )
+    D004 = (
+        "The relation {relation} names the entity cluster '{key}', but the document has no "
+        "`doc.spans['{key}']`."
+    )
+    D005 = (
+        "No relation label was found for the component '{name}': the training data hold no "
+        "relations under `doc._.{attr}`. Check the corpus with `python -m spacy_docre debug-data`, "
+        "use the reader 'spacy-docre.GoldClusterCorpus.v1', or give `labels` in "
+        "[initialize.components.{name}]."
+    )
+    D006 = (
+        "The training data hold the relation label '{label}' in {doc}, which is not among the "
+        "{n_labels} labels of the component '{name}'. Initialise the component on data (or a "
+        "labels file) that hold all labels."
+    )
+    D007 = (
+        "The texts of the predicted and the reference document differ in {doc}: the component "
+        "'{name}' aligns them by character offsets and needs equal texts."
+    )
+    D008 = (
+        "The relation label '{label}' cannot be added to the component '{name}': its model is "
+        "already initialised with {n_labels} labels. Add labels before `nlp.initialize`, or train "
+        "a new model."
+    )
+    D009 = (
+        "The relation ({head}, {label}, {tail}) of {doc} names the cluster '{key}', but "
+        "`reference.spans` has no such group. Check the corpus with "
+        "`python -m spacy_docre debug-data`."
+    )
+    D010 = (
+        "The encoder '{name}' cannot be used: its window is {window} wordpieces, but it needs at "
+        "least {minimum} and at most {maximum} (the length that the model was trained for). Change "
+        "`window` in [components.doc_relation_extractor.model.encoder]."
+    )
+    D011 = (
+        "The overlap of the encoder's windows (`stride` = {stride}) must be at least 0 and less "
+        "than the {capacity} wordpieces that a window holds."
+    )
+    D012 = (
+        "The model has not been initialised, so there is nothing to run or to save. Call "
+        "`nlp.initialize(get_examples)` or load a trained pipeline."
+    )
+    D013 = (
+        "The head received vectors of width {width}, but was built for {expected}. Was the encoder "
+        "replaced after training?"
+    )
+    D014 = "{path}: document {index} ('{title}'), field '{field}': {reason}"
+    D015 = "{path}: {reason}"
+    D016 = (
+        "The width of the pair representation ({width}) must be a multiple of the block size "
+        "({block}) of the grouped bilinear classifier."
+    )
+    D017 = (
+        "{path} holds no document with both entity clusters and relations. The reader "
+        "'spacy-docre.GoldClusterCorpus.v1' expects clusters under `doc.spans['{prefix}_1']`, ... "
+        "and relations under `doc._.{attr}`, saved with `DocBin(store_user_data=True)`."
+    )
+    D018 = (
+        "The label '{label}' is not among the relation names of {path}, so it cannot be written "
+        "in the DocRED format."
+    )
+    D019 = (
+        "The pipeline {path} has no component of the factory 'doc_relation_extractor'. Its "
+        "components: {names}."
+    )
+    D020 = "`{setting}` must be {condition}, but it is {value}."
+    D021 = (
+        "The package '{package}' is needed for {purpose}, but is not installed. Install it with "
+        "`pip install 'spacy-docre[{extra}]'`."
+    )
+    D022 = (
+        "`doc.spans['{key}']` of {doc} has no integer suffix after '{prefix}_', so its place in "
+        "the DocRED format is unknown. Name clusters '{prefix}_1', '{prefix}_2', ..."
+    )
+
+
+class Warnings(metaclass=ErrorsWithCodes):
+    DW01 = (
+        "{doc} has {n_pairs} pairs of entities, more than `max_pairs` ({max_pairs}): only the "
+        "pairs whose mentions stand nearest to each other are classified, the others get no "
+        "relation."
+    )
+    DW02 = (
+        "The {kind} '{label}' of {n} mention(s) was not seen in training; the component "
+        "treats it as unknown."
+    )

@@ -1,0 +1,117 @@
+"""The factories of the components, with their default settings."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from spacy.language import Language
+from thinc.api import Config, Model
+
+from .clusters import DEFAULT_PREFIX
+from .component import DocRelationExtractor
+from .coref import EntityClusterer, english_anaphors
+from .relation import DEFAULT_ATTR
+
+DEFAULT_CONFIG = """
+[model]
+@architectures = "spacy-docre.RelationModel.v1"
+
+[model.encoder]
+@architectures = "spacy-docre.Tok2VecEncoder.v1"
+n_heads = 4
+head_width = 32
+use_entity_types = true
+
+[model.encoder.tok2vec]
+@architectures = "spacy.HashEmbedCNN.v2"
+pretrained_vectors = null
+width = 96
+depth = 4
+embed_size = 2000
+window_size = 1
+maxout_pieces = 3
+subword_features = true
+
+[model.head]
+@architectures = "spacy-docre.ATLOP.v1"
+hidden = 256
+block = 32
+"""
+DEFAULT_MODEL = Config().from_str(DEFAULT_CONFIG)["model"]
+DEFAULT_SCORE_WEIGHTS = {
+    "rel_f": 1.0,
+    "rel_p": None,
+    "rel_r": None,
+    "rel_intra_f": None,
+    "rel_inter_f": None,
+    "rel_pair_f": None,
+    "rel_per_type": None,
+}
+
+
+@Language.factory(
+    "doc_relation_extractor",
+    assigns=["doc._.relations"],
+    requires=["doc.spans"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        "prefix": DEFAULT_PREFIX,
+        "attr": DEFAULT_ATTR,
+        "threshold": 0.5,
+        "max_labels": 4,
+        "max_pairs": None,
+        "max_batch_items": 8192,
+        "use_gold_clusters": True,
+        "scorer": {"@scorers": "spacy-docre.relation_scorer.v1"},
+    },
+    default_score_weights=DEFAULT_SCORE_WEIGHTS,
+)
+def make_doc_relation_extractor(
+    nlp: Language,
+    name: str,
+    model: Model,
+    prefix: str,
+    attr: str,
+    threshold: float,
+    max_labels: int,
+    max_pairs: int | None,
+    max_batch_items: int,
+    use_gold_clusters: bool,
+    scorer: Callable | None,
+) -> DocRelationExtractor:
+    """The factory "doc_relation_extractor"; see `DocRelationExtractor` for the settings."""
+    return DocRelationExtractor(
+        nlp,
+        model,
+        name,
+        prefix=prefix,
+        attr=attr,
+        threshold=threshold,
+        max_labels=max_labels,
+        max_pairs=max_pairs,
+        max_batch_items=max_batch_items,
+        use_gold_clusters=use_gold_clusters,
+        scorer=scorer,
+    )
+
+
+@Language.factory(
+    "entity_clusters",
+    assigns=["doc.spans"],
+    requires=["doc.ents"],
+    default_config={
+        "prefix": DEFAULT_PREFIX,
+        "anaphors": english_anaphors(),
+        "max_sentences": 2,
+    },
+)
+def make_entity_clusterer(
+    nlp: Language,
+    name: str,
+    prefix: str,
+    anaphors: Sequence[dict[str, Any]],
+    max_sentences: int,
+) -> EntityClusterer:
+    """The factory "entity_clusters"; see `EntityClusterer` for the settings."""
+    return EntityClusterer(
+        nlp, name, prefix=prefix, anaphors=anaphors, max_sentences=max_sentences
+    )

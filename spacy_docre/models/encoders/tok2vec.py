@@ -1,0 +1,183 @@
+"""Any spaCy tok2vec as the encoder: no download, no GPU."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from spacy.tokens import Doc
+from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
+from thinc.types import Floats2d
+from torch import Tensor, nn
+
+from ...clusters import ClusterBatch
+from ..encoding import Encoding, EncodingIndex
+from ..layers.segments import segment_mean
+from ..relation_model import Encoder, EncoderInput
+from ..torch_module import LazyTorchShim, run_backward
+
+
+def Tok2VecEncoder(
+    tok2vec: Model[list[Doc], list[Floats2d]],
+    *,
+    n_heads: int = 4,
+    head_width: int = 32,
+    use_entity_types: bool = True,
+) -> Encoder:
+    """The encoder "spacy-docre.Tok2VecEncoder.v1": the vectors of any spaCy tok2vec (hash
+    embeddings with a CNN or a BiLSTM, a listener to a shared tok2vec or transformer), and the
+    vectors and attention of the mentions over them, see `MentionAttention`.
+
+    tok2vec (Model[list[Doc], list[Floats2d]]): The tok2vec.
+    n_heads (int): The number of attention heads, K.
+    head_width (int): The width of each head.
+    use_entity_types (bool): Add an embedding of the entity's type to its mentions.
+    RETURNS (Model[tuple[list[Doc], ClusterBatch], Encoding]): The encoder.
+    """
+
+    def make(*, width: int, n_types: int) -> MentionAttention:
+        return MentionAttention(
+            width=width,
+            n_types=n_types if use_entity_types else 0,
+            n_heads=n_heads,
+            head_width=head_width,
+        )
+
+    return Model(
+        "tok2vec_encoder",
+        forward,
+        init=init,
+        layers=[tok2vec],
+        refs={"tok2vec": tok2vec},
+        dims={"nO": None, "nT": None},
+        shims=[LazyTorchShim(make)],
+    )
+
+
+class MentionAttention(nn.Module):
+    """Gives a tok2vec what a transformer has: vectors of mentions and their attention.
+
+    A mention's vector is the mean over its tokens plus an embedding of its entity's type. Its
+    attention to the document's tokens is that of multi-head attention, softmax(q k' / sqrt(d_k)),
+    with learned projections.
+
+    width (int): The width d of the tok2vec.
+    n_types (int): The number of entity types, the unknown type (0) included; 0 for no embedding.
+    n_heads (int): The number of attention heads, K.
+    head_width (int): The width d_k of each head.
+    """
+
+    def __init__(self, *, width: int, n_types: int, n_heads: int, head_width: int) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.type_embedding = nn.Embedding(n_types, width) if n_types else None
+        self.query = nn.Linear(width, n_heads * head_width)
+        self.key = nn.Linear(width, n_heads * head_width)
+
+    def forward(
+        self, flat: Tensor, layout: "TokenLayout", index: EncodingIndex
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """flat (Tensor): [T, d] The vectors of all tokens of the batch.
+        layout (TokenLayout): Where they belong.
+        index (EncodingIndex): The batch.
+        RETURNS (tuple[Tensor, Tensor, Tensor]): tokens [B, L, d], mention [M, d] and attention
+            [K, M, L] of an `Encoding`.
+        """
+        n_docs, length, width = index.n_docs, layout.max_length, flat.shape[1]
+        tokens = flat.new_zeros(n_docs * length, width).index_copy(0, layout.token_cell, flat)
+        tokens = tokens.unflatten(0, (n_docs, length))
+        n_mentions = len(index.mention_entity)
+        mention = segment_mean(flat[layout.span_token], layout.span_mention, n_mentions)
+        if self.type_embedding is not None:
+            mention = mention + self.type_embedding(index.entity_type[index.mention_entity])
+        return tokens, mention, self._attention(tokens, mention, layout, index)
+
+    def _attention(
+        self, tokens: Tensor, mention: Tensor, layout: "TokenLayout", index: EncodingIndex
+    ) -> Tensor:
+        query = self.query(mention)
+        slots = query.new_zeros(index.n_docs, layout.max_mentions, query.shape[1])
+        slots = slots.index_put((index.mention_doc, layout.mention_slot), query)
+        query = slots.unflatten(2, (self.n_heads, -1)).transpose(1, 2)  # [B, K, m, d_k]
+        key = self.key(tokens).unflatten(2, (self.n_heads, -1)).transpose(1, 2)
+        scores = query @ key.transpose(2, 3) / math.sqrt(key.shape[3])
+        is_padding = torch.arange(layout.max_length, device=key.device) >= index.lengths[:, None]
+        scores = scores.masked_fill(is_padding[:, None, None], torch.finfo(scores.dtype).min)
+        attention = torch.softmax(scores, dim=3)[index.mention_doc, :, layout.mention_slot]
+        return attention.transpose(0, 1)
+
+
+@dataclass(frozen=True)
+class TokenLayout:
+    """Where the tokens of a flat batch belong.
+
+    token_cell (Tensor): [T] int64. The cell of each token in the padded batch, row by row.
+    span_token (Tensor): [S] int64. The tokens of all mentions, one mention after the other.
+    span_mention (Tensor): [S] int64. The mention of each of them.
+    mention_slot (Tensor): [M] int64. The place of each mention among those of its document.
+    max_length (int): The length of the longest document, L; at least 1.
+    max_mentions (int): The largest number of mentions in a document.
+    """
+
+    token_cell: Tensor
+    span_token: Tensor
+    span_mention: Tensor
+    mention_slot: Tensor
+    max_length: int
+    max_mentions: int
+
+    @classmethod
+    def of(cls, lengths: np.ndarray, clusters: ClusterBatch, device: torch.device) -> "TokenLayout":
+        """lengths (np.ndarray): [B] int64. The length of each document.
+        clusters (ClusterBatch): The entity clusters.
+        device (torch.device): The encoder's device.
+        RETURNS (TokenLayout): The layout.
+        """
+        max_length = max(1, int(lengths.max(initial=0)))
+        offset = np.cumsum(lengths) - lengths
+        of_token = np.repeat(np.arange(len(lengths)), lengths)
+        token_cell = of_token * max_length + np.arange(len(of_token)) - offset[of_token]
+        mention_doc = clusters.mention_doc
+        sizes = clusters.mention_end - clusters.mention_start
+        span_mention = np.repeat(np.arange(len(sizes)), sizes)
+        within = np.arange(len(span_mention)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        span_token = (offset[mention_doc] + clusters.mention_start)[span_mention] + within
+        mention_slot = np.arange(len(sizes)) - np.searchsorted(mention_doc, mention_doc)
+        arrays = (token_cell, span_token, span_mention, mention_slot)
+        tensors = (torch.from_numpy(array).to(device) for array in arrays)
+        return cls(*tensors, max_length, int(mention_slot.max(initial=-1)) + 1)
+
+
+def init(model: Encoder, X: EncoderInput | None = None, Y: None = None) -> None:
+    """Initialise the tok2vec and build the mentions' attention for its width."""
+    tok2vec = model.get_ref("tok2vec")
+    shim: LazyTorchShim = model.shims[0]
+    tok2vec.initialize(X=None if X is None else X[0])
+    if X is None or shim.is_built:
+        return
+    width = tok2vec.get_dim("nO")
+    model.set_dim("nO", width)
+    shim.build(width=width, n_types=model.get_dim("nT"))
+
+
+def forward(
+    model: Encoder, inputs: EncoderInput, is_train: bool
+) -> tuple[Encoding, Callable[[tuple[Tensor | None, ...]], None]]:
+    """Encode a batch. The backward pass takes the gradients of `Encoding.tensors`."""
+    docs, clusters = inputs
+    tok2vec, shim = model.get_ref("tok2vec"), model.shims[0]
+    shim.require_built()
+    vectors, backprop_tok2vec = tok2vec(docs, is_train)
+    lengths = np.fromiter(map(len, docs), dtype=np.int64, count=len(docs))
+    flat = xp2torch(tok2vec.ops.flatten(vectors), requires_grad=is_train, device=shim.device)
+    layout = TokenLayout.of(lengths, clusters, shim.device)
+    index = EncodingIndex.from_clusters(clusters, lengths, shim.device)
+    outputs, backprop_shim = shim(ArgsKwargs((flat, layout, index), {}), is_train)
+    encoding = Encoding(*outputs, index)
+
+    def backprop(gradients: tuple[Tensor | None, ...]) -> None:
+        run_backward(backprop_shim, encoding.tensors, gradients)
+        backprop_tok2vec(tok2vec.ops.unflatten(torch2xp(flat.grad), lengths))
+
+    return encoding, backprop

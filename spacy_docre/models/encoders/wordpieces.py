@@ -1,0 +1,135 @@
+"""From documents to sequences of wordpieces with markers around the mentions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from spacy.tokens import Doc
+
+from ...clusters import ClusterBatch
+
+
+@dataclass(frozen=True)
+class Specials:
+    """The special tokens that an encoder expects around its input, [CLS] and [SEP] for BERT.
+
+    prefix (list[int]): The ids before it.
+    suffix (list[int]): The ids after it.
+    pad (int): The id that fills a batch of windows.
+    """
+
+    prefix: list[int]
+    suffix: list[int]
+    pad: int
+
+    def __len__(self) -> int:
+        return len(self.prefix) + len(self.suffix)
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> "Specials":
+        """Read the special tokens off what a tokenizer puts around a text."""
+        bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+        full = tokenizer("a", add_special_tokens=True)["input_ids"]
+        place = next(i for i in range(len(full)) if full[i : i + len(bare)] == bare)
+        return cls(full[:place], full[place + len(bare) :], tokenizer.pad_token_id or 0)
+
+
+@dataclass(frozen=True)
+class MarkedWordpieces:
+    """A batch of documents as wordpieces, one after the other, without special tokens.
+
+    ids (np.ndarray): [T] int64. The wordpieces and markers of all documents.
+    lengths (np.ndarray): [B] int64. How many of them each document has.
+    mention_position (np.ndarray): [M] int64. Where the start marker of each mention stands,
+        counted within its document.
+    """
+
+    ids: np.ndarray
+    lengths: np.ndarray
+    mention_position: np.ndarray
+
+
+class WordpieceMarker:
+    """Cuts documents into wordpieces, token by token, so that mentions always begin and end
+    between wordpieces, and puts a marker before and after every mention.
+
+    tokenizer (PreTrainedTokenizerBase): The encoder's tokenizer, fast or slow.
+    start (int): The id of the marker before a mention.
+    end (int): The id of the marker after it.
+    """
+
+    # Enough for the vocabulary of a large corpus; the cache starts anew when it is full.
+    CACHE_SIZE = 500_000
+
+    def __init__(self, tokenizer: Any, start: int, end: int) -> None:
+        self.tokenizer = tokenizer
+        self.start = start
+        self.end = end
+        self.specials = Specials.of(tokenizer)
+        self._cache: dict[str, list[int]] = {}
+
+    def __call__(self, docs: Sequence[Doc], clusters: ClusterBatch) -> MarkedWordpieces:
+        """docs (Sequence[Doc]): The documents.
+        clusters (ClusterBatch): Their entity clusters.
+        RETURNS (MarkedWordpieces): The marked wordpieces.
+        """
+        pieces = self._tokenize(docs)
+        counts = np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
+        doc_lengths = np.fromiter(map(len, docs), dtype=np.int64, count=len(docs))
+        doc_offset = np.cumsum(doc_lengths) - doc_lengths
+        first = doc_offset[clusters.mention_doc] + clusters.mention_start
+        last = doc_offset[clusters.mention_doc] + clusters.mention_end - 1
+        opening = np.bincount(first, minlength=len(counts))
+        closing = np.bincount(last, minlength=len(counts))
+        # Each token's block is: start markers, wordpieces, end markers.
+        block = opening + counts + closing
+        block_start = np.cumsum(block) - block
+        ids = np.full(int(block.sum()), self.end, dtype=np.int64)
+        ids[_ranges(block_start, opening)] = self.start
+        flat = [piece for token in pieces for piece in token]
+        ids[_ranges(block_start + opening, counts)] = flat
+        lengths = np.zeros(len(docs), dtype=np.int64)
+        np.add.at(lengths, np.repeat(np.arange(len(docs)), doc_lengths), block)
+        position = block_start[first] + _rank_among_equals(first, last)
+        sequence_offset = np.cumsum(lengths) - lengths
+        return MarkedWordpieces(ids, lengths, position - sequence_offset[clusters.mention_doc])
+
+    def _tokenize(self, docs: Sequence[Doc]) -> list[list[int]]:
+        """The wordpieces of each token, which some tokenizers cut differently after a space."""
+        texts = []
+        for doc in docs:
+            space = ""
+            for token in doc:
+                texts.append(space + token.text)
+                space = token.whitespace_
+        if len(self._cache) > self.CACHE_SIZE:
+            self._cache.clear()
+        new = [text for text in dict.fromkeys(texts) if text not in self._cache]
+        if new:
+            encoded = self.tokenizer(
+                new,
+                add_special_tokens=False,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                verbose=False,
+            )
+            self._cache.update(zip(new, encoded["input_ids"], strict=True))
+        return [self._cache[text] for text in texts]
+
+
+def _ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Concatenate the ranges start, start + 1, ..., start + count - 1."""
+    within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(starts, counts) + within
+
+
+def _rank_among_equals(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """The place of each mention among those that start at the same token: longer ones are outside,
+    identical ones keep their order."""
+    order = np.lexsort((np.arange(len(first)), -last, first))
+    is_new = np.diff(first[order], prepend=-1) != 0
+    group_start = np.maximum.accumulate(np.where(is_new, np.arange(len(order)), 0))
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order)) - group_start
+    return rank

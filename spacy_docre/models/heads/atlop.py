@@ -1,0 +1,76 @@
+"""ATLOP: document-level relation extraction with adaptive thresholding and localized context
+pooling (Zhou et al., AAAI 2021)."""
+
+import torch
+from thinc.api import Model
+from torch import Tensor, nn
+
+from ..encoding import Encoding, HeadOutput, Targets
+from ..layers.bilinear import GroupedBilinear
+from ..layers.context import localized_context
+from ..layers.segments import segment_logsumexp
+from ..losses import adaptive_threshold_loss, masked_mean
+from ..torch_head import HeadSizes, RelationHead, build_head
+
+
+class ATLOPHead(RelationHead):
+    """The classifier of ATLOP.
+
+    Entities are the logsumexp of their mentions (equation 1); each entity of a pair is joined
+    with the pair's localized context (equations 12, 13),
+
+        z_h = tanh(W_h [e_h; c_ht]),  z_t = tanh(W_t [e_t; c_ht])
+
+    and a grouped bilinear form gives a logit for each type and for the threshold class
+    (equation 5).
+
+    sizes (HeadSizes): The sizes of encoder and data.
+    hidden (int): Width of z_h and z_t.
+    block (int): Block size of the grouped bilinear form.
+    """
+
+    def __init__(self, sizes: HeadSizes, *, hidden: int, block: int) -> None:
+        super().__init__()
+        self.head_projection = nn.Linear(2 * sizes.width, hidden)
+        self.tail_projection = nn.Linear(2 * sizes.width, hidden)
+        self.bilinear = GroupedBilinear(hidden, sizes.n_labels + 1, block)
+
+    def forward(self, encoding: Encoding) -> HeadOutput:
+        """encoding (Encoding): The batch.
+        RETURNS (HeadOutput): Logits [P, R] and thresholds [P].
+        """
+        index = encoding.index
+        entity = segment_logsumexp(encoding.mention, index.mention_entity, index.n_entities)
+        context = localized_context(encoding)
+        head = self._join(self.head_projection, entity, index.pair_head, context)
+        tail = self._join(self.tail_projection, entity, index.pair_tail, context)
+        logits = self.bilinear(head, tail)
+        return HeadOutput(logits=logits[:, 1:], threshold=logits[:, 0])
+
+    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
+        """The adaptive-threshold loss, averaged over the pairs whose relations are known.
+
+        output (HeadOutput): What `forward` returned.
+        targets (Targets): The gold standard.
+        RETURNS (Tensor): [] The loss.
+        """
+        losses = adaptive_threshold_loss(output.logits, output.threshold, targets.labels)
+        return masked_mean(losses, targets.mask)
+
+    @staticmethod
+    def _join(projection: nn.Linear, entity: Tensor, of_pair: Tensor, context: Tensor) -> Tensor:
+        # W [e; c] = W_e e + W_c c: the entity's part is computed once for each entity, not for
+        # each of the pairs that it is in.
+        for_entity, for_context = projection.weight.split(entity.shape[1], dim=1)
+        projected = nn.functional.linear(entity, for_entity, projection.bias)
+        return torch.tanh(projected[of_pair] + nn.functional.linear(context, for_context))
+
+
+def ATLOP(hidden: int = 768, block: int = 64) -> Model[Encoding, HeadOutput]:
+    """The head "spacy-docre.ATLOP.v1": see `ATLOPHead`.
+
+    hidden (int): Width of the entity representations of a pair; a multiple of `block`.
+    block (int): Block size of the grouped bilinear classifier.
+    RETURNS (Model[Encoding, HeadOutput]): The head.
+    """
+    return build_head("atlop", ATLOPHead, hidden=hidden, block=block)

@@ -1,0 +1,39 @@
+"""Losses over the candidate pairs of a batch."""
+
+import torch
+from torch import Tensor
+
+
+def adaptive_threshold_loss(logits: Tensor, threshold: Tensor, labels: Tensor) -> Tensor:
+    """Adaptive-threshold loss (Zhou et al. 2021, ATLOP, section 4.1, equations 6-8): push the
+    gold types of each pair above a threshold class TH, and all others below it.
+
+        L = -sum_{r in P} log(exp(l_r) / sum_{r' in P+TH} exp(l_r'))
+            - log(exp(l_TH) / sum_{r' in N+TH} exp(l_r'))
+
+    where P are the gold types of the pair and N all others.
+
+    logits (Tensor): [P, R] float. The types' logits, without the threshold class.
+    threshold (Tensor): [P] float. The logit of the threshold class.
+    labels (Tensor): [P, R] bool. The gold types.
+    RETURNS (Tensor): [P] The loss of each pair.
+    """
+    negative_infinity = torch.tensor(float("-inf"), dtype=logits.dtype, device=logits.device)
+    threshold = threshold[:, None]
+    positives = torch.cat([threshold, torch.where(labels, logits, negative_infinity)], dim=1)
+    negatives = torch.cat([threshold, torch.where(labels, negative_infinity, logits)], dim=1)
+    log_positives = torch.logsumexp(positives, dim=1, keepdim=True)
+    above = torch.where(labels, log_positives - logits, torch.zeros_like(logits)).sum(dim=1)
+    below = torch.logsumexp(negatives, dim=1) - threshold[:, 0]
+    return above + below
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """The mean of the values whose mask is set; zero (with a gradient of zero) if none is.
+
+    values (Tensor): [P] float.
+    mask (Tensor): [P] bool.
+    RETURNS (Tensor): [] The mean.
+    """
+    weights = mask.to(values.dtype)
+    return (values * weights).sum() / weights.sum().clamp(min=1.0)

@@ -1,0 +1,76 @@
+"""The model of the relation extractor: an encoder and a head."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from spacy.tokens import Doc
+from thinc.api import Model
+from torch import Tensor
+
+from ..clusters import ClusterBatch
+from .encoding import Encoding, HeadOutput, Targets
+from .torch_head import RelationHead
+
+EncoderInput = tuple[list[Doc], ClusterBatch]
+Encoder = Model[EncoderInput, Encoding]
+Head = Model[Encoding, HeadOutput]
+
+
+def RelationModel(encoder: Encoder, head: Head) -> Model[EncoderInput, HeadOutput]:
+    """The model "spacy-docre.RelationModel.v1": documents and their entity clusters go through an
+    encoder, its `Encoding` through a head. Any encoder goes with any head.
+
+    encoder (Model[tuple[list[Doc], ClusterBatch], Encoding]): The encoder.
+    head (Model[Encoding, HeadOutput]): The method's classifier.
+    RETURNS (Model[tuple[list[Doc], ClusterBatch], HeadOutput]): The model.
+    """
+    return Model(
+        "relation_model",
+        forward,
+        init=init,
+        layers=[encoder, head],
+        refs={"encoder": encoder, "head": head, "output_layer": head},
+    )
+
+
+def init(
+    model: Model[EncoderInput, HeadOutput], X: EncoderInput | None = None, Y: None = None
+) -> None:
+    """Initialise the encoder, then the head on what the encoder gives for the sample."""
+    encoder, head = model.layers
+    encoder.initialize(X=X)
+    head.initialize(X=None if X is None else encoder.predict(X))
+
+
+def forward(
+    model: Model[EncoderInput, HeadOutput], inputs: EncoderInput, is_train: bool
+) -> tuple[HeadOutput, Callable[[Sequence[Tensor]], None]]:
+    """Run encoder and head. The backward pass takes the gradients of the output's tensors."""
+    encoder, head = model.layers
+    encoding, backprop_encoder = encoder(inputs, is_train)
+    output, backprop_head = head(encoding, is_train)
+
+    def backprop(gradients: Sequence[Tensor]) -> None:
+        backprop_encoder(backprop_head(gradients))
+
+    return output, backprop
+
+
+def loss_and_gradients(
+    head: Head, output: HeadOutput, targets: Targets
+) -> tuple[float, list[Tensor]]:
+    """Compute a head's loss, cut off from the graph of its forward pass, as Thinc's chain of
+    callbacks needs it.
+
+    head (Model[Encoding, HeadOutput]): The head.
+    output (HeadOutput): What it returned.
+    targets (Targets): The gold standard.
+    RETURNS (tuple[float, list[Tensor]]): The loss, and its gradient for each of the output's
+        tensors in their order.
+    """
+    module: RelationHead = head.shims[0].require_built()
+    leaves = tuple(tensor.detach().requires_grad_() for tensor in output.tensors)
+    with torch.enable_grad():
+        loss = module.loss(output.with_tensors(leaves), targets)
+    gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+    return loss.item(), list(gradients)

@@ -1,0 +1,108 @@
+"""How a relation head, a PyTorch module, becomes a Thinc layer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from thinc.api import ArgsKwargs, Model
+from torch import Tensor, nn
+
+from ..errors import DocreError, Errors
+from .encoding import Encoding, HeadOutput, Targets
+from .torch_module import LazyTorchShim, run_backward
+
+
+@dataclass(frozen=True)
+class HeadSizes:
+    """What a head must know about the encoder and the data to be built.
+
+    width (int): The width d of the encoder's vectors.
+    n_heads (int): The number K of attention heads.
+    n_labels (int): The number R of relation types.
+    n_types (int): The number of entity types, the unknown type (0) included.
+    """
+
+    width: int
+    n_heads: int
+    n_labels: int
+    n_types: int
+
+
+class RelationHead(nn.Module):
+    """Base class of relation heads: a method's classifier, from encoded documents to a logit for
+    each candidate pair and relation type. Subclasses are built as `Head(sizes, **settings)`."""
+
+    def forward(self, encoding: Encoding) -> HeadOutput:
+        """encoding (Encoding): The batch.
+        RETURNS (HeadOutput): Logits [P, R], thresholds [P] and the method's auxiliary tensors.
+        """
+        raise NotImplementedError
+
+    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
+        """The training loss, as a function of the output alone.
+
+        output (HeadOutput): What `forward` returned.
+        targets (Targets): The gold standard.
+        RETURNS (Tensor): [] The loss.
+        """
+        raise NotImplementedError
+
+
+def build_head(
+    name: str, module: Callable[..., RelationHead], **settings: Any
+) -> Model[Encoding, HeadOutput]:
+    """Wrap a head for Thinc. The module is built when the layer is initialised.
+
+    name (str): The layer's name.
+    module (Callable[..., RelationHead]): The class of the head.
+    **settings (Any): The head's settings.
+    RETURNS (Model[Encoding, HeadOutput]): The layer, with the dimensions nI (width of the
+        encoder), nO (number of relation types) and nT (number of entity types).
+    """
+
+    def make(**sizes: int) -> RelationHead:
+        return module(HeadSizes(**sizes), **settings)
+
+    return Model(
+        name,
+        forward,
+        init=init,
+        dims={"nI": None, "nO": None, "nT": None},
+        shims=[LazyTorchShim(make)],
+    )
+
+
+def init(model: Model[Encoding, HeadOutput], X: Encoding | None = None, Y: None = None) -> None:
+    """Build the head for the encoder's width and the numbers of labels (dimension nO) and of
+    entity types (nT)."""
+    shim: LazyTorchShim = model.shims[0]
+    if shim.is_built or X is None:
+        return
+    model.set_dim("nI", X.tokens.shape[2])
+    sizes = HeadSizes(
+        width=X.tokens.shape[2],
+        n_heads=X.attention.shape[0],
+        n_labels=model.get_dim("nO"),
+        n_types=model.get_dim("nT"),
+    )
+    shim.build(**asdict(sizes))
+
+
+def forward(
+    model: Model[Encoding, HeadOutput], encoding: Encoding, is_train: bool
+) -> tuple[HeadOutput, Callable[[Sequence[Tensor]], tuple[Tensor | None, ...]]]:
+    """Run the head. The backward pass takes the gradients of the output's tensors, in their order,
+    and returns those of the encoding's."""
+    shim: LazyTorchShim = model.shims[0]
+    shim.require_built()
+    width = encoding.tokens.shape[2]
+    if width != model.get_dim("nI"):
+        raise DocreError(Errors.D013.format(width=width, expected=model.get_dim("nI")))
+    leaves = encoding.detached() if is_train else encoding
+    output, backprop_shim = shim(ArgsKwargs((leaves,), {}), is_train)
+
+    def backprop(gradients: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+        run_backward(backprop_shim, output.tensors, gradients)
+        return tuple(tensor.grad for tensor in leaves.tensors)
+
+    return output, backprop

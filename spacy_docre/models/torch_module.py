@@ -1,0 +1,80 @@
+"""How a PyTorch module becomes part of a Thinc layer."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import srsly
+from safetensors.torch import load, save
+from thinc.api import ArgsKwargs, PyTorchShim, get_torch_default_device
+from torch import Tensor, nn
+
+from ..errors import DocreError, Errors
+
+
+class LazyTorchShim(PyTorchShim):
+    """Holds a PyTorch module that is built at initialisation, when its widths and labels are known,
+    or at deserialisation, from the sizes that were saved with its weights. The weights are saved
+    as safetensors: data, nothing that loading could run.
+
+    make (Callable[..., nn.Module]): Builds the module from keyword arguments.
+    """
+
+    def __init__(self, make: Callable[..., nn.Module]) -> None:
+        super().__init__(None)
+        self._make = make
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the module exists."""
+        return self._model is not None
+
+    def require_built(self) -> nn.Module:
+        """The module.
+
+        RAISES (DocreError): If it has not been built.
+        """
+        if not self.is_built:
+            raise DocreError(Errors.D012)
+        return self._model
+
+    def build(self, **sizes: Any) -> None:
+        """Build the module.
+
+        **sizes (Any): What the module is to be built with; saved with its weights, so plain values.
+        """
+        self.cfg = sizes
+        self._model = self._make(**sizes).to(get_torch_default_device())
+
+    def to_bytes(self) -> bytes:
+        """The sizes and the weights."""
+        weights = save(dict(self._model.state_dict())) if self.is_built else b""
+        return srsly.msgpack_dumps({"sizes": self.cfg, "weights": weights})
+
+    def from_bytes(self, bytes_data: bytes) -> "LazyTorchShim":
+        """Build the module with the saved sizes and load its weights."""
+        msg = srsly.msgpack_loads(bytes_data)
+        if msg["weights"]:
+            self.build(**msg["sizes"])
+            self._model.load_state_dict(load(msg["weights"]))
+        return self
+
+
+def run_backward(
+    backprop: Callable[[ArgsKwargs], Any],
+    tensors: Iterable[Tensor],
+    gradients: Iterable[Tensor | None],
+) -> None:
+    """Run a shim's backward pass from those of its outputs that have a gradient.
+
+    backprop (Callable[[ArgsKwargs], Any]): The callback of the shim's forward pass.
+    tensors (Iterable[Tensor]): The outputs.
+    gradients (Iterable[Optional[Tensor]]): The gradient of each, None where it was not used.
+    """
+    pairs = [
+        (tensor, gradient)
+        for tensor, gradient in zip(tensors, gradients, strict=True)
+        if gradient is not None and tensor.requires_grad
+    ]
+    if pairs:
+        outputs, grad_tensors = zip(*pairs, strict=True)
+        backprop(ArgsKwargs((outputs,), {"grad_tensors": list(grad_tensors)}))
