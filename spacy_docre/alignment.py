@@ -57,7 +57,6 @@ def cluster_overlap(predicted: Sequence[Offsets], gold: Sequence[Offsets]) -> np
     return overlap
 
 
-
 def _offsets(cluster: EntityCluster) -> Offsets:
     return [(span.start_char, span.end_char) for span in cluster.group]
 

@@ -221,10 +221,22 @@ class ClusterBatch:
                 own = np.array(mentions[first_mention:], dtype=np.int64)
                 doc_pairs = _nearest_pairs(doc_pairs, own[:, 0] - first, own[:, 1], max_pairs)
             pairs.append(doc_pairs + first)
-        entity_rows = np.array(entities, dtype=np.int64).reshape(-1, 3).T
-        mention_rows = np.array(mentions, dtype=np.int64).reshape(-1, 4).T
-        pair_head, pair_tail = np.concatenate(pairs, axis=1)
-        return cls(keys, *mention_rows, *entity_rows, pair_head, pair_tail, n_docs=len(docs))
+        mention_rows = np.array(mentions, dtype=np.int64).reshape(-1, 4)
+        entity_rows = np.array(entities, dtype=np.int64).reshape(-1, 3)
+        all_pairs = np.concatenate(pairs, axis=1)
+        return cls(
+            keys=keys,
+            mention_entity=mention_rows[:, 0],
+            mention_start=mention_rows[:, 1],
+            mention_end=mention_rows[:, 2],
+            mention_sentence=mention_rows[:, 3],
+            entity_doc=entity_rows[:, 0],
+            entity_slot=entity_rows[:, 1],
+            entity_type=entity_rows[:, 2],
+            pair_head=all_pairs[0],
+            pair_tail=all_pairs[1],
+            n_docs=len(docs),
+        )
 
 
 def _sentence_of_token(doc: Doc) -> np.ndarray:

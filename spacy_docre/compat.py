@@ -1,5 +1,11 @@
 """Optional dependencies."""
 
+from typing import Any
+
+HFObjects: Any = None
+HFShim: Any = None
+huggingface_from_pretrained: Any = None
+
 try:
     from spacy_transformers.data_classes import HFObjects
     from spacy_transformers.layers.hf_shim import HFShim
@@ -7,7 +13,6 @@ try:
 
     has_transformers = True
 except ImportError:
-    HFObjects = HFShim = huggingface_from_pretrained = None
     has_transformers = False
 
 __all__ = ["HFObjects", "HFShim", "has_transformers", "huggingface_from_pretrained"]

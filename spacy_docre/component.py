@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import torch
 from spacy.errors import Errors as SpacyErrors
@@ -179,7 +179,7 @@ class DocRelationExtractor(TrainablePipe):
         set_dropout_rate(self.model, drop)
         output, backprop = self.model.begin_update((docs, clusters))
         loss, gradients = self.get_loss(examples, (clusters, output))
-        backprop(gradients)
+        cast(Callable, backprop)(gradients)
         if sgd is not None:
             self.finish_update(sgd)
         losses[self.name] += loss

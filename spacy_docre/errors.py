@@ -74,26 +74,22 @@ class Errors(metaclass=ErrorsWithCodes):
         "({block}) of the grouped bilinear classifier."
     )
     D017 = (
-        "{path} holds no document with both entity clusters and relations. The reader "
-        "'spacy-docre.GoldClusterCorpus.v1' expects clusters under `doc.spans['{prefix}_1']`, ... "
-        "and relations under `doc._.{attr}`, saved with `DocBin(store_user_data=True)`."
+        "{path} holds no document with entity clusters. They are expected under "
+        "`doc.spans['{prefix}_1']`, ..., and relations under `doc._.{attr}`, saved with "
+        "`DocBin(store_user_data=True)`."
     )
     D018 = (
-        "The label '{label}' is not among the relation names of {path}, so it cannot be written "
-        "in the DocRED format."
+        "The relation type '{label}' of {doc} has no identifier in the relation names that were "
+        "given, so it cannot be written in the DocRED format."
     )
     D019 = (
-        "The pipeline {path} has no component of the factory 'doc_relation_extractor'. Its "
-        "components: {names}."
+        "The pipeline has no component of the factory 'doc_relation_extractor'. Its components: "
+        "{names}."
     )
     D020 = "`{setting}` must be {condition}, but it is {value}."
     D021 = (
         "The package '{package}' is needed for {purpose}, but is not installed. Install it with "
         "`pip install 'spacy-docre[{extra}]'`."
-    )
-    D022 = (
-        "`doc.spans['{key}']` of {doc} has no integer suffix after '{prefix}_', so its place in "
-        "the DocRED format is unknown. Name clusters '{prefix}_1', '{prefix}_2', ..."
     )
 
 
@@ -102,8 +98,4 @@ class Warnings(metaclass=ErrorsWithCodes):
         "{doc} has {n_pairs} pairs of entities, more than `max_pairs` ({max_pairs}): only the "
         "pairs whose mentions stand nearest to each other are classified, the others get no "
         "relation."
-    )
-    DW02 = (
-        "The {kind} '{label}' of {n} mention(s) was not seen in training; the component "
-        "treats it as unknown."
     )

@@ -112,6 +112,4 @@ def make_entity_clusterer(
     max_sentences: int,
 ) -> EntityClusterer:
     """The factory "entity_clusters"; see `EntityClusterer` for the settings."""
-    return EntityClusterer(
-        nlp, name, prefix=prefix, anaphors=anaphors, max_sentences=max_sentences
-    )
+    return EntityClusterer(nlp, name, prefix=prefix, anaphors=anaphors, max_sentences=max_sentences)

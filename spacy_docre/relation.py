@@ -150,7 +150,7 @@ def install_extension(attr: str = DEFAULT_ATTR) -> None:
         raise DocreError(Errors.D001.format(attr=attr))
 
 
-def _user_data_key(attr: str) -> tuple[str, str, None, None]:
+def _user_data_key(attr: str) -> Any:
     # The key of spaCy's own extension values, so that `Doc.to_json` and `Doc.from_docs` treat
     # relations as they treat any other attribute.
     return ("._.", attr, None, None)

@@ -47,7 +47,7 @@ def create_adamw(
     learn_rate: FloatOrSeq = 5e-5,
     *,
     head_factor: float = 1.0,
-    L2: float = 0.01,  # noqa: N803  Thinc's name
+    L2: float = 0.01,
     beta1: float = 0.9,
     beta2: float = 0.999,
     eps: float = 1e-6,

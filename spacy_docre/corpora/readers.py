@@ -1,6 +1,6 @@
 """The corpus reader that keeps entity clusters and relations."""
 
-import random
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,10 +8,11 @@ from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Corpus, Example
 from spacy.training.corpus import walk_corpus
+from spacy.vocab import Vocab
 
-from ..clusters import DEFAULT_PREFIX, copy_clusters, get_clusters
+from ..clusters import DEFAULT_PREFIX, copy_clusters
 from ..errors import DocreError, Errors
-from ..relation import DEFAULT_ATTR, has_relations, install_extension
+from ..relation import DEFAULT_ATTR, install_extension
 
 
 def create_gold_cluster_corpus(
@@ -75,3 +76,19 @@ def copy_sentences(source: Doc, target: Doc) -> None:
         starts = {sent.start_char for sent in source.sents}
         for token in target:
             token.is_sent_start = token.idx in starts
+
+
+def read_docs(path: str | Path, vocab: Vocab) -> Iterator[Doc]:
+    """Read the documents of `.spacy` files as they were saved.
+
+    path (Union[str, Path]): A file or a folder.
+    vocab (Vocab): The vocabulary of the documents.
+    YIELDS (Doc): The documents.
+    RAISES (DocreError): If a file is not in spaCy's format.
+    """
+    for location in walk_corpus(Path(path), ".spacy"):
+        try:
+            doc_bin = DocBin().from_disk(location)
+        except (ValueError, zlib.error, TypeError, KeyError) as error:
+            raise DocreError(Errors.D015.format(path=location, reason=error)) from None
+        yield from doc_bin.get_docs(vocab)

@@ -47,16 +47,17 @@ class EncodingIndex:
         """Move the indices of a batch to a device, in one transfer.
 
         clusters (ClusterBatch): The batch.
-        lengths (np.ndarray): [B] The number of tokens of each document.
+        lengths (np.ndarray): [B] int64. The number of tokens of each document.
         device (torch.device): Where to.
         RETURNS (EncodingIndex): The indices.
         """
         names = [f.name for f in fields(cls) if f.name not in ("lengths", "max_entities")]
-        arrays = [np.asarray(lengths, dtype=np.int64)]
-        arrays += [getattr(clusters, name) for name in names]
-        packed = torch.from_numpy(np.concatenate(arrays)).to(device)
-        parts = packed.split([len(array) for array in arrays])
-        return cls(*parts, max_entities=clusters.max_entities)
+        arrays = {name: getattr(clusters, name) for name in names}
+        arrays["lengths"] = lengths
+        packed = torch.from_numpy(np.concatenate(list(arrays.values()))).to(device)
+        parts = packed.split([len(array) for array in arrays.values()])
+        tensors = dict(zip(arrays, parts, strict=True))
+        return cls(**tensors, max_entities=clusters.max_entities)
 
 
 @dataclass(frozen=True)

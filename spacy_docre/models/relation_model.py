@@ -1,6 +1,7 @@
 """The model of the relation extractor: an encoder and a head."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from spacy.tokens import Doc
@@ -10,6 +11,7 @@ from torch import Tensor
 from ..clusters import ClusterBatch
 from .encoding import Encoding, HeadOutput, Targets
 from .torch_head import RelationHead
+from .torch_module import lazy_shim
 
 EncoderInput = tuple[list[Doc], ClusterBatch]
 Encoder = Model[EncoderInput, Encoding]
@@ -68,7 +70,7 @@ def loss_and_gradients(
     RETURNS (tuple[float, list[Tensor]]): The loss, and its gradient for each of the output's
         tensors in their order.
     """
-    module: RelationHead = head.shims[0].require_built()
+    module = cast(RelationHead, lazy_shim(head).require_built())
     leaves = tuple(tensor.detach().requires_grad_() for tensor in output.tensors)
     with torch.enable_grad():
         loss = module.loss(output.with_tensors(leaves), targets)

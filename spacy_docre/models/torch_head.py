@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..errors import DocreError, Errors
 from .encoding import Encoding, HeadOutput, Targets
-from .torch_module import LazyTorchShim, run_backward
+from .torch_module import LazyTorchShim, lazy_shim, run_backward
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def build_head(
 def init(model: Model[Encoding, HeadOutput], X: Encoding | None = None, Y: None = None) -> None:
     """Build the head for the encoder's width and the numbers of labels (dimension nO) and of
     entity types (nT)."""
-    shim: LazyTorchShim = model.shims[0]
+    shim = lazy_shim(model)
     if shim.is_built or X is None:
         return
     model.set_dim("nI", X.tokens.shape[2])
@@ -93,7 +93,7 @@ def forward(
 ) -> tuple[HeadOutput, Callable[[Sequence[Tensor]], tuple[Tensor | None, ...]]]:
     """Run the head. The backward pass takes the gradients of the output's tensors, in their order,
     and returns those of the encoding's."""
-    shim: LazyTorchShim = model.shims[0]
+    shim = lazy_shim(model)
     shim.require_built()
     width = encoding.tokens.shape[2]
     if width != model.get_dim("nI"):

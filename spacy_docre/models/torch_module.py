@@ -1,11 +1,11 @@
 """How a PyTorch module becomes part of a Thinc layer."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import srsly
 from safetensors.torch import load, save
-from thinc.api import ArgsKwargs, PyTorchShim, get_torch_default_device
+from thinc.api import ArgsKwargs, Model, PyTorchShim, get_torch_default_device
 from torch import Tensor, nn
 
 from ..errors import DocreError, Errors
@@ -57,6 +57,11 @@ class LazyTorchShim(PyTorchShim):
             self.build(**msg["sizes"])
             self._model.load_state_dict(load(msg["weights"]))
         return self
+
+
+def lazy_shim(model: Model) -> LazyTorchShim:
+    """The shim of a layer that holds a lazily built PyTorch module."""
+    return cast(LazyTorchShim, model.shims[0])
 
 
 def run_backward(

@@ -92,7 +92,7 @@ def MarkedTransformer(
 
 def init(model: Encoder, X: EncoderInput | None = None, Y: None = None) -> None:
     """Load the pretrained encoder, unless one is loaded, and add markers that it does not know."""
-    shim = model.shims[0]
+    shim = _shim(model)
     if shim._model is not None:
         return
     tokenizer_config = dict(shim._hfmodel._init_tokenizer_config)
@@ -113,7 +113,7 @@ def forward(
 ) -> tuple[Encoding, Callable[[tuple[Tensor | None, ...]], None]]:
     """Encode a batch. The backward pass takes the gradients of `Encoding.tensors`."""
     docs, clusters = inputs
-    shim = model.shims[0]
+    shim = _shim(model)
     if shim._model is None:
         raise DocreError(Errors.D012)
     if is_train and model.attrs["gradient_checkpointing"]:
@@ -148,7 +148,10 @@ def _run(
     device = shim.device
     positions = torch.from_numpy(found.padded_positions(len(ids))).to(device)
     mask_tensor = torch.from_numpy(mask).to(device)
-    kwargs = {"input_ids": torch.from_numpy(ids).to(device), "attention_mask": mask_tensor.long()}
+    kwargs: dict[str, Any] = {
+        "input_ids": torch.from_numpy(ids).to(device),
+        "attention_mask": mask_tensor.long(),
+    }
     projections = find_projections(transformer)
     if projections is None:
         # Only the eager kernel gives probabilities; newer versions of transformers insist on it.
@@ -164,6 +167,10 @@ def _run(
             attention = full.gather(2, rows)
     hidden = output.last_hidden_state.float()
     return WindowOutput(chunk, hidden, found, attention), backprop
+
+
+def _shim(model: Encoder) -> Any:
+    return model.shims[0]
 
 
 def _chunks(layout: WindowLayout, max_items: int | None) -> Iterator[np.ndarray]:
@@ -207,8 +214,9 @@ def _marker(model: Encoder, shim: Any) -> WordpieceMarker:
     tokenizer = shim._hfmodel.tokenizer
     marker = model.attrs.get("marker")
     if marker is None or marker.tokenizer is not tokenizer:
-        ids = (_single_id(tokenizer, model.attrs[name]) for name in ("start_marker", "end_marker"))
-        marker = model.attrs["marker"] = WordpieceMarker(tokenizer, *ids)
+        start = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(model.attrs["start_marker"]))[0]
+        end = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(model.attrs["end_marker"]))[0]
+        marker = model.attrs["marker"] = WordpieceMarker(tokenizer, start, end)
     return marker
 
 

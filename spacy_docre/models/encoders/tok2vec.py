@@ -3,19 +3,20 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
 from spacy.tokens import Doc
 from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
-from thinc.types import Floats2d
+from thinc.types import Floats2d, Ints1d
 from torch import Tensor, nn
 
 from ...clusters import ClusterBatch
 from ..encoding import Encoding, EncodingIndex
 from ..layers.segments import segment_mean
 from ..relation_model import Encoder, EncoderInput
-from ..torch_module import LazyTorchShim, run_backward
+from ..torch_module import LazyTorchShim, lazy_shim, run_backward
 
 
 def Tok2VecEncoder(
@@ -144,15 +145,20 @@ class TokenLayout:
         within = np.arange(len(span_mention)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         span_token = (offset[mention_doc] + clusters.mention_start)[span_mention] + within
         mention_slot = np.arange(len(sizes)) - np.searchsorted(mention_doc, mention_doc)
-        arrays = (token_cell, span_token, span_mention, mention_slot)
-        tensors = (torch.from_numpy(array).to(device) for array in arrays)
-        return cls(*tensors, max_length, int(mention_slot.max(initial=-1)) + 1)
+        return cls(
+            token_cell=torch.from_numpy(token_cell).to(device),
+            span_token=torch.from_numpy(span_token).to(device),
+            span_mention=torch.from_numpy(span_mention).to(device),
+            mention_slot=torch.from_numpy(mention_slot).to(device),
+            max_length=max_length,
+            max_mentions=int(mention_slot.max(initial=-1)) + 1,
+        )
 
 
 def init(model: Encoder, X: EncoderInput | None = None, Y: None = None) -> None:
     """Initialise the tok2vec and build the mentions' attention for its width."""
     tok2vec = model.get_ref("tok2vec")
-    shim: LazyTorchShim = model.shims[0]
+    shim = lazy_shim(model)
     tok2vec.initialize(X=None if X is None else X[0])
     if X is None or shim.is_built:
         return
@@ -166,7 +172,7 @@ def forward(
 ) -> tuple[Encoding, Callable[[tuple[Tensor | None, ...]], None]]:
     """Encode a batch. The backward pass takes the gradients of `Encoding.tensors`."""
     docs, clusters = inputs
-    tok2vec, shim = model.get_ref("tok2vec"), model.shims[0]
+    tok2vec, shim = model.get_ref("tok2vec"), lazy_shim(model)
     shim.require_built()
     vectors, backprop_tok2vec = tok2vec(docs, is_train)
     lengths = np.fromiter(map(len, docs), dtype=np.int64, count=len(docs))
@@ -174,10 +180,13 @@ def forward(
     layout = TokenLayout.of(lengths, clusters, shim.device)
     index = EncodingIndex.from_clusters(clusters, lengths, shim.device)
     outputs, backprop_shim = shim(ArgsKwargs((flat, layout, index), {}), is_train)
-    encoding = Encoding(*outputs, index)
+    tokens, mention, attention = outputs
+    encoding = Encoding(tokens, mention, attention, index)
 
     def backprop(gradients: tuple[Tensor | None, ...]) -> None:
         run_backward(backprop_shim, encoding.tensors, gradients)
-        backprop_tok2vec(tok2vec.ops.unflatten(torch2xp(flat.grad), lengths))
+        if flat.grad is not None:
+            d_vectors = cast(Floats2d, torch2xp(flat.grad))
+            backprop_tok2vec(tok2vec.ops.unflatten(d_vectors, cast(Ints1d, lengths)))
 
     return encoding, backprop

@@ -1,0 +1,14 @@
+"""The commands; importing this package registers them with the app."""
+
+from . import convert, debug_data, evaluate, extract, find_threshold, predict
+from .app import app
+
+__all__ = [
+    "app",
+    "convert",
+    "debug_data",
+    "evaluate",
+    "extract",
+    "find_threshold",
+    "predict",
+]

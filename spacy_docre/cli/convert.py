@@ -1,0 +1,67 @@
+"""`convert`: corpora of other formats to `.spacy`."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import spacy
+import typer
+from spacy.tokens import Doc, DocBin
+from wasabi import msg
+
+from ..clusters import DEFAULT_PREFIX
+from ..corpora.docred import read_docred, read_relation_names
+from ..corpora.jsonl import read_jsonl
+from ..corpora.validation import replacing
+from ..relation import get_relations
+from .app import app
+from .messages import readable_errors
+
+convert_app = typer.Typer(
+    name="convert", help="Convert a corpus to spaCy's format.", no_args_is_help=True
+)
+app.add_typer(convert_app)
+
+INPUT = typer.Argument(help="The file to convert.", exists=True, dir_okay=False)
+OUTPUT = typer.Argument(help="The .spacy file to write.")
+LANG = typer.Option("en", "--lang", "-l", help="The language's code.")
+PREFIX = typer.Option(DEFAULT_PREFIX, "--prefix", help="What the clusters' keys start with.")
+
+
+@convert_app.command("docred")
+def convert_docred(
+    input_path: Path = INPUT,
+    output_path: Path = OUTPUT,
+    rel_info: Path | None = typer.Option(
+        None, "--rel-info", "-r", help="DocRED's rel_info.json: names for relations.", exists=True
+    ),
+    lang: str = LANG,
+    prefix: str = PREFIX,
+) -> None:
+    """Convert a file in the DocRED format (DocRED, Re-DocRED, Revisit-DocRED)."""
+    with readable_errors():
+        names = read_relation_names(rel_info) if rel_info else None
+        vocab = spacy.blank(lang).vocab
+        _write(read_docred(input_path, vocab, relation_names=names, prefix=prefix), output_path)
+
+
+@convert_app.command("jsonl")
+def convert_jsonl(
+    input_path: Path = INPUT,
+    output_path: Path = OUTPUT,
+    lang: str = LANG,
+    prefix: str = PREFIX,
+) -> None:
+    """Convert a file in the package's own JSON Lines format."""
+    with readable_errors():
+        _write(read_jsonl(input_path, spacy.blank(lang), prefix=prefix), output_path)
+
+
+def _write(docs: Iterable[Doc], output_path: Path) -> None:
+    doc_bin = DocBin(store_user_data=True)
+    n_relations = 0
+    for doc in docs:
+        doc_bin.add(doc)
+        n_relations += len(get_relations(doc))
+    with replacing(output_path) as draft:
+        doc_bin.to_disk(draft)
+    msg.good(f"{len(doc_bin)} documents with {n_relations} relations: {output_path}")

@@ -1,0 +1,74 @@
+"""`evaluate`: the metrics of a pipeline on an annotated corpus."""
+
+from pathlib import Path
+from typing import Any
+
+import spacy
+import srsly
+import typer
+from spacy.cli._util import setup_gpu
+from wasabi import msg
+
+from ..corpora.validation import replacing
+from ..evaluation import annotate_examples, find_extractor, read_examples
+from ..scoring import collect_facts, score_relations
+from .app import app
+from .messages import GPU_ID, percent, readable_errors
+
+METRICS = {
+    "rel_p": "Precision",
+    "rel_r": "Recall",
+    "rel_f": "F1",
+    "rel_ign_f": "Ign F1",
+    "rel_intra_f": "F1, intra-sentence",
+    "rel_inter_f": "F1, inter-sentence",
+    "rel_pair_f": "F1 of related pairs (Rela)",
+    "rel_macro_f": "Macro F1",
+}
+
+
+@app.command("evaluate")
+def evaluate_command(
+    model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
+    data_path: Path = typer.Argument(help="The annotated corpus (.spacy).", exists=True),
+    output: Path | None = typer.Option(None, "--output", "-o", help="Write the metrics here."),
+    train_facts: Path | None = typer.Option(
+        None, "--train-facts", help="The training corpus (.spacy), for Ign F1.", exists=True
+    ),
+    predicted_clusters: bool = typer.Option(
+        False, "--predicted-clusters", help="Run the whole pipeline instead of using gold clusters."
+    ),
+    gpu_id: int = GPU_ID,
+) -> None:
+    """Evaluate a pipeline's relations on an annotated corpus."""
+    setup_gpu(gpu_id, silent=False)
+    with readable_errors():
+        nlp = spacy.load(model)
+        _, extractor = find_extractor(nlp)
+        settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}
+        examples = read_examples(nlp, data_path)
+        annotated = annotate_examples(nlp, examples, gold_clusters=not predicted_clusters)
+        examples = [eg for eg, _ in annotated]
+        facts = None
+        if train_facts:
+            references = (eg.reference for eg in read_examples(nlp, train_facts))
+            facts = collect_facts(references, **settings)
+        scores = score_relations(examples, train_facts=facts, **settings)
+    _print_scores(scores)
+    if output:
+        with replacing(output) as draft:
+            srsly.write_json(draft, scores)
+        msg.good(f"Metrics: {output}")
+
+
+def _print_scores(scores: dict[str, Any]) -> None:
+    rows = [(name, percent(scores[key])) for key, name in METRICS.items() if key in scores]
+    msg.table(rows, title="Relations", aligns=("l", "r"))
+    per_type = scores["rel_per_type"] or {}
+    rows_per_type = [
+        (label, *(percent(values[name]) for name in ("p", "r", "f")))
+        for label, values in per_type.items()
+    ]
+    msg.table(
+        rows_per_type, title="By type", header=("", "P", "R", "F"), aligns=("l", "r", "r", "r")
+    )

@@ -1,0 +1,42 @@
+"""`extract`: the relations of raw texts as tables."""
+
+from pathlib import Path
+
+import spacy
+import typer
+from spacy.cli._util import setup_gpu
+from spacy.tokens import Doc
+from wasabi import msg
+
+from ..evaluation import find_extractor
+from ..relation import get_relations
+from .app import app
+from .messages import GPU_ID, readable_errors
+
+
+@app.command("extract")
+def extract_command(
+    model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
+    texts_path: Path = typer.Argument(help="Texts, one a line.", exists=True, dir_okay=False),
+    gpu_id: int = GPU_ID,
+) -> None:
+    """Print the relations of raw texts."""
+    setup_gpu(gpu_id, silent=False)
+    with readable_errors():
+        nlp = spacy.load(model)
+        _, extractor = find_extractor(nlp)
+        texts = [line for line in texts_path.read_text(encoding="utf8").splitlines() if line]
+        for doc in nlp.pipe(texts):
+            _print_relations(doc, extractor.cfg["attr"])
+
+
+def _print_relations(doc: Doc, attr: str) -> None:
+    msg.text(f"\n{doc.text}\n")
+    rows = [
+        (relation.head.text, relation.label, relation.tail.text, f"{relation.score:.2f}")
+        for relation in get_relations(doc, attr=attr)
+    ]
+    if rows:
+        msg.table(rows, header=("Head", "Relation", "Tail", "Score"), aligns=("l", "l", "l", "r"))
+    else:
+        msg.text("(no relation)")

@@ -1,0 +1,87 @@
+"""Running a pipeline over annotated documents, with gold clusters or its own."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from .clusters import copy_clusters, get_clusters
+from .component import DocRelationExtractor
+from .corpora.readers import GoldClusterCorpus
+from .decoding import PairScores
+from .errors import DocreError, Errors
+
+
+def find_extractor(nlp: Language) -> tuple[str, DocRelationExtractor]:
+    """The relation extractor of a pipeline.
+
+    nlp (Language): The pipeline.
+    RETURNS (tuple[str, DocRelationExtractor]): The component's name and the component.
+    RAISES (DocreError): If there is none.
+    """
+    for name, component in nlp.pipeline:
+        if isinstance(component, DocRelationExtractor):
+            return name, component
+    raise DocreError(Errors.D019.format(names=", ".join(nlp.pipe_names) or "none"))
+
+
+def read_examples(nlp: Language, path: str | Path, *, limit: int = 0) -> list[Example]:
+    """Read an annotated corpus for a pipeline's relation extractor; the predicted documents have
+    the gold clusters.
+
+    nlp (Language): The pipeline.
+    path (Union[str, Path]): A `.spacy` file or a folder of them.
+    limit (int): Read at most that many documents; 0 sets no limit.
+    RETURNS (list[Example]): The examples.
+    RAISES (DocreError): If no document has entity clusters.
+    """
+    _, extractor = find_extractor(nlp)
+    prefix, attr = extractor.cfg["prefix"], extractor.cfg["attr"]
+    examples = list(GoldClusterCorpus(path, prefix=prefix, attr=attr, limit=limit)(nlp))
+    if not any(get_clusters(eg.reference, prefix) for eg in examples):
+        raise DocreError(Errors.D017.format(path=path, prefix=prefix, attr=attr))
+    return examples
+
+
+def annotate_examples(
+    nlp: Language, examples: Sequence[Example], *, gold_clusters: bool = True, batch_size: int = 32
+) -> Iterator[tuple[Example, PairScores]]:
+    """Run a pipeline over the predicted documents of examples, up to and with its relation
+    extractor, and replace them by the annotated ones.
+
+    nlp (Language): The pipeline.
+    examples (Sequence[Example]): The examples.
+    gold_clusters (bool): Whether the extractor gets the gold clusters, or those that the pipeline
+        makes from the bare text.
+    batch_size (int): How many documents go through the pipeline at once.
+    YIELDS (tuple[Example, PairScores]): Each example, and the scores of its document's pairs.
+    """
+    name, extractor = find_extractor(nlp)
+    prefix = extractor.cfg["prefix"]
+    before = nlp.pipe_names[: nlp.pipe_names.index(name)]
+    for start in range(0, len(examples), batch_size):
+        batch = examples[start : start + batch_size]
+        docs = [eg.predicted if gold_clusters else _bare(eg.predicted) for eg in batch]
+        with nlp.select_pipes(enable=before):
+            docs = list(nlp.pipe(docs, batch_size=batch_size))
+        for eg, doc in zip(batch, docs, strict=True):
+            if gold_clusters:
+                for cluster in get_clusters(doc, prefix):
+                    del doc.spans[cluster.key]
+                copy_clusters(eg.reference, doc, prefix)
+            eg.predicted = doc
+        scores = extractor.predict(docs)
+        extractor.set_annotations(docs, scores)
+        yield from zip(batch, scores, strict=True)
+
+
+def _bare(doc: Doc) -> Doc:
+    """The document with its tokens only."""
+    return Doc(
+        doc.vocab,
+        words=[token.text for token in doc],
+        spaces=[bool(token.whitespace_) for token in doc],
+        user_data={"title": doc.user_data.get("title", "")},
+    )
