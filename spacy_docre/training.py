@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from thinc.api import Model, Optimizer, xp2torch
+from thinc.api import Model, Ops, Optimizer, xp2torch
 from thinc.optimizers import FloatOrSeq
 
 
 class PartwiseAdamW(Optimizer):
-    """Adam with decoupled weight decay (AdamW) that gives the head a learning rate of its own, and
-    clips the gradient by its norm over all parameters, where Thinc's optimizers clip each
-    parameter by itself.
+    """Adam with decoupled weight decay (AdamW) as PyTorch computes it, which gives the head a
+    learning rate of its own, and clips the gradient by its norm over all parameters, where Thinc's
+    optimizers clip each parameter by itself.
 
     learn_rate (FloatOrSeq): The encoder's learning rate, or a schedule of it.
     head_factor (float): The head's learning rate, as a multiple of the encoder's.
@@ -42,6 +42,16 @@ class PartwiseAdamW(Optimizer):
         head.finish_update(self)
         self.learn_rate = base
 
+    def _adam(self, ops: Ops, *args: Any) -> Any:
+        # Thinc adds epsilon before it corrects the bias of the second moment, PyTorch after: in
+        # the first steps Thinc's is many times larger, and small gradients hardly move anything.
+        *_, nr_upd = args
+        eps = self.eps
+        self.eps = eps * (1 - self.b2**nr_upd) ** 0.5
+        updated = super()._adam(ops, *args)
+        self.eps = eps
+        return updated
+
 
 def create_adamw(
     learn_rate: FloatOrSeq = 5e-5,
@@ -50,7 +60,7 @@ def create_adamw(
     L2: float = 0.01,
     beta1: float = 0.9,
     beta2: float = 0.999,
-    eps: float = 1e-6,
+    eps: float = 1e-8,
     max_norm: float = 1.0,
     use_averages: bool = False,
 ) -> PartwiseAdamW:

@@ -25,7 +25,7 @@ def MarkedTransformer(
     name: str,
     *,
     window: int | None = None,
-    stride: int = 128,
+    stride: int | None = None,
     start_marker: str = "*",
     end_marker: str = "*",
     max_batch_items: int = 8192,
@@ -46,7 +46,8 @@ def MarkedTransformer(
     name (str): A model's name on the Hugging Face hub, or the path of one on disk.
     window (Optional[int]): Wordpieces in a window, special tokens included. None takes the
         largest that the model was trained for.
-    stride (int): Wordpieces that two neighbouring windows share.
+    stride (Optional[int]): Wordpieces that two neighbouring windows share. None takes a quarter
+        of the window.
     start_marker (str): The marker before a mention. One that is not in the model's vocabulary is
         added to it as a special token.
     end_marker (str): The marker after a mention.
@@ -121,7 +122,8 @@ def forward(
     marker = _marker(model, shim)
     marked = marker(docs, clusters)
     capacity = _window(model, shim) - len(marker.specials)
-    windows = cut_windows(marked.lengths, capacity, model.attrs["stride"])
+    stride = model.attrs["stride"]
+    windows = cut_windows(marked.lengths, capacity, capacity // 4 if stride is None else stride)
     layout = WindowLayout(marked, windows, marker.specials, clusters.mention_doc)
     max_items = None if is_train else model.attrs["max_batch_items"]
     with torch.set_grad_enabled(is_train):

@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from .util import make_tiny_transformer
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--gpu", action="store_true", help="run the tests that need a CUDA device")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--gpu"):
+        skip = pytest.mark.skip(reason="needs a CUDA device: run with --gpu on a machine with one")
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _fixed_seed() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("spacy_transformers")
+    return make_tiny_transformer(tmp_path_factory.mktemp("transformers") / "bert")

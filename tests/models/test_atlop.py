@@ -1,0 +1,111 @@
+"""The ATLOP head against its equations, one pair at a time in numpy float64."""
+
+import numpy as np
+import pytest
+import torch
+
+from spacy_docre.errors import DocreError
+from spacy_docre.models.heads.atlop import ATLOPHead
+from spacy_docre.models.layers import bilinear, context
+from spacy_docre.models.layers.bilinear import GroupedBilinear
+from spacy_docre.models.layers.context import localized_context
+from spacy_docre.models.torch_head import HeadSizes
+
+from ..util import random_encoding
+
+ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
+
+
+def slow_context(encoding, head, tail):
+    """Equations 9 to 11 of the paper."""
+    index = encoding.index
+    doc = index.entity_doc[head].item()
+    attention = encoding.attention.detach().numpy()
+    by_entity = [
+        attention[:, (index.mention_entity == entity).numpy()].mean(axis=1)
+        for entity in (head, tail)
+    ]
+    shared = sum(by_entity[0][k] * by_entity[1][k] for k in range(len(attention)))
+    shared = shared / (shared.sum() + 1e-5)
+    return encoding.tokens[doc].detach().numpy().T @ shared
+
+
+def slow_grouped_bilinear(module, z_h, z_t):
+    """Equation 5 of the paper, written out over blocks."""
+    k = module.block
+    weight = module.weight.detach().numpy().reshape(len(module.bias), -1, k, k)
+    logits = module.bias.detach().numpy().copy()
+    for r in range(len(logits)):
+        for g in range(weight.shape[1]):
+            logits[r] += z_h[g * k : (g + 1) * k] @ weight[r, g] @ z_t[g * k : (g + 1) * k]
+    return logits
+
+
+def slow_atlop(head_module, encoding):
+    """Equations 1, 12, 13 and 5 of the paper."""
+    index = encoding.index
+    mention = encoding.mention.detach().numpy()
+    entity = [
+        np.log(np.exp(mention[(index.mention_entity == i).numpy()]).sum(axis=0))
+        for i in range(index.n_entities)
+    ]
+
+    def project(layer, vector):
+        return np.tanh(layer.weight.detach().numpy() @ vector + layer.bias.detach().numpy())
+
+    rows = []
+    for h, t in zip(index.pair_head.tolist(), index.pair_tail.tolist(), strict=True):
+        c = slow_context(encoding, h, t)
+        z_h = project(head_module.head_projection, np.concatenate([entity[h], c]))
+        z_t = project(head_module.tail_projection, np.concatenate([entity[t], c]))
+        rows.append(slow_grouped_bilinear(head_module.bilinear, z_h, z_t))
+    return np.array(rows).reshape(-1, len(head_module.bilinear.bias))
+
+
+def make_head(n_labels=3):
+    sizes = HeadSizes(width=6, n_heads=2, n_labels=n_labels, n_types=3)
+    return ATLOPHead(sizes, hidden=8, block=4).double()
+
+
+@pytest.mark.parametrize("entities", ENTITIES)
+def test_head_equals_the_equations(entities):
+    encoding, head = random_encoding(1, entities), make_head()
+    output = head(encoding)
+    expected = slow_atlop(head, encoding)
+    np.testing.assert_allclose(output.threshold.detach(), expected[:, 0], atol=1e-9)
+    np.testing.assert_allclose(output.logits.detach(), expected[:, 1:], atol=1e-9)
+
+
+def test_head_gradients():
+    encoding, head = random_encoding(2, [2, 3]).detached(), make_head()
+
+    def run(tokens, mention, attention):
+        output = head(type(encoding)(tokens, mention, attention, encoding.index))
+        return output.logits, output.threshold
+
+    assert torch.autograd.gradcheck(run, encoding.tensors)
+
+
+@pytest.mark.parametrize("entities", ENTITIES)
+def test_blocks_at_inference_change_nothing(entities, monkeypatch):
+    encoding, head = random_encoding(3, entities), make_head()
+    expected = head(encoding).scores().detach()
+    monkeypatch.setattr(context, "BLOCK_ELEMENTS", 1)
+    monkeypatch.setattr(bilinear, "BLOCK_ELEMENTS", 64)
+    with torch.no_grad():
+        np.testing.assert_allclose(head(encoding).scores(), expected, atol=1e-12)
+
+
+def test_context_of_entities_that_share_no_attention_is_zero():
+    encoding = random_encoding(4, [2])
+    attention = torch.zeros_like(encoding.attention)
+    is_first = encoding.index.mention_entity == 0
+    attention[:, is_first, 0] = 1.0
+    attention[:, ~is_first, 1] = 1.0
+    encoding = type(encoding)(encoding.tokens, encoding.mention, attention, encoding.index)
+    assert localized_context(encoding).abs().max() == 0
+
+
+def test_width_must_be_a_multiple_of_the_block():
+    with pytest.raises(DocreError, match="D016"):
+        GroupedBilinear(10, 3, block=4)

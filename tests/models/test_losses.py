@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+import torch
+
+from spacy_docre.models.losses import adaptive_threshold_loss, masked_mean
+
+
+def slow_adaptive_threshold_loss(logits, threshold, labels):
+    """Equations 6 to 8 of the ATLOP paper, one pair and type at a time."""
+    losses = []
+    for pair in range(len(logits)):
+        positives = [r for r in range(logits.shape[1]) if labels[pair, r]]
+        negatives = [r for r in range(logits.shape[1]) if not labels[pair, r]]
+        exp_th = np.exp(threshold[pair])
+        above = sum(np.exp(logits[pair, r]) for r in positives) + exp_th
+        below = sum(np.exp(logits[pair, r]) for r in negatives) + exp_th
+        loss = -np.log(exp_th / below)
+        loss -= sum(np.log(np.exp(logits[pair, r]) / above) for r in positives)
+        losses.append(loss)
+    return losses
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_adaptive_threshold_loss_equals_the_equations(seed):
+    rng = np.random.default_rng(seed)
+    logits, threshold = rng.normal(size=(7, 4)) * 3, rng.normal(size=7)
+    labels = rng.random((7, 4)) < 0.4
+    labels[0], labels[1] = False, True
+    result = adaptive_threshold_loss(*map(torch.from_numpy, (logits, threshold, labels)))
+    np.testing.assert_allclose(
+        result, slow_adaptive_threshold_loss(logits, threshold, labels), atol=1e-9
+    )
+
+
+def test_adaptive_threshold_loss_gradients():
+    logits = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    threshold = torch.randn(5, dtype=torch.float64, requires_grad=True)
+    labels = torch.tensor([[1, 0, 0], [0, 0, 0], [1, 1, 1], [0, 1, 1], [0, 0, 1]]).bool()
+    assert torch.autograd.gradcheck(
+        lambda l, t: adaptive_threshold_loss(l, t, labels), (logits, threshold)
+    )
+
+
+def test_adaptive_threshold_loss_in_half_precision_is_finite():
+    logits = torch.tensor([[60000.0, -60000.0, 3.0]], dtype=torch.float16, requires_grad=True)
+    threshold = torch.zeros(1, dtype=torch.float16)
+    labels = torch.tensor([[True, False, False]])
+    loss = adaptive_threshold_loss(logits, threshold, labels)
+    loss.sum().backward()
+    assert loss.isfinite().all()
+    assert logits.grad.isfinite().all()
+
+
+def test_masked_mean_leaves_out_what_is_not_known():
+    values = torch.tensor([1.0, 100.0, 3.0], requires_grad=True)
+    assert masked_mean(values, torch.tensor([True, False, True])).item() == 2.0
+    nothing = masked_mean(values, torch.zeros(3, dtype=torch.bool))
+    nothing.backward()
+    assert nothing.item() == 0.0
+    assert values.grad.tolist() == [0.0, 0.0, 0.0]

@@ -1,0 +1,118 @@
+"""Metrics against cases computed by hand."""
+
+import pytest
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.vocab import Vocab
+
+from spacy_docre import Relation, set_clusters
+from spacy_docre.alignment import align_clusters, cluster_overlap
+from spacy_docre.clusters import copy_clusters
+from spacy_docre.scoring import collect_facts, score_relations
+
+from .util import make_doc
+
+VOCAB = Vocab()
+WORDS = "Ann Lee met Bo in Rome . Ann left Rome for Bonn .".split()
+CLUSTERS = [[(0, 2), (7, 8)], [(3, 4)], [(5, 6), (9, 10)], [(11, 12)]]
+
+
+def reference(relations):
+    return make_doc(VOCAB, WORDS, CLUSTERS, relations=relations, sent_starts=(0, 7))
+
+
+def example(gold, predicted):
+    return Example(reference(predicted), reference(gold))
+
+
+def test_micro_scores_over_the_union():
+    gold = [(0, "met", 1), (0, "in", 2), (1, "in", 2), (1, "to", 3)]
+    predicted = [(0, "met", 1), (0, "in", 2), (0, "in", 3), (0, "met", 1)]
+    scores = score_relations([example(gold, predicted), example([(0, "to", 3)], [])])
+    assert scores["rel_p"] == pytest.approx(2 / 3), "a relation that is listed twice counts once"
+    assert scores["rel_r"] == pytest.approx(2 / 5)
+    assert scores["rel_f"] == pytest.approx(0.5)
+    assert scores["rel_per_type"]["met"] == {"p": 1.0, "r": 1.0, "f": 1.0}
+    assert scores["rel_per_type"]["in"] == {"p": 0.5, "r": 0.5, "f": 0.5}
+    assert scores["rel_per_type"]["to"] == {"p": 0.0, "r": 0.0, "f": 0.0}
+    assert scores["rel_macro_f"] == pytest.approx(0.5)
+    # Related pairs: gold 0-1, 0-2, 1-2, 1-3 and 0-3; predicted 0-1, 0-2, 0-3 in the first.
+    assert scores["rel_pair_f"] == pytest.approx(2 * (2 / 3) * (2 / 5) / (2 / 3 + 2 / 5))
+
+
+def test_intra_and_inter_sentence_relations():
+    gold = [(0, "a", 3), (1, "a", 3), (1, "b", 3)]
+    predicted = [(0, "a", 3), (1, "a", 3)]
+    scores = score_relations([example(gold, predicted)])
+    assert scores["rel_intra_f"] == 1.0
+    assert scores["rel_inter_f"] == pytest.approx(2 * 1.0 * 0.5 / 1.5)
+
+
+def test_documents_without_annotation_are_left_out():
+    unannotated = Example(
+        reference([(0, "a", 1)]), make_doc(VOCAB, WORDS, CLUSTERS, sent_starts=(0, 7))
+    )
+    scores = score_relations([unannotated, example([(0, "a", 1)], [(0, "a", 1)])])
+    assert scores["rel_f"] == 1.0
+    assert set(score_relations([unannotated]).values()) == {None}
+
+
+def test_ign_f1_as_the_official_script_computes_it():
+    train = make_doc(
+        VOCAB,
+        "Ann knows Bo and Rome".split(),
+        [[(0, 1)], [(2, 3)], [(4, 5)]],
+        relations=[(0, "met", 1), (0, "in", 2)],
+    )
+    facts = collect_facts([train])
+    assert facts == {("Ann", "Bo", "met"), ("Ann", "Rome", "in")}
+    gold = [(0, "met", 1), (0, "in", 2), (1, "in", 2)]
+    predicted = [(0, "met", 1), (1, "in", 2), (0, "in", 3)]
+    scores = score_relations([example(gold, predicted)], train_facts=facts)
+    # "Ann" is a name of "Ann Lee": one of the two correct relations is known from training.
+    precision, recall = (2 - 1) / (3 - 1), 2 / 3
+    assert scores["rel_ign_f"] == pytest.approx(
+        2 * precision * recall / (precision + recall)
+    )
+
+
+def test_names_of_the_source_count_for_ign_f1():
+    train = make_doc(VOCAB, ["A", "-", "B", "C"], [[(0, 3)], [(3, 4)]], relations=[(0, "r", 1)])
+    train.spans["entity_clusters_1"].attrs["names"] = ["A-B"]
+    assert collect_facts([train]) == {("A-B", "C", "r")}
+
+
+def test_predicted_clusters_are_aligned_with_gold_ones():
+    predicted = Doc(VOCAB, words=[token.text for token in reference([])])
+    clusters = [[(11, 12)], [(0, 2)], [(3, 4), (5, 6)], [(2, 3)]]
+    set_clusters(predicted, [[predicted[s:e] for s, e in mentions] for mentions in clusters])
+    eg = Example(predicted, reference([(0, "to", 3), (0, "met", 1)]))
+    keys = [f"entity_clusters_{i}" for i in range(1, 5)]
+    assert align_clusters(eg, "entity_clusters") == {
+        keys[0]: keys[3],
+        keys[1]: keys[0],
+        keys[2]: keys[1],
+    }
+    predicted._.relations = [
+        Relation(keys[1], "to", keys[0]),
+        Relation(keys[1], "met", keys[3]),
+    ]
+    scores = score_relations([eg])
+    assert scores["rel_p"] == 0.5, "a relation of a cluster that is not gold is wrong"
+    assert scores["rel_r"] == 0.5, "a gold relation that was no candidate is missed"
+
+
+def test_tokenisation_of_the_predicted_document_does_not_matter():
+    gold = reference([(0, "in", 2)])
+    words = ["Ann Lee", "met", "Bo", "in", "Rome .", "Ann", "left", "Rome", "for", "Bonn", "."]
+    predicted = Doc(VOCAB, words=words)
+    assert predicted.text == gold.text
+    copy_clusters(gold, predicted)
+    predicted._.relations = [Relation("entity_clusters_1", "in", "entity_clusters_3")]
+    assert score_relations([Example(predicted, gold)])["rel_f"] == 1.0
+
+
+def test_overlap_is_the_sum_of_shared_parts():
+    overlap = cluster_overlap([[(0, 4), (10, 12)], []], [[(0, 4)], [(2, 6), (11, 12)], [(20, 21)]])
+    assert overlap.tolist() == [[1.0, 2 / 6 + 1 / 2, 0.0], [0.0, 0.0, 0.0]]
+    assert cluster_overlap([], []).shape == (0, 0)

@@ -1,0 +1,102 @@
+import pytest
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.vocab import Vocab
+
+from spacy_docre import DocreError, Relation
+from spacy_docre.clusters import ClusterBatch, copy_clusters
+from spacy_docre.targets import gold_labels
+
+from .util import make_doc
+
+VOCAB = Vocab()
+WORDS = "Ann saw Bo and Cy".split()
+CLUSTERS = [[(0, 1)], [(2, 3)], [(4, 5)]]
+LABELS = ["likes", "saw"]
+
+
+def look_up(examples, **settings):
+    clusters = ClusterBatch.from_docs([eg.predicted for eg in examples], **settings)
+    gold, mask = gold_labels(
+        examples, clusters, LABELS, name="rel", prefix="entity_clusters", attr="relations"
+    )
+    return clusters, gold, mask
+
+
+def found(clusters, gold):
+    return {
+        (int(clusters.pair_head[p]), LABELS[r], int(clusters.pair_tail[p]))
+        for p, r in zip(*gold.nonzero(), strict=True)
+    }
+
+
+def example(relations, predicted_clusters=CLUSTERS):
+    return Example(
+        make_doc(VOCAB, WORDS, predicted_clusters),
+        make_doc(VOCAB, WORDS, CLUSTERS, relations=relations),
+    )
+
+
+def test_labels_of_several_documents():
+    relations = [(0, "saw", 1), (0, "likes", 1), (2, "saw", 0), (0, "saw", 1)]
+    clusters, gold, mask = look_up([example([]), example(relations)])
+    assert found(clusters, gold) == {(3, "saw", 4), (3, "likes", 4), (5, "saw", 3)}
+    assert mask.all()
+
+
+def test_missing_annotation_is_not_a_negative():
+    _, gold, mask = look_up([example(None), example([(0, "saw", 1)])])
+    assert mask.tolist() == [False] * 6 + [True] * 6
+    assert gold.sum() == 1
+
+
+def test_clusters_that_correspond_to_no_gold_cluster_are_masked():
+    eg = example([(0, "saw", 1), (1, "saw", 2)], [[(0, 1)], [(2, 3)], [(3, 4)]])
+    clusters, gold, mask = look_up([eg])
+    assert found(clusters, gold) == {(0, "saw", 1)}
+    known = {
+        (int(h), int(t))
+        for h, t, m in zip(clusters.pair_head, clusters.pair_tail, mask, strict=True)
+        if m
+    }
+    assert known == {(0, 1), (1, 0)}
+
+
+def test_clusters_in_another_order_are_aligned():
+    eg = example([(0, "saw", 1)], [[(4, 5)], [(2, 3)], [(0, 1)]])
+    clusters, gold, _ = look_up([eg])
+    assert found(clusters, gold) == {(2, "saw", 1)}
+
+
+def test_predicted_document_may_be_tokenised_differently():
+    gold_doc = make_doc(VOCAB, WORDS, CLUSTERS, relations=[(0, "saw", 2)])
+    predicted = Doc(VOCAB, words=["Ann", "saw", "Bo and", "Cy"])
+    copy_clusters(gold_doc, predicted)
+    clusters, gold, mask = look_up([Example(predicted, gold_doc)])
+    assert found(clusters, gold) == {(0, "saw", 2)}
+    assert mask.all()
+
+
+def test_pairs_beyond_the_cap_are_left_out():
+    with pytest.warns(UserWarning, match="DW01"):
+        clusters, gold, _ = look_up(
+            [example([(0, "saw", 2), (0, "saw", 1)])], max_pairs=2
+        )
+    assert found(clusters, gold) == {(0, "saw", 1)}
+
+
+def test_relation_of_an_entity_with_itself_is_no_target():
+    clusters, gold, _ = look_up([example([(0, "saw", 0)])])
+    assert found(clusters, gold) == set()
+
+
+def test_unknown_label_is_an_error_that_names_the_document():
+    with pytest.raises(DocreError, match=r"'hates'.*Ann saw Bo"):
+        look_up([example([(0, "hates", 1)])])
+
+
+def test_relation_of_a_missing_cluster_is_an_error():
+    eg = example([])
+    eg.reference._.relations = [Relation("entity_clusters_1", "saw", "entity_clusters_9")]
+    with pytest.raises(DocreError, match="entity_clusters_9"):
+        look_up([eg])
