@@ -87,6 +87,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "{names}."
     )
     D020 = "`{setting}` must be {condition}, but it is {value}."
+    D022 = (
+        "The benchmark compares with the bare encoder of a 'spacy-docre.MarkedTransformer.v1', but "
+        "this pipeline's encoder is a '{encoder}'."
+    )
     D021 = (
         "The package '{package}' is needed for {purpose}, but is not installed. Install it with "
         "`pip install 'spacy-docre[{extra}]'`."

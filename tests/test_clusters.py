@@ -49,9 +49,7 @@ def test_type_is_that_of_most_mentions_and_text_the_longest():
 )
 def test_copied_mentions_are_widened_to_whole_tokens(words, spaces, expected):
     vocab = Vocab()
-    source = Doc(
-        vocab, words=["New", "York", "-based", "Acme", "Inc."], spaces=[1, 0, 1, 1, 0]
-    )
+    source = Doc(vocab, words=["New", "York", "-based", "Acme", "Inc."], spaces=[1, 0, 1, 1, 0])
     set_clusters(source, [[Span(source, 0, 2, label="GPE")], [Span(source, 3, 5, label="ORG")]])
     source.spans["entity_clusters_1"].attrs["name"] = "NY"
     target = Doc(vocab, words=words, spaces=[bool(s) for s in spaces])

@@ -10,7 +10,7 @@ from spacy_docre.targets import gold_labels
 from .util import make_doc
 
 VOCAB = Vocab()
-WORDS = "Ann saw Bo and Cy".split()
+WORDS = ["Ann", "saw", "Bo", "and", "Cy"]
 CLUSTERS = [[(0, 1)], [(2, 3)], [(4, 5)]]
 LABELS = ["likes", "saw"]
 
@@ -79,9 +79,7 @@ def test_predicted_document_may_be_tokenised_differently():
 
 def test_pairs_beyond_the_cap_are_left_out():
     with pytest.warns(UserWarning, match="DW01"):
-        clusters, gold, _ = look_up(
-            [example([(0, "saw", 2), (0, "saw", 1)])], max_pairs=2
-        )
+        clusters, gold, _ = look_up([example([(0, "saw", 2), (0, "saw", 1)])], max_pairs=2)
     assert found(clusters, gold) == {(0, "saw", 1)}
 
 

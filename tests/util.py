@@ -1,8 +1,9 @@
 """Documents, encodings and encoders that the tests are made of."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from spacy.tokens import Doc, Span
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_docre import Relation, install_extension, set_clusters
+from spacy_docre import Relation, get_clusters, install_extension, set_clusters
 from spacy_docre.clusters import DEFAULT_PREFIX, ClusterBatch
 from spacy_docre.models.encoding import Encoding, EncodingIndex
 
@@ -71,6 +72,41 @@ def birth_doc(vocab: Vocab, n: int) -> Doc:
     return make_doc(
         vocab, words, clusters, types=types, relations=relations, sent_starts=(0, 6, 12)
     )
+
+
+def birth_docs_as_docred(numbers: Iterable[int]) -> list[dict[str, Any]]:
+    """`birth_doc`s in the DocRED format, with P1 for "born" and P2 for "died"."""
+    rows = []
+    for n in numbers:
+        doc = birth_doc(Vocab(), n)
+        sents = list(doc.sents)
+        clusters = get_clusters(doc)
+        vertices = [
+            [
+                {
+                    "name": span.text,
+                    "sent_id": sents.index(span.sent),
+                    "pos": [span.start - span.sent.start, span.end - span.sent.start],
+                    "type": span.label_,
+                }
+                for span in cluster.mentions
+            ]
+            for cluster in clusters
+        ]
+        keys = [cluster.key for cluster in clusters]
+        labels = [
+            {"h": keys.index(h), "t": keys.index(t), "r": {"born": "P1", "died": "P2"}[label]}
+            for h, label, t in (relation.triple for relation in doc._.relations)
+        ]
+        rows.append(
+            {
+                "title": f"Life {n}",
+                "sents": [[token.text for token in sent] for sent in sents],
+                "vertexSet": vertices,
+                "labels": labels,
+            }
+        )
+    return rows
 
 
 def birth_examples(vocab: Vocab, n: int = 8) -> list[Example]:

@@ -1,10 +1,11 @@
 """The commands; importing this package registers them with the app."""
 
-from . import convert, debug_data, evaluate, extract, find_threshold, predict
+from . import benchmark, convert, debug_data, evaluate, extract, find_threshold, predict
 from .app import app
 
 __all__ = [
     "app",
+    "benchmark",
     "convert",
     "debug_data",
     "evaluate",

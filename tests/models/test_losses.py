@@ -37,7 +37,7 @@ def test_adaptive_threshold_loss_gradients():
     threshold = torch.randn(5, dtype=torch.float64, requires_grad=True)
     labels = torch.tensor([[1, 0, 0], [0, 0, 0], [1, 1, 1], [0, 1, 1], [0, 0, 1]]).bool()
     assert torch.autograd.gradcheck(
-        lambda l, t: adaptive_threshold_loss(l, t, labels), (logits, threshold)
+        lambda *x: adaptive_threshold_loss(*x, labels), (logits, threshold)
     )
 
 

@@ -57,9 +57,7 @@ def test_equals_one_mention_at_a_time(use_entity_types):
         key = module.key(torch.from_numpy(tokens)).detach().numpy().reshape(-1, 2, 3)
         for k in range(2):
             expected = softmax(key[:, k] @ query[k] / np.sqrt(3))
-            np.testing.assert_allclose(
-                encoding.attention[k, m, : len(tokens)], expected, atol=1e-5
-            )
+            np.testing.assert_allclose(encoding.attention[k, m, : len(tokens)], expected, atol=1e-5)
         assert encoding.attention[:, m, len(tokens) :].abs().sum() == 0
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from spacy.tokens import Doc
 from thinc.api import ArgsKwargs, Model
 from torch import Tensor
 
+from ...clusters import ClusterBatch
 from ...compat import HFObjects, HFShim, has_transformers, huggingface_from_pretrained
 from ...errors import DocreError, Errors
 from ..encoding import Encoding, EncodingIndex
@@ -119,12 +121,7 @@ def forward(
         raise DocreError(Errors.D012)
     if is_train and model.attrs["gradient_checkpointing"]:
         shim._model.gradient_checkpointing_enable({"use_reentrant": False})
-    marker = _marker(model, shim)
-    marked = marker(docs, clusters)
-    capacity = _window(model, shim) - len(marker.specials)
-    stride = model.attrs["stride"]
-    windows = cut_windows(marked.lengths, capacity, capacity // 4 if stride is None else stride)
-    layout = WindowLayout(marked, windows, marker.specials, clusters.mention_doc)
+    layout = window_layout(model, docs, clusters)
     max_items = None if is_train else model.attrs["max_batch_items"]
     with torch.set_grad_enabled(is_train):
         runs = [_run(shim, layout, chunk, is_train) for chunk in _chunks(layout, max_items)]
@@ -138,6 +135,23 @@ def forward(
         run_backward(backprop, encoding.tensors, gradients)
 
     return encoding, backprop_encoding
+
+
+def window_layout(model: Encoder, docs: list[Doc], clusters: ClusterBatch) -> WindowLayout:
+    """Cut documents into marked wordpieces and windows.
+
+    model (Model[tuple[list[Doc], ClusterBatch], Encoding]): An initialised encoder.
+    docs (list[Doc]): The documents.
+    clusters (ClusterBatch): Their entity clusters.
+    RETURNS (WindowLayout): The windows and their wordpieces.
+    """
+    shim = _shim(model)
+    marker = _marker(model, shim)
+    marked = marker(docs, clusters)
+    capacity = _window(model, shim) - len(marker.specials)
+    stride = model.attrs["stride"]
+    windows = cut_windows(marked.lengths, capacity, capacity // 4 if stride is None else stride)
+    return WindowLayout(marked, windows, marker.specials, clusters.mention_doc)
 
 
 def _run(

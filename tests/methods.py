@@ -1,0 +1,61 @@
+"""The heads and encoders that the contract tests run over: a new method is tested by adding its
+name here."""
+
+from pathlib import Path
+from typing import Any
+
+from spacy.language import Language
+
+from spacy_docre.component import DocRelationExtractor
+
+HEADS: dict[str, dict[str, Any]] = {
+    "atlop": {"@architectures": "spacy-docre.ATLOP.v1", "hidden": 32, "block": 8},
+}
+
+CNN = {
+    "@architectures": "spacy.HashEmbedCNN.v2",
+    "width": 32,
+    "depth": 2,
+    "embed_size": 200,
+    "window_size": 1,
+    "maxout_pieces": 2,
+    "subword_features": True,
+    "pretrained_vectors": None,
+}
+BILSTM = {
+    "@architectures": "spacy.Tok2Vec.v2",
+    "embed": {
+        "@architectures": "spacy.MultiHashEmbed.v2",
+        "width": 32,
+        "attrs": ["NORM", "PREFIX", "SUFFIX", "SHAPE"],
+        "rows": [200, 100, 100, 100],
+        "include_static_vectors": False,
+    },
+    "encode": {
+        "@architectures": "spacy-docre.BiLSTMEncoder.v1",
+        "width": 32,
+    },
+}
+ENCODERS: dict[str, dict[str, Any]] = {
+    "cnn": {"@architectures": "spacy-docre.Tok2VecEncoder.v1", "tok2vec": CNN},
+    "bilstm": {"@architectures": "spacy-docre.Tok2VecEncoder.v1", "tok2vec": BILSTM},
+    "transformer": {
+        "@architectures": "spacy-docre.MarkedTransformer.v1",
+        "transformer_config": {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
+    },
+}
+
+
+def add_extractor(
+    nlp: Language, head: str, encoder: str, transformer: Path | None = None, **settings: Any
+) -> DocRelationExtractor:
+    """Add a relation extractor with a head and an encoder to a pipeline."""
+    encoder_config = dict(ENCODERS[encoder])
+    if encoder == "transformer":
+        encoder_config["name"] = str(transformer)
+    model = {
+        "@architectures": "spacy-docre.RelationModel.v1",
+        "encoder": encoder_config,
+        "head": HEADS[head],
+    }
+    return nlp.add_pipe("doc_relation_extractor", config={"model": model, **settings})
