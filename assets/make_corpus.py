@@ -13,7 +13,7 @@ from corpus_stats import format_stats
 from corpus_text import Narrator
 
 HERE = Path(__file__).parent
-SIZES = {"train": 480, "dev": 80, "test": 100}
+SIZES = {"train": 720, "dev": 80, "test": 100}
 N_SENTENCES = range(4, 9)
 N_WORDS = range(55, 116)
 N_ENTITIES = range(5, 11)

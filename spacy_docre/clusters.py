@@ -240,8 +240,6 @@ class ClusterBatch:
 
 
 def _sentence_of_token(doc: Doc) -> np.ndarray:
-    if not doc.has_annotation("SENT_START"):
-        return np.zeros(len(doc), dtype=np.int64)
     starts = doc.to_array("SENT_START") == 1
     return np.maximum(np.cumsum(starts) - 1, 0)
 

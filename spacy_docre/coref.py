@@ -15,6 +15,7 @@ from .clusters import set_clusters
 
 PERSON_TYPES = ("PERSON", "PER")
 ORGANISATION_TYPES = ("ORG",)
+WORK_TYPES = ("WORK_OF_ART", "WORK")
 
 
 @dataclass
@@ -37,7 +38,8 @@ class EntityClusterer(Pipe):
     name but for case, punctuation and a leading "the"; or if one is a short form of the other: part
     of a person's name ("Okafor", "Ada Okafor"), the beginning of an organisation's ("Brandt",
     "Brandt Optics"), or an acronym ("NIT", "Norvale Institute of Technology"). A short form goes to
-    the entity that was named last.
+    the entity that was named last. A name like no other of its label that is somebody's surname is
+    that person's, whatever its label.
 
     An anaphor goes to an entity of its types in its own sentence or, failing that, in the nearest
     sentence before; of several in a sentence to the first, which tends to be the subject.
@@ -87,6 +89,8 @@ class EntityClusterer(Pipe):
     def _add(self, entities: list[_Entity], ent: Span) -> None:
         name = _name_of(ent)
         matches = [entity for entity in entities if _matches(entity, ent, name)]
+        if not matches:
+            matches = [entity for entity in entities if _is_surname(entity, ent, name)]
         if matches:
             entity = min(matches, key=lambda entity: _distance(entity, ent))
         else:
@@ -99,7 +103,8 @@ class EntityClusterer(Pipe):
 
     def _attach_anaphors(self, doc: Doc, entities: list[_Entity]) -> None:
         named = {i for ent in doc.ents for i in range(ent.start, ent.end)}
-        found = [span for span in self.matcher(doc, as_spans=True) if span.start not in named]
+        matches = self.matcher(doc, as_spans=True)
+        found = [span for span in matches if named.isdisjoint(range(span.start, span.end))]
         sentence_of = _sentence_numbers(doc)
         for span in sorted(filter_spans(found), key=lambda span: span.start):
             number = int(span.label_)
@@ -132,6 +137,12 @@ def _matches(entity: _Entity, ent: Span, name: tuple[str, ...]) -> bool:
     return any(name == other or _is_short_form(name, other, ent) for other in entity.names)
 
 
+def _is_surname(entity: _Entity, ent: Span, name: tuple[str, ...]) -> bool:
+    # Recognisers often take a surname by itself for a place or an organisation.
+    is_name = len(name) == 1 and ent.text[0].isupper()
+    return is_name and entity.label in PERSON_TYPES and name in {n[-1:] for n in entity.names}
+
+
 def _is_short_form(short: tuple[str, ...], full: tuple[str, ...], ent: Span) -> bool:
     if not short or len(short) >= len(full):
         return False
@@ -162,7 +173,7 @@ def _sentence_numbers(doc: Doc) -> list[int]:
 
 def english_anaphors() -> list[dict[str, Any]]:
     """The anaphors that the factory uses by default: English personal pronouns, and descriptions
-    of organisations and places."""
+    of organisations, places and works."""
 
     def group(types: Iterable[str], phrases: str, exclusive: bool) -> dict[str, Any]:
         return {"types": list(types), "phrases": phrases.split(", "), "exclusive": exclusive}
@@ -170,12 +181,15 @@ def english_anaphors() -> list[dict[str, Any]]:
     organisations = (
         "it, its, itself, the company, the firm, the group, the institute, the university, "
         "the college, the school, the organisation, the organization, the agency, the museum, "
-        "the laboratory, the publisher, the manufacturer"
+        "the laboratory, the publisher, the manufacturer, the studio, the label, the orchestra, "
+        "the newspaper, the paper, the academy, the polytechnic, the observatory"
     )
     places = "the city, the town, the village, the country, the region, the island, the state"
+    works = "the book, the novel, the memoir, the film, the album"
     return [
         group(PERSON_TYPES, "she, her, hers, herself", exclusive=True),
         group(PERSON_TYPES, "he, him, his, himself", exclusive=True),
         group(ORGANISATION_TYPES, organisations, exclusive=False),
         group(("GPE", "LOC"), places, exclusive=False),
+        group(WORK_TYPES, works, exclusive=False),
     ]

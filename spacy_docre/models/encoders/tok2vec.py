@@ -18,6 +18,11 @@ from ..layers.segments import segment_mean
 from ..relation_model import Encoder, EncoderInput
 from ..torch_module import LazyTorchShim, lazy_shim, run_backward
 
+# Distances of more than 2 ** FARTHEST tokens count as the same.
+FARTHEST = 8
+# The slope at which the bias of the most local head falls with each doubling of the distance.
+STEEPEST = 2.0
+
 
 def Tok2VecEncoder(
     tok2vec: Model[list[Doc], list[Floats2d]],
@@ -25,6 +30,7 @@ def Tok2VecEncoder(
     n_heads: int = 4,
     head_width: int = 32,
     use_entity_types: bool = True,
+    use_distance: bool = True,
 ) -> Encoder:
     """The encoder "spacy-docre.Tok2VecEncoder.v1": the vectors of any spaCy tok2vec (hash
     embeddings with a CNN or a BiLSTM, a listener to a shared tok2vec or transformer), and the
@@ -33,7 +39,8 @@ def Tok2VecEncoder(
     tok2vec (Model[list[Doc], list[Floats2d]]): The tok2vec.
     n_heads (int): The number of attention heads, K.
     head_width (int): The width of each head.
-    use_entity_types (bool): Add an embedding of the entity's type to its mentions.
+    use_entity_types (bool): Mark the tokens of mentions with their entities' types.
+    use_distance (bool): Let the attention depend on the distance from the mention.
     RETURNS (Model[tuple[list[Doc], ClusterBatch], Encoding]): The encoder.
     """
 
@@ -43,6 +50,7 @@ def Tok2VecEncoder(
             n_types=n_types if use_entity_types else 0,
             n_heads=n_heads,
             head_width=head_width,
+            use_distance=use_distance,
         )
 
     return Model(
@@ -57,24 +65,39 @@ def Tok2VecEncoder(
 
 
 class MentionAttention(nn.Module):
-    """Gives a tok2vec what a transformer has: vectors of mentions and their attention.
+    """Gives a tok2vec what a transformer that reads markers has: vectors of mentions and their
+    attention.
 
-    A mention's vector is the mean over its tokens plus an embedding of its entity's type. Its
-    attention to the document's tokens is that of multi-head attention, softmax(q k' / sqrt(d_k)),
-    with learned projections.
+    The tokens of a mention are marked by adding an embedding of its entity's type; a mention's
+    vector is the mean over its tokens. Its attention to the document's tokens is that of
+    multi-head attention with learned projections and a learned bias for the distance,
+
+        softmax(q k' / sqrt(d_k) + b[bucket(distance)]),
+
+    with the bias of T5 (Raffel et al. 2020, section 2.1). It starts out as that of ALiBi (Press et
+    al. 2022, section 3), with a slope of its own for each head, because what relates two mentions
+    tends to stand near both of them, which a tok2vec without positions could not learn.
 
     width (int): The width d of the tok2vec.
     n_types (int): The number of entity types, the unknown type (0) included; 0 for no embedding.
     n_heads (int): The number of attention heads, K.
     head_width (int): The width d_k of each head.
+    use_distance (bool): Whether there is a bias for the distance.
     """
 
-    def __init__(self, *, width: int, n_types: int, n_heads: int, head_width: int) -> None:
+    def __init__(
+        self, *, width: int, n_types: int, n_heads: int, head_width: int, use_distance: bool
+    ) -> None:
         super().__init__()
         self.n_heads = n_heads
         self.type_embedding = nn.Embedding(n_types, width) if n_types else None
         self.query = nn.Linear(width, n_heads * head_width)
         self.key = nn.Linear(width, n_heads * head_width)
+        self.distance_bias = nn.Embedding(2 * FARTHEST + 1, n_heads) if use_distance else None
+        if self.distance_bias is not None:
+            steps = torch.arange(-FARTHEST, FARTHEST + 1).abs()[:, None]
+            slopes = torch.linspace(0, STEEPEST, n_heads)
+            nn.init.zeros_(self.distance_bias.weight).data.sub_(steps * slopes)
 
     def forward(
         self, flat: Tensor, layout: "TokenLayout", index: EncodingIndex
@@ -86,12 +109,13 @@ class MentionAttention(nn.Module):
             [K, M, L] of an `Encoding`.
         """
         n_docs, length, width = index.n_docs, layout.max_length, flat.shape[1]
+        if self.type_embedding is not None:
+            marks = self.type_embedding(index.entity_type[index.mention_entity])
+            flat = flat.index_add(0, layout.span_token, marks[layout.span_mention])
         tokens = flat.new_zeros(n_docs * length, width).index_copy(0, layout.token_cell, flat)
         tokens = tokens.unflatten(0, (n_docs, length))
         n_mentions = len(index.mention_entity)
         mention = segment_mean(flat[layout.span_token], layout.span_mention, n_mentions)
-        if self.type_embedding is not None:
-            mention = mention + self.type_embedding(index.entity_type[index.mention_entity])
         return tokens, mention, self._attention(tokens, mention, layout, index)
 
     def _attention(
@@ -103,10 +127,23 @@ class MentionAttention(nn.Module):
         query = slots.unflatten(2, (self.n_heads, -1)).transpose(1, 2)  # [B, K, m, d_k]
         key = self.key(tokens).unflatten(2, (self.n_heads, -1)).transpose(1, 2)
         scores = query @ key.transpose(2, 3) / math.sqrt(key.shape[3])
-        is_padding = torch.arange(layout.max_length, device=key.device) >= index.lengths[:, None]
-        scores = scores.masked_fill(is_padding[:, None, None], torch.finfo(scores.dtype).min)
-        attention = torch.softmax(scores, dim=3)[index.mention_doc, :, layout.mention_slot]
-        return attention.transpose(0, 1)
+        scores = scores[index.mention_doc, :, layout.mention_slot]  # [M, K, L]
+        position = torch.arange(layout.max_length, device=key.device)
+        if self.distance_bias is not None:
+            bias = self.distance_bias(_distance_bucket(position, layout))
+            scores = scores + bias.transpose(1, 2)
+        is_padding = position >= index.lengths[index.mention_doc, None]
+        scores = scores.masked_fill(is_padding[:, None], torch.finfo(scores.dtype).min)
+        return torch.softmax(scores, dim=2).transpose(0, 1)
+
+
+def _distance_bucket(position: Tensor, layout: "TokenLayout") -> Tensor:
+    """[M, L] int64. The sign and the logarithm to the base 2, rounded up, of how far each token is
+    outside each mention; from 0, with the mention's own tokens in the middle."""
+    before = (layout.mention_start[:, None] - position).clamp(min=0)
+    after = (position - layout.mention_end[:, None] + 1).clamp(min=0)
+    steps = torch.log2(after + 1.0).ceil() - torch.log2(before + 1.0).ceil()
+    return steps.clamp(-FARTHEST, FARTHEST).long() + FARTHEST
 
 
 @dataclass(frozen=True)
@@ -117,6 +154,8 @@ class TokenLayout:
     span_token (Tensor): [S] int64. The tokens of all mentions, one mention after the other.
     span_mention (Tensor): [S] int64. The mention of each of them.
     mention_slot (Tensor): [M] int64. The place of each mention among those of its document.
+    mention_start (Tensor): [M] int64. The mention's first token, counted within its document.
+    mention_end (Tensor): [M] int64. The token after its last.
     max_length (int): The length of the longest document, L; at least 1.
     max_mentions (int): The largest number of mentions in a document.
     """
@@ -125,6 +164,8 @@ class TokenLayout:
     span_token: Tensor
     span_mention: Tensor
     mention_slot: Tensor
+    mention_start: Tensor
+    mention_end: Tensor
     max_length: int
     max_mentions: int
 
@@ -150,6 +191,8 @@ class TokenLayout:
             span_token=torch.from_numpy(span_token).to(device),
             span_mention=torch.from_numpy(span_mention).to(device),
             mention_slot=torch.from_numpy(mention_slot).to(device),
+            mention_start=torch.from_numpy(clusters.mention_start).to(device),
+            mention_end=torch.from_numpy(clusters.mention_end).to(device),
             max_length=max_length,
             max_mentions=int(mention_slot.max(initial=-1)) + 1,
         )
