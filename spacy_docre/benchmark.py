@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -94,7 +95,7 @@ def _bare_inputs(extractor: DocRelationExtractor, batch: Sequence[Example]) -> A
     clusters = ClusterBatch.from_docs(docs, prefix=extractor.cfg["prefix"])
     layout = window_layout(encoder, docs, clusters)
     ids, mask = layout.input_ids(np.arange(len(layout.window_lengths)))
-    device = encoder.shims[0].device
+    device = cast(Any, encoder.shims[0]).device
     return ArgsKwargs(
         (),
         {

@@ -16,6 +16,8 @@ from .clusters import set_clusters
 PERSON_TYPES = ("PERSON", "PER")
 ORGANISATION_TYPES = ("ORG",)
 WORK_TYPES = ("WORK_OF_ART", "WORK")
+# How many sentences nearer an entity counts that "she" has referred to before, for another "she".
+FAMILIARITY = 2
 
 
 @dataclass
@@ -42,7 +44,8 @@ class EntityClusterer(Pipe):
     that person's, whatever its label.
 
     An anaphor goes to an entity of its types in its own sentence or, failing that, in the nearest
-    sentence before; of several in a sentence to the first, which tends to be the subject.
+    sentence before; of several in a sentence to the first, which tends to be the subject. One that
+    the same exclusive group has referred to before counts as two sentences nearer.
 
     nlp (Language): The pipeline.
     name (str): The component's name.
@@ -110,7 +113,7 @@ class EntityClusterer(Pipe):
             number = int(span.label_)
             group = self.anaphors[number]
             candidates = [
-                (sentence_of[mention.start], -mention.start, entity)
+                (self._rank(sentence_of, mention, entity, number), mention, entity)
                 for entity in entities
                 if entity.label in group["types"] and self._can_refer(number, entity)
                 for mention in entity.mentions
@@ -118,11 +121,17 @@ class EntityClusterer(Pipe):
             ]
             if not candidates:
                 continue
-            sentence, _, entity = max(candidates, key=lambda candidate: candidate[:2])
-            if sentence_of[span.start] - sentence <= self.max_sentences:
+            _, mention, entity = max(candidates, key=lambda candidate: candidate[0])
+            if sentence_of[span.start] - sentence_of[mention.start] <= self.max_sentences:
                 entity.mentions.append(Span(doc, span.start, span.end, label=entity.label))
                 if group["exclusive"]:
                     entity.anaphor_group = number
+
+    def _rank(
+        self, sentence_of: list[int], mention: Span, entity: _Entity, number: int
+    ) -> tuple[int, int]:
+        is_familiar = entity.anaphor_group == number
+        return sentence_of[mention.start] + FAMILIARITY * is_familiar, -mention.start
 
     def _can_refer(self, number: int, entity: _Entity) -> bool:
         is_exclusive = self.anaphors[number]["exclusive"]

@@ -17,19 +17,26 @@ DEFAULT_CONFIG = """
 
 [model.encoder]
 @architectures = "spacy-docre.Tok2VecEncoder.v1"
-n_heads = 4
-head_width = 32
+n_heads = 8
+head_width = 16
 use_entity_types = true
+use_distance = true
 
 [model.encoder.tok2vec]
-@architectures = "spacy.HashEmbedCNN.v2"
-pretrained_vectors = null
-width = 96
-depth = 4
-embed_size = 2000
-window_size = 1
-maxout_pieces = 3
-subword_features = true
+@architectures = "spacy.Tok2Vec.v2"
+
+[model.encoder.tok2vec.embed]
+@architectures = "spacy.MultiHashEmbed.v2"
+width = 128
+attrs = ["NORM","PREFIX","SUFFIX","SHAPE"]
+rows = [2000,1000,1000,1000]
+include_static_vectors = false
+
+[model.encoder.tok2vec.encode]
+@architectures = "spacy-docre.BiLSTMEncoder.v1"
+width = 128
+depth = 1
+dropout = 0.0
 
 [model.head]
 @architectures = "spacy-docre.ATLOP.v1"

@@ -13,6 +13,8 @@ from ..relation import get_relations
 from .app import app
 from .messages import GPU_ID, readable_errors
 
+MAX_COLUMN = 40
+
 
 @app.command("extract")
 def extract_command(
@@ -31,12 +33,14 @@ def extract_command(
 
 
 def _print_relations(doc: Doc, attr: str) -> None:
-    msg.text(f"\n{doc.text}\n")
+    print()
+    msg.text(doc.text)
     rows = [
         (relation.head.text, relation.label, relation.tail.text, f"{relation.score:.2f}")
         for relation in get_relations(doc, attr=attr)
     ]
     if rows:
-        msg.table(rows, header=("Head", "Relation", "Tail", "Score"), aligns=("l", "l", "l", "r"))
+        header = ("Head", "Relation", "Tail", "Score")
+        msg.table(rows, header=header, aligns=("l", "l", "l", "r"), max_col=MAX_COLUMN)
     else:
         msg.text("(no relation)")

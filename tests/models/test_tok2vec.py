@@ -8,7 +8,7 @@ from spacy.vocab import Vocab
 from thinc.api import Model
 
 from spacy_docre.clusters import ClusterBatch
-from spacy_docre.models.encoders.tok2vec import Tok2VecEncoder
+from spacy_docre.models.encoders.tok2vec import FARTHEST, Tok2VecEncoder
 
 from ..util import birth_doc, random_doc
 
@@ -37,26 +37,45 @@ def softmax(x):
     return e / e.sum()
 
 
+def distance_bucket(position, start, end):
+    """Plain steps of the bias: 0 within the mention, then 1, 2-3, 4-7, ... tokens away."""
+    if start <= position < end:
+        return 0
+    away = start - position if position < start else position - end + 1
+    steps = 1
+    while 2**steps - 1 < away:
+        steps += 1
+    return min(steps, FARTHEST) * (-1 if position < start else 1)
+
+
+@pytest.mark.parametrize("use_distance", [True, False])
 @pytest.mark.parametrize("use_entity_types", [True, False])
-def test_equals_one_mention_at_a_time(use_entity_types):
+def test_equals_one_mention_at_a_time(use_entity_types, use_distance):
     vocab, rng = Vocab(), random.Random(3)
-    docs = [random_doc(vocab, rng, n, k) for n, k in ((10, 3), (0, 0), (1, 1), (25, 6))]
-    encoder = make_encoder(docs, use_entity_types=use_entity_types)
+    docs = [random_doc(vocab, rng, n, k) for n, k in ((10, 3), (0, 0), (1, 1), (600, 6))]
+    encoder = make_encoder(docs, use_entity_types=use_entity_types, use_distance=use_distance)
     clusters = ClusterBatch.from_docs(docs, entity_types=["OTHER", "THING"])
     encoding = encoder.predict((docs, clusters))
     vectors = encoder.get_ref("tok2vec").predict(docs)
     module = encoder.shims[0].require_built()
-    for m, doc in enumerate(clusters.mention_doc):
+    spans = list(zip(clusters.mention_start, clusters.mention_end, strict=True))
+    if use_entity_types:
+        for (start, end), doc in zip(spans, clusters.mention_doc, strict=True):
+            vectors[doc][start:end] += module.type_embedding.weight[2].detach().numpy()
+    for m, ((start, end), doc) in enumerate(zip(spans, clusters.mention_doc, strict=True)):
         tokens = vectors[doc]
-        mention = tokens[clusters.mention_start[m] : clusters.mention_end[m]].mean(axis=0)
-        if use_entity_types:
-            mention = mention + module.type_embedding.weight[2].detach().numpy()
+        mention = tokens[start:end].mean(axis=0)
         np.testing.assert_allclose(encoding.mention[m], mention, atol=1e-5)
-        np.testing.assert_allclose(encoding.tokens[doc, : len(tokens)], tokens, atol=1e-6)
+        np.testing.assert_allclose(encoding.tokens[doc, : len(tokens)], tokens, atol=1e-5)
         query = module.query(torch.from_numpy(mention)).detach().numpy().reshape(2, 3)
         key = module.key(torch.from_numpy(tokens)).detach().numpy().reshape(-1, 2, 3)
         for k in range(2):
-            expected = softmax(key[:, k] @ query[k] / np.sqrt(3))
+            scores = key[:, k] @ query[k] / np.sqrt(3)
+            if use_distance:
+                bias = module.distance_bias.weight[:, k].detach().numpy()
+                places = [distance_bucket(i, start, end) for i in range(len(tokens))]
+                scores = scores + bias[np.array(places) + FARTHEST]
+            expected = softmax(scores)
             np.testing.assert_allclose(encoding.attention[k, m, : len(tokens)], expected, atol=1e-5)
         assert encoding.attention[:, m, len(tokens) :].abs().sum() == 0
 

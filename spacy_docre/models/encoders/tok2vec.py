@@ -18,7 +18,7 @@ from ..layers.segments import segment_mean
 from ..relation_model import Encoder, EncoderInput
 from ..torch_module import LazyTorchShim, lazy_shim, run_backward
 
-# Distances of more than 2 ** FARTHEST tokens count as the same.
+# Distances of 2 ** (FARTHEST - 1) tokens and more count as the same.
 FARTHEST = 8
 # The slope at which the bias of the most local head falls with each doubling of the distance.
 STEEPEST = 2.0
@@ -27,8 +27,8 @@ STEEPEST = 2.0
 def Tok2VecEncoder(
     tok2vec: Model[list[Doc], list[Floats2d]],
     *,
-    n_heads: int = 4,
-    head_width: int = 32,
+    n_heads: int = 8,
+    head_width: int = 16,
     use_entity_types: bool = True,
     use_distance: bool = True,
 ) -> Encoder:
