@@ -132,20 +132,23 @@ def describe(doc: Doc) -> str:
 
 @dataclass(frozen=True)
 class ClusterBatch:
-    """The entity clusters of a batch of documents as flat index arrays (int64). Entities and
-    mentions are numbered through the whole batch; entities without mentions are left out.
+    """The entity clusters of a batch of documents as flat index arrays (int64). Sentences, entities
+    and mentions are numbered through the whole batch; entities without mentions are left out.
 
     keys (list[str]): [N] The key in `doc.spans` of each entity.
     mention_entity (np.ndarray): [M] The entity of each mention.
     mention_start (np.ndarray): [M] Its first token, counted within its document.
     mention_end (np.ndarray): [M] The token after its last.
-    mention_sentence (np.ndarray): [M] The sentence it starts in, counted within its document.
+    mention_sentence (np.ndarray): [M] The sentence that it starts in.
     entity_doc (np.ndarray): [N] The document of each entity.
     entity_slot (np.ndarray): [N] The entity's place among those of its document, from 0.
     entity_type (np.ndarray): [N] The entity's type; 0 for one not seen in training.
     pair_head (np.ndarray): [P] The head entity of each candidate pair.
     pair_tail (np.ndarray): [P] Its tail entity.
-    n_docs (int): The number of documents.
+    token_sentence (np.ndarray): [T] The sentence of each token, document by document.
+    sentence_doc (np.ndarray): [S] The document of each sentence. A document whose sentences are
+        not marked is one sentence; one without tokens has none.
+    doc_length (np.ndarray): [B] The number of tokens of each document.
     """
 
     keys: list[str]
@@ -158,7 +161,14 @@ class ClusterBatch:
     entity_type: np.ndarray
     pair_head: np.ndarray
     pair_tail: np.ndarray
-    n_docs: int
+    token_sentence: np.ndarray
+    sentence_doc: np.ndarray
+    doc_length: np.ndarray
+
+    @property
+    def n_docs(self) -> int:
+        """The number of documents, B."""
+        return len(self.doc_length)
 
     @property
     def max_entities(self) -> int:
@@ -198,8 +208,12 @@ class ClusterBatch:
         entities: list[tuple[int, int, int]] = []
         mentions: list[tuple[int, int, int, int]] = []
         pairs = [np.zeros((2, 0), dtype=np.int64)]
+        token_sentence = [np.zeros(0, dtype=np.int64)]
+        sentence_doc: list[int] = []
         for doc_index, doc in enumerate(docs):
-            sentences = _sentence_of_token(doc)
+            sentences = _sentence_of_token(doc) + len(sentence_doc)
+            token_sentence.append(sentences)
+            sentence_doc += [doc_index] * len(np.unique(sentences))
             first, first_mention = len(entities), len(mentions)
             clusters = [c for c in get_clusters(doc, prefix) if len(c.group)]
             for slot, cluster in enumerate(clusters):
@@ -235,7 +249,9 @@ class ClusterBatch:
             entity_type=entity_rows[:, 2],
             pair_head=all_pairs[0],
             pair_tail=all_pairs[1],
-            n_docs=len(docs),
+            token_sentence=np.concatenate(token_sentence),
+            sentence_doc=np.array(sentence_doc, dtype=np.int64),
+            doc_length=np.fromiter(map(len, docs), dtype=np.int64, count=len(docs)),
         )
 
 

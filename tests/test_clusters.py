@@ -66,12 +66,14 @@ def test_index_arrays_equal_a_loop(seed):
     docs = [random_doc(vocab, rng, n, k) for n, k in ((9, 3), (0, 0), (12, 1), (20, 5))]
     docs[0].spans["entity_clusters_2"] = []
     batch = ClusterBatch.from_docs(docs, entity_types=["OTHER", "THING"])
-    mentions, entities, pairs = [], [], []
+    mentions, entities, pairs, sentences, sentence_doc = [], [], [], [], []
     for d, doc in enumerate(docs):
         clusters = [c for c in get_clusters(doc) if c.mentions]
         numbers = range(len(entities), len(entities) + len(clusters))
         pairs += [(h, t) for h in numbers for t in numbers if h != t]
-        sentence = {token.i: n for n, sent in enumerate(doc.sents) for token in sent}
+        sentence = {token.i: n + len(sentence_doc) for n, s in enumerate(doc.sents) for token in s}
+        sentences += sentence.values()
+        sentence_doc += [d for _ in doc.sents]
         for slot, cluster in enumerate(clusters):
             for span in cluster.mentions:
                 mentions.append((len(entities), span.start, span.end, sentence[span.start]))
@@ -88,6 +90,9 @@ def test_index_arrays_equal_a_loop(seed):
         np.testing.assert_array_equal(getattr(batch, name), column)
     assert list(zip(batch.pair_head, batch.pair_tail, strict=True)) == pairs
     assert batch.max_entities == 5
+    assert batch.token_sentence.tolist() == sentences
+    assert batch.sentence_doc.tolist() == sentence_doc
+    assert batch.doc_length.tolist() == [9, 0, 12, 20]
 
 
 def test_documents_without_clusters_give_empty_arrays():

@@ -136,36 +136,51 @@ def random_doc(vocab: Vocab, rng: random.Random, n_words: int, n_clusters: int) 
 
 
 def random_batch(
-    rng: np.random.Generator, entities: Sequence[int], *, max_mentions: int = 3, n_types: int = 3
+    rng: np.random.Generator,
+    entities: Sequence[int],
+    *,
+    max_mentions: int = 3,
+    n_types: int = 3,
+    max_length: int = 9,
 ) -> ClusterBatch:
-    """A batch of documents with the given numbers of entities, without documents."""
-    mention_entity, mention_sentence, entity_doc, entity_slot = [], [], [], []
-    pairs = []
+    """A batch of documents with the given numbers of entities, of up to three sentences each,
+    without documents."""
+    mentions, entity_doc, entity_slot, pairs = [], [], [], []
+    lengths = rng.integers(1, max_length + 1, size=len(entities))
+    token_sentence, sentence_doc = [], []
     for doc, n_entities in enumerate(entities):
         first = len(entity_doc)
+        starts = rng.random(lengths[doc]) < 0.3
+        starts[0] = True
+        sentences = np.cumsum(starts) - 1 + len(sentence_doc)
+        token_sentence.append(sentences)
+        sentence_doc += [doc] * len(np.unique(sentences))
         for slot in range(n_entities):
             for _ in range(rng.integers(1, max_mentions + 1)):
-                mention_entity.append(len(entity_doc))
-                mention_sentence.append(rng.integers(3))
+                start = int(rng.integers(lengths[doc]))
+                end = int(rng.integers(start, lengths[doc])) + 1
+                mentions.append((len(entity_doc), start, end, sentences[start]))
             entity_doc.append(doc)
             entity_slot.append(slot)
         pairs += [
             (first + h, first + t) for h in range(n_entities) for t in range(n_entities) if h != t
         ]
-    n_mentions = len(mention_entity)
+    mention_array = np.array(mentions, dtype=np.int64).reshape(-1, 4)
     pair_array = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return ClusterBatch(
         keys=[f"{DEFAULT_PREFIX}_{slot + 1}" for slot in entity_slot],
-        mention_entity=np.array(mention_entity, dtype=np.int64),
-        mention_start=np.arange(n_mentions),
-        mention_end=np.arange(n_mentions) + 1,
-        mention_sentence=np.array(mention_sentence, dtype=np.int64),
+        mention_entity=mention_array[:, 0],
+        mention_start=mention_array[:, 1],
+        mention_end=mention_array[:, 2],
+        mention_sentence=mention_array[:, 3],
         entity_doc=np.array(entity_doc, dtype=np.int64),
         entity_slot=np.array(entity_slot, dtype=np.int64),
         entity_type=rng.integers(n_types, size=len(entity_doc)),
         pair_head=pair_array[:, 0],
         pair_tail=pair_array[:, 1],
-        n_docs=len(entities),
+        token_sentence=np.concatenate(token_sentence),
+        sentence_doc=np.array(sentence_doc, dtype=np.int64),
+        doc_length=lengths,
     )
 
 
@@ -178,19 +193,23 @@ def random_encoding(
     max_length: int = 9,
     dtype: torch.dtype = torch.float64,
 ) -> Encoding:
-    """An encoding of documents with the given numbers of entities and random lengths."""
+    """An encoding of documents with the given numbers of entities and random lengths. Each document
+    has a special token before and after its words."""
     rng = np.random.default_rng(seed)
-    clusters = random_batch(rng, entities)
-    lengths = rng.integers(1, max_length + 1, size=len(entities))
-    longest = int(lengths.max())
-    tokens = rng.normal(size=(len(entities), longest, width))
+    clusters = random_batch(rng, entities, max_length=max_length)
+    lengths = clusters.doc_length + 2
+    columns = np.arange(int(lengths.max()))
+    is_word = (columns >= 1) & (columns < lengths[:, None] - 1)
+    tokens = rng.normal(size=(len(entities), len(columns), width))
     mention = rng.normal(size=(len(clusters.mention_entity), width))
-    attention = rng.random(size=(n_heads, len(mention), longest))
+    attention = rng.random(size=(n_heads, len(mention), len(columns)))
     for doc, length in enumerate(lengths):
         tokens[doc, length:] = 0
         attention[:, clusters.mention_doc == doc, length:] = 0
     attention /= attention.sum(axis=2, keepdims=True)
-    index = EncodingIndex.from_clusters(clusters, lengths, torch.device("cpu"))
+    index = EncodingIndex.from_clusters(
+        clusters, lengths, np.where(is_word, columns - 1, -1), torch.device("cpu")
+    )
     tensors = (torch.from_numpy(array).to(dtype) for array in (tokens, mention, attention))
     return Encoding(*tensors, index)
 

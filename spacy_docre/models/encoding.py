@@ -15,13 +15,24 @@ class EncodingIndex:
     """The indices of a `ClusterBatch` (same names and meanings) as int64 tensors on the encoder's
     device, with sizes as Python numbers so that nothing waits for the device.
 
-    lengths (Tensor): [B] The number of tokens that each document has in `Encoding.tokens`.
+    lengths (Tensor): [B] The number of columns that each document has in `Encoding.tokens`.
+    column_sentence (Tensor): [B, L] The sentence of each column, -1 for a column that is no part of
+        a word: special tokens, markers, padding.
+    span_cell (Tensor): [W] The columns of the words of all mentions, mention by mention, as
+        numbers of rows of `Encoding.tokens.flatten(0, 1)`.
+    span_mention (Tensor): [W] The mention of each of them.
     """
 
     lengths: Tensor
+    column_sentence: Tensor
+    span_cell: Tensor
+    span_mention: Tensor
+    sentence_doc: Tensor
     mention_doc: Tensor
     mention_entity: Tensor
     mention_sentence: Tensor
+    mention_start: Tensor
+    mention_end: Tensor
     entity_doc: Tensor
     entity_slot: Tensor
     entity_type: Tensor
@@ -40,24 +51,73 @@ class EncodingIndex:
         """The number of entities, N."""
         return len(self.entity_doc)
 
+    @property
+    def n_mentions(self) -> int:
+        """The number of mentions, M."""
+        return len(self.mention_entity)
+
+    @property
+    def n_sentences(self) -> int:
+        """The number of sentences, S."""
+        return len(self.sentence_doc)
+
     @classmethod
     def from_clusters(
-        cls, clusters: ClusterBatch, lengths: np.ndarray, device: torch.device
+        cls,
+        clusters: ClusterBatch,
+        lengths: np.ndarray,
+        column_token: np.ndarray,
+        device: torch.device,
     ) -> "EncodingIndex":
         """Move the indices of a batch to a device, in one transfer.
 
         clusters (ClusterBatch): The batch.
-        lengths (np.ndarray): [B] int64. The number of tokens of each document.
+        lengths (np.ndarray): [B] int64. The number of columns of each document.
+        column_token (np.ndarray): [B, L] int64. The token of its document that each column is a
+            part of, or -1.
         device (torch.device): Where to.
         RETURNS (EncodingIndex): The indices.
         """
-        names = [f.name for f in fields(cls) if f.name not in ("lengths", "max_entities")]
-        arrays = {name: getattr(clusters, name) for name in names}
-        arrays["lengths"] = lengths
-        packed = torch.from_numpy(np.concatenate(list(arrays.values()))).to(device)
-        parts = packed.split([len(array) for array in arrays.values()])
-        tensors = dict(zip(arrays, parts, strict=True))
+        arrays = _words(clusters, column_token) | {"lengths": lengths}
+        for field_ in fields(cls):
+            if field_.name not in ("max_entities", *arrays):
+                arrays[field_.name] = getattr(clusters, field_.name)
+        packed = torch.from_numpy(np.concatenate([a.ravel() for a in arrays.values()])).to(device)
+        parts = packed.split([array.size for array in arrays.values()])
+        tensors = {
+            name: part.view(array.shape)
+            for (name, array), part in zip(arrays.items(), parts, strict=True)
+        }
         return cls(**tensors, max_entities=clusters.max_entities)
+
+
+def _words(clusters: ClusterBatch, column_token: np.ndarray) -> dict[str, np.ndarray]:
+    """`EncodingIndex.column_sentence`, `span_cell` and `span_mention`."""
+    doc_start = np.cumsum(clusters.doc_length) - clusters.doc_length
+    cells = np.flatnonzero(column_token >= 0)
+    token = (column_token + doc_start[:, None]).ravel()[cells]
+    column_sentence = np.full(column_token.size, -1, dtype=np.int64)
+    column_sentence[cells] = clusters.token_sentence[token]
+    # Columns are in the order of the tokens, so that a mention's are a range of the cells.
+    start = doc_start[clusters.mention_doc]
+    first = np.searchsorted(token, start + clusters.mention_start)
+    last = np.searchsorted(token, start + clusters.mention_end)
+    return {
+        "column_sentence": column_sentence.reshape(column_token.shape),
+        "span_cell": cells[ranges(first, last - first)],
+        "span_mention": np.repeat(np.arange(len(first)), last - first),
+    }
+
+
+def ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Concatenate the ranges start, start + 1, ..., start + count - 1.
+
+    starts (np.ndarray): [N] int64. The beginning of each range.
+    counts (np.ndarray): [N] int64. The length of each range.
+    RETURNS (np.ndarray): [sum(counts)] int64.
+    """
+    within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.repeat(starts, counts) + within
 
 
 @dataclass(frozen=True)

@@ -23,18 +23,22 @@ def tokenizer(tiny_bert):
 
 
 def slow_marked(tokenizer, doc, mentions):
-    """All ids of a document, and the positions of the mentions' start markers. Longer mentions are
-    outside of shorter ones that start with them; of identical ones the first is outside."""
-    ids, positions = [], {}
+    """All ids of a document, the token of each, and the positions of the mentions' start markers.
+    Longer mentions are outside of shorter ones that start with them; of identical ones the first is
+    outside."""
+    ids, tokens, positions = [], [], {}
     for token in doc:
         opening = [m for m in range(len(mentions)) if mentions[m][0] == token.i]
         for m in sorted(opening, key=lambda m: (-mentions[m][1], m)):
             positions[m] = len(ids)
             ids.append(START)
+            tokens.append(-1)
         text = (doc[token.i - 1].whitespace_ if token.i else "") + token.text
-        ids += tokenizer(text, add_special_tokens=False)["input_ids"]
-        ids += [END] * sum(mention[1] == token.i + 1 for mention in mentions)
-    return ids, [positions[m] for m in range(len(mentions))]
+        pieces = tokenizer(text, add_special_tokens=False)["input_ids"]
+        n_closing = sum(mention[1] == token.i + 1 for mention in mentions)
+        ids += pieces + [END] * n_closing
+        tokens += [token.i] * len(pieces) + [-1] * n_closing
+    return ids, tokens, [positions[m] for m in range(len(mentions))]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -47,9 +51,10 @@ def test_equals_a_loop(tokenizer, seed):
     for i, doc in enumerate(docs):
         own = clusters.mention_doc == i
         mentions = list(zip(clusters.mention_start[own], clusters.mention_end[own], strict=True))
-        ids, positions = slow_marked(tokenizer, doc, mentions)
+        ids, tokens, positions = slow_marked(tokenizer, doc, mentions)
         assert marked.lengths[i] == len(ids)
         assert marked.ids[offset : offset + len(ids)].tolist() == ids
+        assert marked.token[offset : offset + len(ids)].tolist() == tokens
         assert marked.mention_position[own].tolist() == positions
         offset += len(ids)
 

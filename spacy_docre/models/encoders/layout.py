@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..encoding import ranges
 from .windows import Windows
 from .wordpieces import MarkedWordpieces, Specials
 
@@ -75,6 +76,17 @@ class WindowLayout:
     def mention_column(self) -> np.ndarray:
         """[M] The column of the start marker of each mention in its document."""
         return self.marked.mention_position + len(self.specials.prefix)
+
+    @property
+    def column_token(self) -> np.ndarray:
+        """[B, L] int64. The token that each column is a part of, -1 for special tokens, markers
+        and padding."""
+        tokens = np.full((len(self.lengths), int(self.lengths.max(initial=0))), -1, dtype=np.int64)
+        lengths = self.marked.lengths
+        doc = np.repeat(np.arange(len(lengths)), lengths)
+        column = ranges(np.full_like(lengths, len(self.specials.prefix)), lengths)
+        tokens[doc, column] = self.marked.token
+        return tokens
 
     def mentions_in(self, chunk: np.ndarray) -> "MentionsInWindows":
         """Which start markers stand in some windows.

@@ -126,7 +126,7 @@ def forward(
     with torch.set_grad_enabled(is_train):
         runs = [_run(shim, layout, chunk, is_train) for chunk in _chunks(layout, max_items)]
         tokens, mention, attention = assemble(layout, [output for output, _ in runs])
-    index = EncodingIndex.from_clusters(clusters, layout.lengths, shim.device)
+    index = EncodingIndex.from_clusters(clusters, layout.lengths, layout.column_token, shim.device)
     encoding = Encoding(tokens, mention, attention, index)
 
     def backprop_encoding(gradients: tuple[Tensor | None, ...]) -> None:

@@ -108,14 +108,14 @@ class MentionAttention(nn.Module):
         RETURNS (tuple[Tensor, Tensor, Tensor]): tokens [B, L, d], mention [M, d] and attention
             [K, M, L] of an `Encoding`.
         """
-        n_docs, length, width = index.n_docs, layout.max_length, flat.shape[1]
+        n_docs, length = layout.column_token.shape
+        tokens = flat.new_zeros(n_docs * length, flat.shape[1])
+        tokens = tokens.index_copy(0, layout.token_cell, flat)
         if self.type_embedding is not None:
             marks = self.type_embedding(index.entity_type[index.mention_entity])
-            flat = flat.index_add(0, layout.span_token, marks[layout.span_mention])
-        tokens = flat.new_zeros(n_docs * length, width).index_copy(0, layout.token_cell, flat)
+            tokens = tokens.index_add(0, index.span_cell, marks[index.span_mention])
+        mention = segment_mean(tokens[index.span_cell], index.span_mention, index.n_mentions)
         tokens = tokens.unflatten(0, (n_docs, length))
-        n_mentions = len(index.mention_entity)
-        mention = segment_mean(flat[layout.span_token], layout.span_mention, n_mentions)
         return tokens, mention, self._attention(tokens, mention, layout, index)
 
     def _attention(
@@ -128,73 +128,55 @@ class MentionAttention(nn.Module):
         key = self.key(tokens).unflatten(2, (self.n_heads, -1)).transpose(1, 2)
         scores = query @ key.transpose(2, 3) / math.sqrt(key.shape[3])
         scores = scores[index.mention_doc, :, layout.mention_slot]  # [M, K, L]
-        position = torch.arange(layout.max_length, device=key.device)
+        position = torch.arange(key.shape[2], device=key.device)
         if self.distance_bias is not None:
-            bias = self.distance_bias(_distance_bucket(position, layout))
+            bias = self.distance_bias(_distance_bucket(position, index))
             scores = scores + bias.transpose(1, 2)
         is_padding = position >= index.lengths[index.mention_doc, None]
         scores = scores.masked_fill(is_padding[:, None], torch.finfo(scores.dtype).min)
         return torch.softmax(scores, dim=2).transpose(0, 1)
 
 
-def _distance_bucket(position: Tensor, layout: "TokenLayout") -> Tensor:
+def _distance_bucket(position: Tensor, index: EncodingIndex) -> Tensor:
     """[M, L] int64. The sign and the logarithm to the base 2, rounded up, of how far each token is
     outside each mention; from 0, with the mention's own tokens in the middle."""
-    before = (layout.mention_start[:, None] - position).clamp(min=0)
-    after = (position - layout.mention_end[:, None] + 1).clamp(min=0)
+    before = (index.mention_start[:, None] - position).clamp(min=0)
+    after = (position - index.mention_end[:, None] + 1).clamp(min=0)
     steps = torch.log2(after + 1.0).ceil() - torch.log2(before + 1.0).ceil()
     return steps.clamp(-FARTHEST, FARTHEST).long() + FARTHEST
 
 
 @dataclass(frozen=True)
 class TokenLayout:
-    """Where the tokens of a flat batch belong.
+    """Where the tokens and mentions of a flat batch go in padded ones.
 
-    token_cell (Tensor): [T] int64. The cell of each token in the padded batch, row by row.
-    span_token (Tensor): [S] int64. The tokens of all mentions, one mention after the other.
-    span_mention (Tensor): [S] int64. The mention of each of them.
+    column_token (np.ndarray): [B, L] int64. The token that each column is, -1 for padding; there is
+        at least one column.
+    token_cell (Tensor): [T] int64. The cell of each token, row by row.
     mention_slot (Tensor): [M] int64. The place of each mention among those of its document.
-    mention_start (Tensor): [M] int64. The mention's first token, counted within its document.
-    mention_end (Tensor): [M] int64. The token after its last.
-    max_length (int): The length of the longest document, L; at least 1.
     max_mentions (int): The largest number of mentions in a document.
     """
 
+    column_token: np.ndarray
     token_cell: Tensor
-    span_token: Tensor
-    span_mention: Tensor
     mention_slot: Tensor
-    mention_start: Tensor
-    mention_end: Tensor
-    max_length: int
     max_mentions: int
 
     @classmethod
-    def of(cls, lengths: np.ndarray, clusters: ClusterBatch, device: torch.device) -> "TokenLayout":
-        """lengths (np.ndarray): [B] int64. The length of each document.
-        clusters (ClusterBatch): The entity clusters.
+    def of(cls, clusters: ClusterBatch, device: torch.device) -> "TokenLayout":
+        """clusters (ClusterBatch): The entity clusters.
         device (torch.device): The encoder's device.
         RETURNS (TokenLayout): The layout.
         """
-        max_length = max(1, int(lengths.max(initial=0)))
-        offset = np.cumsum(lengths) - lengths
-        of_token = np.repeat(np.arange(len(lengths)), lengths)
-        token_cell = of_token * max_length + np.arange(len(of_token)) - offset[of_token]
-        mention_doc = clusters.mention_doc
-        sizes = clusters.mention_end - clusters.mention_start
-        span_mention = np.repeat(np.arange(len(sizes)), sizes)
-        within = np.arange(len(span_mention)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        span_token = (offset[mention_doc] + clusters.mention_start)[span_mention] + within
-        mention_slot = np.arange(len(sizes)) - np.searchsorted(mention_doc, mention_doc)
+        lengths, mention_doc = clusters.doc_length, clusters.mention_doc
+        columns = np.arange(max(1, int(lengths.max(initial=0))))
+        column_token = np.where(columns < lengths[:, None], columns, -1)
+        slot = np.arange(len(mention_doc)) - np.searchsorted(mention_doc, mention_doc)
         return cls(
-            token_cell=torch.from_numpy(token_cell).to(device),
-            span_token=torch.from_numpy(span_token).to(device),
-            span_mention=torch.from_numpy(span_mention).to(device),
-            mention_slot=torch.from_numpy(mention_slot).to(device),
-            mention_start=torch.from_numpy(clusters.mention_start).to(device),
-            mention_end=torch.from_numpy(clusters.mention_end).to(device),
-            max_length=max_length,
-            max_mentions=int(mention_slot.max(initial=-1)) + 1,
+            column_token=column_token,
+            token_cell=torch.from_numpy(np.flatnonzero(column_token >= 0)).to(device),
+            mention_slot=torch.from_numpy(slot).to(device),
+            max_mentions=int(slot.max(initial=-1)) + 1,
         )
 
 
@@ -218,10 +200,11 @@ def forward(
     tok2vec, shim = model.get_ref("tok2vec"), lazy_shim(model)
     shim.require_built()
     vectors, backprop_tok2vec = tok2vec(docs, is_train)
-    lengths = np.fromiter(map(len, docs), dtype=np.int64, count=len(docs))
     flat = xp2torch(tok2vec.ops.flatten(vectors), requires_grad=is_train, device=shim.device)
-    layout = TokenLayout.of(lengths, clusters, shim.device)
-    index = EncodingIndex.from_clusters(clusters, lengths, shim.device)
+    layout = TokenLayout.of(clusters, shim.device)
+    index = EncodingIndex.from_clusters(
+        clusters, clusters.doc_length, layout.column_token, shim.device
+    )
     outputs, backprop_shim = shim(ArgsKwargs((flat, layout, index), {}), is_train)
     tokens, mention, attention = outputs
     encoding = Encoding(tokens, mention, attention, index)
@@ -230,6 +213,6 @@ def forward(
         run_backward(backprop_shim, encoding.tensors, gradients)
         if flat.grad is not None:
             d_vectors = cast(Floats2d, torch2xp(flat.grad))
-            backprop_tok2vec(tok2vec.ops.unflatten(d_vectors, cast(Ints1d, lengths)))
+            backprop_tok2vec(tok2vec.ops.unflatten(d_vectors, cast(Ints1d, clusters.doc_length)))
 
     return encoding, backprop

@@ -8,6 +8,7 @@ import numpy as np
 from spacy.tokens import Doc
 
 from ...clusters import ClusterBatch
+from ..encoding import ranges
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,15 @@ class MarkedWordpieces:
 
     ids (np.ndarray): [T] int64. The wordpieces and markers of all documents.
     lengths (np.ndarray): [B] int64. How many of them each document has.
+    token (np.ndarray): [T] int64. The token of its document that each wordpiece is a part of, -1
+        for markers.
     mention_position (np.ndarray): [M] int64. Where the start marker of each mention stands,
         counted within its document.
     """
 
     ids: np.ndarray
     lengths: np.ndarray
+    token: np.ndarray
     mention_position: np.ndarray
 
 
@@ -86,14 +90,17 @@ class WordpieceMarker:
         block = opening + counts + closing
         block_start = np.cumsum(block) - block
         ids = np.full(int(block.sum()), self.end, dtype=np.int64)
-        ids[_ranges(block_start, opening)] = self.start
-        flat = [piece for token in pieces for piece in token]
-        ids[_ranges(block_start + opening, counts)] = flat
+        ids[ranges(block_start, opening)] = self.start
+        words = ranges(block_start + opening, counts)
+        ids[words] = [piece for token in pieces for piece in token]
+        token_of = np.full(len(ids), -1, dtype=np.int64)
+        token_of[words] = np.repeat(ranges(np.zeros_like(doc_lengths), doc_lengths), counts)
         lengths = np.zeros(len(docs), dtype=np.int64)
         np.add.at(lengths, np.repeat(np.arange(len(docs)), doc_lengths), block)
         position = block_start[first] + _rank_among_equals(first, last)
         sequence_offset = np.cumsum(lengths) - lengths
-        return MarkedWordpieces(ids, lengths, position - sequence_offset[clusters.mention_doc])
+        position -= sequence_offset[clusters.mention_doc]
+        return MarkedWordpieces(ids, lengths, token_of, position)
 
     def _tokenize(self, docs: Sequence[Doc]) -> list[list[int]]:
         """The wordpieces of each token, which some tokenizers cut differently after a space."""
@@ -116,12 +123,6 @@ class WordpieceMarker:
             )
             self._cache.update(zip(new, encoded["input_ids"], strict=True))
         return [self._cache[text] for text in texts]
-
-
-def _ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Concatenate the ranges start, start + 1, ..., start + count - 1."""
-    within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.repeat(starts, counts) + within
 
 
 def _rank_among_equals(first: np.ndarray, last: np.ndarray) -> np.ndarray:
