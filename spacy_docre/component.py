@@ -15,10 +15,10 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
 from .clusters import DEFAULT_PREFIX, ClusterBatch, copy_clusters, describe, get_clusters
-from .decoding import PairScores, decode, split_by_doc
+from .decoding import PairScores, decode, select, split_by_doc
 from .errors import DocreError, Errors
 from .models.encoding import HeadOutput, Targets
-from .models.relation_model import EncoderInput, loss_and_gradients
+from .models.relation_model import EncoderInput, loss_and_gradients, relation_head
 from .relation import DEFAULT_ATTR, get_relations, install_extension, set_relations
 from .targets import gold_labels
 from .training import PartwiseAdamW
@@ -130,7 +130,11 @@ class DocRelationExtractor(TrainablePipe):
             clusters = self._read_clusters(batch)
             output = self.model.predict((batch, clusters))
             batch_scores = output.scores().float().cpu().numpy()
-            for i, doc_scores in zip(indices, split_by_doc(clusters, batch_scores), strict=True):
+            pairs, labels = select(batch_scores, **self._decoding)
+            head = relation_head(self.model.get_ref("head"))
+            evidence = head.evidence(output, clusters, pairs, labels)
+            by_doc = split_by_doc(clusters, batch_scores, evidence)
+            for i, doc_scores in zip(indices, by_doc, strict=True):
                 scores[i] = doc_scores
         return scores
 
@@ -142,12 +146,7 @@ class DocRelationExtractor(TrainablePipe):
         scores (Sequence[PairScores]): What `predict` returned.
         """
         for doc, doc_scores in zip(docs, scores, strict=True):
-            relations = decode(
-                doc_scores,
-                self.labels,
-                threshold=self.cfg["threshold"],
-                max_labels=self.cfg["max_labels"],
-            )
+            relations = decode(doc_scores, self.labels, **self._decoding)
             set_relations(doc, relations, attr=self.cfg["attr"])
 
     def update(
@@ -255,6 +254,10 @@ class DocRelationExtractor(TrainablePipe):
             _set_dim_if_open(layer, "nT", len(self.cfg["entity_types"]) + 1)
         _set_dim_if_open(self.model.get_ref("head"), "nO", len(self.labels))
         self.model.initialize(X=(docs, self._read_clusters(docs)))
+
+    @property
+    def _decoding(self) -> dict[str, Any]:
+        return {name: self.cfg[name] for name in ("threshold", "max_labels")}
 
     @property
     def _is_initialized(self) -> bool:

@@ -1,7 +1,7 @@
 """From the scores of pairs to relations."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,12 +17,16 @@ class PairScores:
     pair_head (np.ndarray): [P] int64. The head entity of each pair.
     pair_tail (np.ndarray): [P] int64. Its tail entity.
     scores (np.ndarray): [P, R] float32. The confidence in each relation type, in 0..1.
+    evidence (dict[tuple[int, int], list[tuple[int, int]]]): For each pair and type that is to be
+        set, start and end token of the mentions that support it, strongest first. Empty for
+        methods that give none.
     """
 
     keys: list[str]
     pair_head: np.ndarray
     pair_tail: np.ndarray
     scores: np.ndarray
+    evidence: dict[tuple[int, int], list[tuple[int, int]]] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, n_labels: int) -> "PairScores":
@@ -31,16 +35,25 @@ class PairScores:
         return cls([], none, none, np.zeros((0, n_labels), dtype=np.float32))
 
 
-def split_by_doc(clusters: ClusterBatch, scores: np.ndarray) -> Iterator[PairScores]:
+def split_by_doc(
+    clusters: ClusterBatch, scores: np.ndarray, evidence: dict[tuple[int, int], list[int]]
+) -> Iterator[PairScores]:
     """Divide the scores of a batch among its documents.
 
     clusters (ClusterBatch): The batch.
     scores (np.ndarray): [P, R] float32. The scores of its pairs.
+    evidence (dict[tuple[int, int], list[int]]): The mentions that support a pair's type.
     YIELDS (PairScores): The scores of each document.
     """
     docs = np.arange(clusters.n_docs + 1)
     entity_bounds = np.searchsorted(clusters.entity_doc, docs)
     pair_bounds = np.searchsorted(clusters.pair_doc, docs)
+    spans: list[dict] = [{} for _ in range(clusters.n_docs)]
+    for (pair, label), mentions in evidence.items():
+        doc = clusters.pair_doc[pair]
+        spans[doc][pair - pair_bounds[doc], label] = [
+            (int(clusters.mention_start[m]), int(clusters.mention_end[m])) for m in mentions
+        ]
     for doc in range(clusters.n_docs):
         first, last = entity_bounds[doc], entity_bounds[doc + 1]
         pairs = slice(pair_bounds[doc], pair_bounds[doc + 1])
@@ -49,14 +62,35 @@ def split_by_doc(clusters: ClusterBatch, scores: np.ndarray) -> Iterator[PairSco
             clusters.pair_head[pairs] - first,
             clusters.pair_tail[pairs] - first,
             scores[pairs],
+            spans[doc],
         )
+
+
+def select(
+    scores: np.ndarray, *, threshold: float, max_labels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which relations to set: of each pair the `max_labels` best types, as far as their scores are
+    greater than the threshold.
+
+    scores (np.ndarray): [P, R] float32. The scores.
+    threshold (float): The score that a relation must exceed.
+    max_labels (int): The most types that one pair can have.
+    RETURNS (tuple[np.ndarray, np.ndarray]): The pairs and types, best first.
+    """
+    if max_labels < scores.shape[1]:
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :max_labels]
+        kept = np.zeros_like(scores)
+        np.put_along_axis(kept, best, np.take_along_axis(scores, best, axis=1), axis=1)
+        scores = kept
+    pairs, types = np.nonzero(scores > threshold)
+    order = np.argsort(-scores[pairs, types], kind="stable")
+    return pairs[order], types[order]
 
 
 def decode(
     pairs: PairScores, labels: Sequence[str], *, threshold: float, max_labels: int
 ) -> list[Relation]:
-    """The relations of a document: of each pair the `max_labels` best types, as far as their
-    scores are greater than the threshold.
+    """The relations of a document, see `select`.
 
     pairs (PairScores): The document's scores.
     labels (Sequence[str]): The relation types.
@@ -64,20 +98,14 @@ def decode(
     max_labels (int): The most types that one pair can have.
     RETURNS (list[Relation]): The relations, best first.
     """
-    scores = pairs.scores
-    if max_labels < scores.shape[1]:
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :max_labels]
-        kept = np.zeros_like(scores)
-        np.put_along_axis(kept, best, np.take_along_axis(scores, best, axis=1), axis=1)
-        scores = kept
-    rows, columns = np.nonzero(scores > threshold)
-    order = np.argsort(-scores[rows, columns], kind="stable")
+    selected = select(pairs.scores, threshold=threshold, max_labels=max_labels)
     return [
         Relation(
-            pairs.keys[pairs.pair_head[row]],
-            labels[column],
-            pairs.keys[pairs.pair_tail[row]],
-            float(scores[row, column]),
+            pairs.keys[pairs.pair_head[pair]],
+            labels[label],
+            pairs.keys[pairs.pair_tail[pair]],
+            float(pairs.scores[pair, label]),
+            pairs.evidence.get((pair, label), ()),
         )
-        for row, column in zip(rows[order], columns[order], strict=True)
+        for pair, label in zip(*selected, strict=True)
     ]

@@ -76,6 +76,11 @@ class Relation(dict):
         return [doc[start:end] for start, end in self["evidence"]]
 
     @property
+    def evidence_sentences(self) -> list[Span]:
+        """The sentences of the evidence, strongest first, each once."""
+        return list({span.sent.start: span.sent for span in self.evidence}.values())
+
+    @property
     def triple(self) -> tuple[str, str, str]:
         """Head key, label and tail key: what identifies the relation within its document."""
         return self["head"], self["label"], self["tail"]

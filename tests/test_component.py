@@ -127,9 +127,9 @@ def test_batches_are_bounded(trained, monkeypatch):
     sizes = []
     monkeypatch.setitem(extractor.cfg, "max_batch_items", 2 * len(docs[0]))
 
-    def split(clusters, scores):
+    def split(clusters, scores, evidence):
         sizes.append(clusters.n_docs)
-        return split_by_doc(clusters, scores)
+        return split_by_doc(clusters, scores, evidence)
 
     monkeypatch.setattr(component, "split_by_doc", split)
     for a, b in zip(extractor.predict(docs), expected, strict=True):

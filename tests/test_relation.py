@@ -74,6 +74,7 @@ def test_relations_survive(doc, carry):
     assert relation == doc._.relations[0]
     assert relation.head.text == "Ada"
     assert relation.evidence[1].text == "Later Ada died in Bern ."
+    assert relation.evidence_sentences[1].text == "Later Ada died in Bern ."
 
 
 def test_pickled_relation_leaves_its_document_behind(doc):

@@ -58,6 +58,16 @@ def forward(
     return output, backprop
 
 
+def relation_head(head: Head) -> RelationHead:
+    """The PyTorch module in a head's layer.
+
+    head (Model[Encoding, HeadOutput]): The head.
+    RETURNS (RelationHead): The module.
+    RAISES (DocreError): If the head is not initialised.
+    """
+    return cast(RelationHead, lazy_shim(head).require_built())
+
+
 def loss_and_gradients(
     head: Head, output: HeadOutput, targets: Targets
 ) -> tuple[float, list[Tensor]]:
@@ -70,7 +80,7 @@ def loss_and_gradients(
     RETURNS (tuple[float, list[Tensor]]): The loss, and its gradient for each of the output's
         tensors in their order.
     """
-    module = cast(RelationHead, lazy_shim(head).require_built())
+    module = relation_head(head)
     leaves = tuple(tensor.detach().requires_grad_() for tensor in output.tensors)
     with torch.enable_grad():
         loss = module.loss(output.with_tensors(leaves), targets)

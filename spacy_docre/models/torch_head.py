@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 from thinc.api import ArgsKwargs, Model
 from torch import Tensor, nn
 
+from ..clusters import ClusterBatch
 from ..errors import DocreError, Errors
 from .encoding import Encoding, HeadOutput, Targets
 from .torch_module import LazyTorchShim, lazy_shim, run_backward
@@ -46,6 +48,21 @@ class RelationHead(nn.Module):
         RETURNS (Tensor): [] The loss.
         """
         raise NotImplementedError
+
+    def evidence(
+        self, output: HeadOutput, clusters: ClusterBatch, pairs: np.ndarray, labels: np.ndarray
+    ) -> dict[tuple[int, int], list[int]]:
+        """The mentions that support relations which are to be set. None for a method that does not
+        say.
+
+        output (HeadOutput): What `forward` returned.
+        clusters (ClusterBatch): The batch.
+        pairs (np.ndarray): [C] int64. The relations' pairs.
+        labels (np.ndarray): [C] int64. Their types.
+        RETURNS (dict[tuple[int, int], list[int]]): For each pair and type the numbers of the
+            mentions, strongest first.
+        """
+        return {}
 
 
 def build_head(
