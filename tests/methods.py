@@ -10,7 +10,15 @@ from spacy_docre.component import DocRelationExtractor
 
 HEADS: dict[str, dict[str, Any]] = {
     "atlop": {"@architectures": "spacy-docre.ATLOP.v1", "hidden": 32, "block": 8},
+    "rsman": {
+        "@architectures": "spacy-docre.RSMAN.v1",
+        "prototype_width": 16,
+        "reduced_width": 32,
+        "loss": "adaptive_threshold",
+    },
 }
+# Heads that do not look at `Encoding.attention`, so that its projections learn nothing.
+WITHOUT_ATTENTION = {"rsman"}
 
 CNN = {
     "@architectures": "spacy.HashEmbedCNN.v2",

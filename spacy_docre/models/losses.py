@@ -1,7 +1,9 @@
 """Losses over the candidate pairs of a batch."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from .encoding import Targets
 
 
 def adaptive_threshold_loss(logits: Tensor, threshold: Tensor, labels: Tensor) -> Tensor:
@@ -26,6 +28,20 @@ def adaptive_threshold_loss(logits: Tensor, threshold: Tensor, labels: Tensor) -
     above = torch.where(labels, log_positives - logits, torch.zeros_like(logits)).sum(dim=1)
     below = torch.logsumexp(negatives, dim=1) - threshold[:, 0]
     return above + below
+
+
+def binary_cross_entropy(logits: Tensor, targets: Targets) -> Tensor:
+    """Binary cross-entropy of each relation type by itself, averaged over the types, then over the
+    pairs whose relations are known.
+
+    logits (Tensor): [P, R] float.
+    targets (Targets): The gold standard.
+    RETURNS (Tensor): [] The loss.
+    """
+    losses = nn.functional.binary_cross_entropy_with_logits(
+        logits, targets.labels.to(logits.dtype), reduction="none"
+    )
+    return masked_mean(losses.mean(dim=1), targets.mask)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ...errors import DocreError, Errors
+from ..encoding import EncodingIndex
 
 # Elements of the outer products that are held at once when no backward pass will need them.
 BLOCK_ELEMENTS = 2**25
@@ -50,3 +51,39 @@ class GroupedBilinear(nn.Module):
     def _outer(self, head: Tensor, tail: Tensor) -> Tensor:
         head, tail = (x.unflatten(1, (-1, self.block)) for x in (head, tail))
         return (head.unsqueeze(3) * tail.unsqueeze(2)).flatten(1)
+
+
+class RelationBilinear(nn.Module):
+    """A full bilinear form for each output, logit_r = e_s^r' W_r e_o^r + b_r, of entities that may
+    have a representation for each output. It is a product of matrices over all entities of a
+    document, from which the candidate pairs are read.
+
+    width (int): The width of the representations.
+    n_outputs (int): The number of outputs, R.
+    """
+
+    def __init__(self, width: int, n_outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(n_outputs, width, width))
+        self.bias = nn.Parameter(torch.zeros(n_outputs))
+        nn.init.xavier_uniform_(self.weight.view(n_outputs * width, width), gain=n_outputs**0.5)
+
+    def forward(self, entity: Tensor, index: EncodingIndex) -> Tensor:
+        """entity (Tensor): [N, R, d] float. The entities' representations for each output, or
+            [N, 1, d] for one representation of each.
+        index (EncodingIndex): The batch.
+        RETURNS (Tensor): [P, R] The logits.
+        """
+        n_outputs = len(self.bias)
+        by_output = entity.transpose(0, 1)  # [R, N, d]
+        subject = torch.matmul(by_output, self.weight)
+        shape = (n_outputs, index.n_docs, index.max_entities, entity.shape[2])
+        place = index.entity_doc * index.max_entities + index.entity_slot
+        padded = [
+            x.new_zeros(shape).flatten(1, 2).index_copy(1, place, x.expand(n_outputs, -1, -1))
+            for x in (subject, by_output)
+        ]
+        subjects, objects = (x.view(shape) for x in padded)
+        scores = subjects @ objects.transpose(2, 3)  # [R, B, n, n]
+        heads, tails = index.entity_slot[index.pair_head], index.entity_slot[index.pair_tail]
+        return scores[:, index.pair_doc, heads, tails].T + self.bias

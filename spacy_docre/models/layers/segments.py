@@ -36,3 +36,15 @@ def segment_logsumexp(values: Tensor, segment: Tensor, n_segments: int) -> Tenso
     highest = highest.scatter_reduce(0, index, values.detach(), reduce="amax")
     shifted = torch.exp(values - highest.index_select(0, segment))
     return torch.log(segment_sum(shifted, segment, n_segments)) + highest
+
+
+def segment_softmax(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    """Softmax over the rows of each segment, column by column.
+
+    values (Tensor): [M, d] float.
+    segment (Tensor): [M] int64. The segment of each row.
+    n_segments (int): The number of segments, N.
+    RETURNS (Tensor): [M, d] Sums to 1 over each segment.
+    """
+    total = segment_logsumexp(values, segment, n_segments)
+    return torch.exp(values - total.index_select(0, segment))

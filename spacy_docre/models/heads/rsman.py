@@ -1,0 +1,201 @@
+"""RSMAN: a relation-specific mention attention network (Yu et al., Findings of NAACL 2022)."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+from thinc.api import Model
+from torch import Tensor, nn
+
+from ...clusters import ClusterBatch
+from ..encoding import Encoding, HeadOutput, Targets
+from ..layers.bilinear import RelationBilinear
+from ..layers.segments import segment_softmax, segment_sum
+from ..losses import adaptive_threshold_loss, binary_cross_entropy, masked_mean
+from ..torch_head import HeadSizes, RelationHead, build_head
+
+Similarity = Literal["dot", "mlp"]
+Loss = Literal["bce", "adaptive_threshold"]
+
+
+class RSMANHead(RelationHead):
+    """The classifier of RSMAN: each relation type looks at an entity's mentions in its own way.
+
+    With a prototype p_r for each type and mentions m_j of entity i,
+
+        s_ij^r = p_r . tanh(W_a m_j + b_a)      (equation 3; or v . tanh(W [p_r; m_j]))
+        alpha_ij^r = softmax over the mentions j of i    (equation 4)
+        e_i^r = sum_j alpha_ij^r m_j                     (equation 5)
+        P(r | s, o) = sigmoid(e_s^r' W_r e_o^r + b_r)    (equation 6)
+
+    Representations are made for each entity and type, and the bilinear forms are matrix products
+    over all entities of a document: nothing is gathered for each pair but its logits.
+
+    The paper leaves open into what width mentions are projected; as its code does, the encoder's
+    vectors are first reduced to `reduced_width`. It minimises cross-entropy; with the adaptive
+    threshold of ATLOP instead, the threshold class has a prototype of its own.
+
+    sizes (HeadSizes): The sizes of encoder and data.
+    prototype_width (int): Width of the prototypes.
+    reduced_width (int): Width that mentions are reduced to, by a linear layer and ReLU; 0 leaves
+        them as they are.
+    similarity (Similarity): "dot" or "mlp".
+    document_context (bool): Join each entity's representations with the mean of the document's
+        tokens, reduced as the mentions are (in the code, not in the paper).
+    loss (Loss): "bce" or "adaptive_threshold".
+    """
+
+    def __init__(
+        self,
+        sizes: HeadSizes,
+        *,
+        prototype_width: int,
+        reduced_width: int,
+        similarity: Similarity,
+        document_context: bool,
+        loss: Loss,
+    ) -> None:
+        super().__init__()
+        width = reduced_width or sizes.width
+        self.has_threshold = loss == "adaptive_threshold"
+        n_outputs = sizes.n_labels + self.has_threshold
+        self.reduction = nn.Linear(sizes.width, reduced_width) if reduced_width else None
+        self.prototypes = nn.Parameter(torch.empty(n_outputs, prototype_width))
+        nn.init.xavier_normal_(self.prototypes)
+        self.similarity: nn.Module
+        if similarity == "mlp":
+            self.similarity = PrototypeMLP(prototype_width, width)
+        else:
+            self.similarity = PrototypeProduct(prototype_width, width)
+        self.document_context = document_context
+        self.bilinear = RelationBilinear(width * (1 + document_context), n_outputs)
+
+    def forward(self, encoding: Encoding) -> HeadOutput:
+        """encoding (Encoding): The batch.
+        RETURNS (HeadOutput): Logits [P, R], thresholds [P], and the attention of each type to each
+            mention as `aux["attention"]` [M, R].
+        """
+        index = encoding.index
+        mention = self._reduce(encoding.mention)
+        similarity = self.similarity(self.prototypes, mention)
+        attention = segment_softmax(similarity, index.mention_entity, index.n_entities)
+        entity = segment_sum(
+            attention[:, :, None] * mention[:, None], index.mention_entity, index.n_entities
+        )
+        if self.document_context:
+            context = self._document(encoding)[index.entity_doc]
+            entity = torch.cat([entity, context[:, None].expand_as(entity)], dim=2)
+        logits = self.bilinear(entity, index)
+        if not self.has_threshold:
+            return HeadOutput(logits, logits.new_zeros(len(logits)), {"attention": attention})
+        return HeadOutput(logits[:, 1:], logits[:, 0], {"attention": attention[:, 1:]})
+
+    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
+        """Cross-entropy, or the adaptive-threshold loss, averaged over the pairs whose relations
+        are known.
+
+        output (HeadOutput): What `forward` returned.
+        targets (Targets): The gold standard.
+        RETURNS (Tensor): [] The loss.
+        """
+        if not self.has_threshold:
+            return binary_cross_entropy(output.logits, targets)
+        losses = adaptive_threshold_loss(output.logits, output.threshold, targets.labels)
+        return masked_mean(losses, targets.mask)
+
+    def evidence(
+        self, output: HeadOutput, clusters: ClusterBatch, pairs: np.ndarray, labels: np.ndarray
+    ) -> dict[tuple[int, int], list[int]]:
+        """The mention of the head and that of the tail that a relation's type attends to most, the
+        one with more attention first; see `RelationHead.evidence`."""
+        attention = output.aux["attention"].cpu().numpy()
+        entities = np.arange(len(clusters.entity_doc) + 1)
+        bounds = np.searchsorted(clusters.mention_entity, entities)
+        found = {}
+        for pair, label in zip(pairs.tolist(), labels.tolist(), strict=True):
+            mentions = []
+            for entity in (clusters.pair_head[pair], clusters.pair_tail[pair]):
+                first, last = bounds[entity], bounds[entity + 1]
+                mentions.append(int(first + np.argmax(attention[first:last, label])))
+            found[pair, label] = sorted(mentions, key=lambda m: -attention[m, label])
+        return found
+
+    def _reduce(self, vectors: Tensor) -> Tensor:
+        return vectors if self.reduction is None else torch.relu(self.reduction(vectors))
+
+    def _document(self, encoding: Encoding) -> Tensor:
+        tokens = self._reduce(encoding.tokens)
+        columns = torch.arange(tokens.shape[1], device=tokens.device)
+        is_token = columns < encoding.index.lengths[:, None]
+        total = (tokens * is_token[:, :, None]).sum(dim=1)
+        return total / encoding.index.lengths.clamp(min=1)[:, None]
+
+
+class PrototypeProduct(nn.Module):
+    """The similarity of prototypes and mentions by a product: p_r . tanh(W_a m_j + b_a).
+
+    prototype_width (int): Width of the prototypes.
+    width (int): Width of the mentions.
+    """
+
+    def __init__(self, prototype_width: int, width: int) -> None:
+        super().__init__()
+        self.projection = nn.Linear(width, prototype_width)
+
+    def forward(self, prototypes: Tensor, mention: Tensor) -> Tensor:
+        """prototypes (Tensor): [R, p] float.
+        mention (Tensor): [M, d] float.
+        RETURNS (Tensor): [M, R] The similarities.
+        """
+        return torch.tanh(self.projection(mention)) @ prototypes.T
+
+
+class PrototypeMLP(nn.Module):
+    """The similarity of prototypes and mentions by a layer over both: v . tanh(W [p_r; m_j] + b).
+
+    prototype_width (int): Width of the prototypes and of the hidden layer.
+    width (int): Width of the mentions.
+    """
+
+    def __init__(self, prototype_width: int, width: int) -> None:
+        super().__init__()
+        self.from_prototype = nn.Linear(prototype_width, prototype_width)
+        self.from_mention = nn.Linear(width, prototype_width, bias=False)
+        self.output = nn.Linear(prototype_width, 1, bias=False)
+
+    def forward(self, prototypes: Tensor, mention: Tensor) -> Tensor:
+        """prototypes (Tensor): [R, p] float.
+        mention (Tensor): [M, d] float.
+        RETURNS (Tensor): [M, R] The similarities.
+        """
+        # W [p; m] = W_p p + W_m m: neither is computed for each combination.
+        joined = self.from_mention(mention)[:, None] + self.from_prototype(prototypes)
+        return self.output(torch.tanh(joined)).squeeze(2)
+
+
+def RSMAN(
+    prototype_width: int = 256,
+    reduced_width: int = 128,
+    similarity: Similarity = "dot",
+    document_context: bool = False,
+    loss: Loss = "bce",
+) -> Model[Encoding, HeadOutput]:
+    """The head "spacy-docre.RSMAN.v1": see `RSMANHead`.
+
+    prototype_width (int): Width of the relation prototypes.
+    reduced_width (int): Width that mentions are reduced to first; 0 for no reduction.
+    similarity (Similarity): "dot" or "mlp".
+    document_context (bool): Join the entities' representations with that of the document.
+    loss (Loss): "bce", or "adaptive_threshold", which needs no threshold tuned on development
+        data.
+    RETURNS (Model[Encoding, HeadOutput]): The head.
+    """
+    return build_head(
+        "rsman",
+        RSMANHead,
+        prototype_width=prototype_width,
+        reduced_width=reduced_width,
+        similarity=similarity,
+        document_context=document_context,
+        loss=loss,
+    )

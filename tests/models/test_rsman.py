@@ -1,0 +1,131 @@
+"""The RSMAN head against its equations, one pair, type and mention at a time in numpy float64."""
+
+import numpy as np
+import pytest
+import torch
+
+from spacy_docre.models.encoding import Encoding, Targets
+from spacy_docre.models.heads.rsman import RSMANHead
+from spacy_docre.models.torch_head import HeadSizes
+
+from ..util import random_batch, random_encoding
+
+ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
+BCE, THRESHOLD = {"loss": "bce"}, {"loss": "adaptive_threshold", "document_context": True}
+SETTINGS = [
+    {**BCE, "similarity": "dot", "reduced_width": 4, "document_context": False},
+    {**BCE, "similarity": "mlp", "reduced_width": 0, "document_context": False},
+    {**THRESHOLD, "similarity": "dot", "reduced_width": 0},
+    {**THRESHOLD, "similarity": "mlp", "reduced_width": 4},
+]
+
+
+def make_head(**settings):
+    sizes = HeadSizes(width=6, n_heads=2, n_labels=3, n_types=3)
+    torch.manual_seed(0)
+    head = RSMANHead(sizes, **{"prototype_width": 5, **SETTINGS[0], **settings}).double()
+    torch.nn.init.normal_(head.bilinear.bias)
+    return head
+
+
+def array(parameter):
+    return parameter.detach().numpy()
+
+
+def linear(layer, vector):
+    bias = 0 if layer.bias is None else array(layer.bias)
+    return array(layer.weight) @ vector + bias
+
+
+def slow_rsman(head, encoding):
+    """Equations 3 to 6, and each type's attention to each mention."""
+    index = encoding.index
+
+    def reduce(vector):
+        return vector if head.reduction is None else np.maximum(linear(head.reduction, vector), 0)
+
+    def similarity(r, mention):
+        prototype = array(head.prototypes)[r]
+        layer = head.similarity
+        if hasattr(layer, "projection"):
+            return prototype @ np.tanh(linear(layer.projection, mention))
+        joined = linear(layer.from_prototype, prototype) + linear(layer.from_mention, mention)
+        return linear(layer.output, np.tanh(joined)).item()
+
+    mentions = [reduce(vector) for vector in encoding.mention.detach().numpy()]
+    n_outputs = len(head.prototypes)
+    weights = np.zeros((len(mentions), n_outputs))
+    entities = []
+    for i in range(index.n_entities):
+        own = np.flatnonzero((index.mention_entity == i).numpy())
+        doc = index.entity_doc[i].item()
+        tokens = encoding.tokens[doc, : index.lengths[doc]].detach().numpy()
+        for_types = []
+        for r in range(n_outputs):
+            s = np.exp([similarity(r, mentions[j]) for j in own])
+            weights[own, r] = s / s.sum()
+            e = sum(weights[j, r] * mentions[j] for j in own)
+            if head.document_context:
+                e = np.concatenate([e, np.mean([reduce(token) for token in tokens], axis=0)])
+            for_types.append(e)
+        entities.append(for_types)
+    weight, bias = array(head.bilinear.weight), array(head.bilinear.bias)
+    logits = [
+        [entities[h][r] @ weight[r] @ entities[t][r] + bias[r] for r in range(n_outputs)]
+        for h, t in zip(index.pair_head.tolist(), index.pair_tail.tolist(), strict=True)
+    ]
+    return np.array(logits).reshape(-1, n_outputs), weights
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("entities", ENTITIES)
+def test_head_equals_the_equations(entities, settings):
+    encoding, head = random_encoding(1, entities), make_head(**settings)
+    output = head(encoding)
+    logits, weights = slow_rsman(head, encoding)
+    has_threshold = int(settings["loss"] == "adaptive_threshold")
+    threshold = logits[:, 0] if has_threshold else np.zeros(len(logits))
+    np.testing.assert_allclose(array(output.threshold), threshold, atol=1e-9)
+    np.testing.assert_allclose(array(output.logits), logits[:, has_threshold:], atol=1e-9)
+    np.testing.assert_allclose(
+        array(output.aux["attention"]), weights[:, has_threshold:], atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_head_gradients(settings):
+    encoding, head = random_encoding(2, [2, 3]).detached(), make_head(**settings)
+
+    def run(tokens, mention, attention):
+        output = head(Encoding(tokens, mention, attention, encoding.index))
+        return output.logits, output.threshold
+
+    assert torch.autograd.gradcheck(run, encoding.tensors)
+
+
+def test_cross_entropy_is_the_mean_over_types_and_known_pairs():
+    encoding, head = random_encoding(3, [3]), make_head()
+    output = head(encoding)
+    labels = torch.tensor([[True, False, False], [False, True, True]] * 3)
+    mask = torch.tensor([True, False, True, True, False, True])
+    p = 1 / (1 + np.exp(-array(output.logits)))
+    losses = -np.where(labels, np.log(p), np.log(1 - p)).mean(axis=1)
+    loss = head.loss(output, Targets(labels, mask))
+    np.testing.assert_allclose(loss.item(), losses[mask.numpy()].mean(), atol=1e-9)
+
+
+def test_evidence_is_the_mention_that_the_type_attends_to():
+    clusters = random_batch(np.random.default_rng(4), [3, 4])
+    encoding, head = random_encoding(4, [3, 4]), make_head()
+    output = head(encoding)
+    attention = array(output.aux["attention"])
+    detached = output.with_tensors(tuple(tensor.detach() for tensor in output.tensors))
+    pairs, labels = np.array([0, 7, 7]), np.array([2, 0, 1])
+    evidence = head.evidence(detached, clusters, pairs, labels)
+    assert list(evidence) == [(0, 2), (7, 0), (7, 1)]
+    for (pair, label), mentions in evidence.items():
+        best = []
+        for entity in (clusters.pair_head[pair], clusters.pair_tail[pair]):
+            own = np.flatnonzero(clusters.mention_entity == entity)
+            best.append(max(own, key=lambda m: attention[m, label]))
+        assert mentions == sorted(best, key=lambda m: -attention[m, label])
