@@ -1,0 +1,39 @@
+"""A packaged pipeline: it requires spacy-docre, and loads without an import of it."""
+
+import subprocess
+import sys
+
+import spacy
+import srsly
+from spacy.cli.package import package
+
+from .methods import add_extractor
+from .util import birth_examples
+
+SCRIPT = """
+import spacy
+doc = spacy.load("en_births")("Ada was born in Oslo .")
+assert doc._.relations == ()
+assert spacy.load("en_births").get_pipe("doc_relation_extractor").labels == ("born", "died")
+"""
+
+
+def test_packaged_pipeline_loads_by_its_name(tmp_path):
+    nlp = spacy.blank("en")
+    add_extractor(nlp, "atlop", "cnn")
+    examples = birth_examples(nlp.vocab)
+    nlp.initialize(lambda: examples)
+    nlp.to_disk(tmp_path / "model")
+    package(
+        tmp_path / "model",
+        tmp_path,
+        name="births",
+        version="1.2.3",
+        create_sdist=False,
+        create_wheel=False,
+        silent=True,
+    )
+    folder = tmp_path / "en_births-1.2.3"
+    meta = srsly.read_json(folder / "en_births" / "meta.json")
+    assert [r for r in meta["requirements"] if r.startswith("spacy-docre")]
+    subprocess.run([sys.executable, "-c", SCRIPT], cwd=folder, check=True)
