@@ -34,6 +34,6 @@ def test_packaged_pipeline_loads_by_its_name(tmp_path):
         silent=True,
     )
     folder = tmp_path / "en_births-1.2.3"
-    meta = srsly.read_json(folder / "en_births" / "meta.json")
+    meta = srsly.read_json(folder / "meta.json")
     assert [r for r in meta["requirements"] if r.startswith("spacy-docre")]
     subprocess.run([sys.executable, "-c", SCRIPT], cwd=folder, check=True)
