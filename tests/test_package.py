@@ -11,10 +11,10 @@ from .methods import add_extractor
 from .util import birth_examples
 
 SCRIPT = """
-import spacy
-doc = spacy.load("en_births")("Ada was born in Oslo .")
-assert doc._.relations == ()
-assert spacy.load("en_births").get_pipe("doc_relation_extractor").labels == ("born", "died")
+import en_births
+nlp = en_births.load()
+assert nlp("Ada was born in Oslo .")._.relations == ()
+assert nlp.get_pipe("doc_relation_extractor").labels == ("born", "died")
 """
 
 
