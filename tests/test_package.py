@@ -1,4 +1,4 @@
-"""A packaged pipeline: it requires spacy-docre, and loads without an import of it."""
+"""What `spacy package` makes of a pipeline requires spacy-docre, and loads without an import of it."""
 
 import subprocess
 import sys
@@ -11,14 +11,14 @@ from .methods import add_extractor
 from .util import birth_examples
 
 SCRIPT = """
-import en_births
-nlp = en_births.load()
+import spacy
+nlp = spacy.load("en_births/en_births-1.2.3")
 assert nlp("Ada was born in Oslo .")._.relations == ()
 assert nlp.get_pipe("doc_relation_extractor").labels == ("born", "died")
 """
 
 
-def test_packaged_pipeline_loads_by_its_name(tmp_path):
+def test_packaged_pipeline_loads_in_a_fresh_process(tmp_path):
     nlp = spacy.blank("en")
     add_extractor(nlp, "atlop", "cnn")
     examples = birth_examples(nlp.vocab)
