@@ -1,4 +1,4 @@
-"""What `spacy package` makes of a pipeline requires spacy-docre, and loads without an import of it."""
+"""What `spacy package` makes of a pipeline requires spacy-docre, and loads without importing it."""
 
 import subprocess
 import sys
