@@ -16,6 +16,13 @@ HEADS: dict[str, dict[str, Any]] = {
         "reduced_width": 32,
         "loss": "adaptive_threshold",
     },
+    "rsman_context": {
+        "@architectures": "spacy-docre.RSMAN.v1",
+        "prototype_width": 16,
+        "reduced_width": 16,
+        "similarity": "mlp",
+        "localized_context": True,
+    },
 }
 # Heads that do not look at `Encoding.attention`, so that its projections learn nothing.
 WITHOUT_ATTENTION = {"rsman"}

@@ -9,21 +9,25 @@ from spacy_docre.models.heads.rsman import RSMANHead
 from spacy_docre.models.torch_head import HeadSizes
 
 from ..util import random_batch, random_encoding
+from .test_atlop import slow_context
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 BCE, THRESHOLD = {"loss": "bce"}, {"loss": "adaptive_threshold", "document_context": True}
 SETTINGS = [
-    {**BCE, "similarity": "dot", "reduced_width": 4, "document_context": False},
-    {**BCE, "similarity": "mlp", "reduced_width": 0, "document_context": False},
+    {**BCE, "similarity": "dot", "reduced_width": 4},
+    {**BCE, "similarity": "mlp", "reduced_width": 0},
     {**THRESHOLD, "similarity": "dot", "reduced_width": 0},
     {**THRESHOLD, "similarity": "mlp", "reduced_width": 4},
+    {**BCE, "similarity": "dot", "reduced_width": 4, "localized_context": True},
+    {**THRESHOLD, "similarity": "dot", "reduced_width": 3, "localized_context": True},
 ]
+DEFAULTS = {"prototype_width": 5, "document_context": False, "localized_context": False}
 
 
 def make_head(**settings):
     sizes = HeadSizes(width=6, n_heads=2, n_labels=3, n_types=3)
     torch.manual_seed(0)
-    head = RSMANHead(sizes, **{"prototype_width": 5, **SETTINGS[0], **settings}).double()
+    head = RSMANHead(sizes, **{**DEFAULTS, **SETTINGS[0], **settings}).double()
     torch.nn.init.normal_(head.bilinear.bias)
     return head
 
@@ -35,6 +39,19 @@ def array(parameter):
 def linear(layer, vector):
     bias = 0 if layer.bias is None else array(layer.bias)
     return array(layer.weight) @ vector + bias
+
+
+def slow_weights(head):
+    """The bilinear forms as one matrix for each type, and their biases."""
+    weight, bias = array(head.bilinear.weight), array(head.bilinear.bias)
+    if head.context_reduction is None:
+        return weight, bias
+    layer = head.context_bilinear
+    subject, object_ = array(layer.subject), array(layer.object).transpose(0, 2, 1)
+    context = array(layer.context.weight).reshape(len(bias), *[subject.shape[2]] * 2)
+    blocks = zip(weight, subject, object_, context, strict=True)
+    joined = [np.block([[w, s], [o, c]]) for w, s, o, c in blocks]
+    return joined, bias + array(layer.context.bias)
 
 
 def slow_rsman(head, encoding):
@@ -69,11 +86,17 @@ def slow_rsman(head, encoding):
                 e = np.concatenate([e, np.mean([reduce(token) for token in tokens], axis=0)])
             for_types.append(e)
         entities.append(for_types)
-    weight, bias = array(head.bilinear.weight), array(head.bilinear.bias)
-    logits = [
-        [entities[h][r] @ weight[r] @ entities[t][r] + bias[r] for r in range(n_outputs)]
-        for h, t in zip(index.pair_head.tolist(), index.pair_tail.tolist(), strict=True)
-    ]
+    weight, bias = slow_weights(head)
+    logits = []
+    for h, t in zip(index.pair_head.tolist(), index.pair_tail.tolist(), strict=True):
+        c = np.zeros(0)
+        if head.context_reduction is not None:
+            c = np.tanh(linear(head.context_reduction, slow_context(encoding, h, t)))
+        logits += [
+            np.concatenate([entities[h][r], c]) @ weight[r] @ np.concatenate([entities[t][r], c])
+            + bias[r]
+            for r in range(n_outputs)
+        ]
     return np.array(logits).reshape(-1, n_outputs), weights
 
 

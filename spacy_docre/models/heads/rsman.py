@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from ...clusters import ClusterBatch
 from ..encoding import Encoding, HeadOutput, Targets
-from ..layers.bilinear import RelationBilinear
+from ..layers.bilinear import PairContextBilinear, RelationBilinear
+from ..layers.context import localized_context as pool_context
 from ..layers.segments import segment_softmax, segment_sum
 from ..losses import adaptive_threshold_loss, binary_cross_entropy, masked_mean
 from ..torch_head import HeadSizes, RelationHead, build_head
@@ -42,6 +43,8 @@ class RSMANHead(RelationHead):
     similarity (Similarity): "dot" or "mlp".
     document_context (bool): Join each entity's representations with the mean of the document's
         tokens, reduced as the mentions are (in the code, not in the paper).
+    localized_context (bool): Join the pair's localized context (ATLOP, equations 9 to 11), reduced
+        by a layer of its own, to both entities' representations: the method as a plug-in of ATLOP.
     loss (Loss): "bce" or "adaptive_threshold".
     """
 
@@ -53,6 +56,7 @@ class RSMANHead(RelationHead):
         reduced_width: int,
         similarity: Similarity,
         document_context: bool,
+        localized_context: bool,
         loss: Loss,
     ) -> None:
         super().__init__()
@@ -69,6 +73,12 @@ class RSMANHead(RelationHead):
             self.similarity = PrototypeProduct(prototype_width, width)
         self.document_context = document_context
         self.bilinear = RelationBilinear(width * (1 + document_context), n_outputs)
+        self.context_reduction: nn.Linear | None = None
+        if localized_context:
+            self.context_reduction = nn.Linear(sizes.width, width)
+            self.context_bilinear = PairContextBilinear(
+                width * (1 + document_context), width, n_outputs
+            )
 
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
@@ -86,6 +96,9 @@ class RSMANHead(RelationHead):
             context = self._document(encoding)[index.entity_doc]
             entity = torch.cat([entity, context[:, None].expand_as(entity)], dim=2)
         logits = self.bilinear(entity, index)
+        if self.context_reduction is not None:
+            pair_context = torch.tanh(self.context_reduction(pool_context(encoding)))
+            logits = logits + self.context_bilinear(entity, pair_context, index)
         if not self.has_threshold:
             return HeadOutput(logits, logits.new_zeros(len(logits)), {"attention": attention})
         return HeadOutput(logits[:, 1:], logits[:, 0], {"attention": attention[:, 1:]})
@@ -178,6 +191,7 @@ def RSMAN(
     reduced_width: int = 128,
     similarity: Similarity = "dot",
     document_context: bool = False,
+    localized_context: bool = False,
     loss: Loss = "bce",
 ) -> Model[Encoding, HeadOutput]:
     """The head "spacy-docre.RSMAN.v1": see `RSMANHead`.
@@ -186,6 +200,7 @@ def RSMAN(
     reduced_width (int): Width that mentions are reduced to first; 0 for no reduction.
     similarity (Similarity): "dot" or "mlp".
     document_context (bool): Join the entities' representations with that of the document.
+    localized_context (bool): Join them with the pair's localized context.
     loss (Loss): "bce", or "adaptive_threshold", which needs no threshold tuned on development
         data.
     RETURNS (Model[Encoding, HeadOutput]): The head.
@@ -197,5 +212,6 @@ def RSMAN(
         reduced_width=reduced_width,
         similarity=similarity,
         document_context=document_context,
+        localized_context=localized_context,
         loss=loss,
     )

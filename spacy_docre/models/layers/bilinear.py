@@ -66,7 +66,8 @@ class RelationBilinear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(n_outputs, width, width))
         self.bias = nn.Parameter(torch.zeros(n_outputs))
-        nn.init.xavier_uniform_(self.weight.view(n_outputs * width, width), gain=n_outputs**0.5)
+        bound = math.sqrt(6 / (2 * width))
+        nn.init.uniform_(self.weight, -bound, bound)
 
     def forward(self, entity: Tensor, index: EncodingIndex) -> Tensor:
         """entity (Tensor): [N, R, d] float. The entities' representations for each output, or
@@ -75,15 +76,61 @@ class RelationBilinear(nn.Module):
         RETURNS (Tensor): [P, R] The logits.
         """
         n_outputs = len(self.bias)
-        by_output = entity.transpose(0, 1)  # [R, N, d]
-        subject = torch.matmul(by_output, self.weight)
-        shape = (n_outputs, index.n_docs, index.max_entities, entity.shape[2])
-        place = index.entity_doc * index.max_entities + index.entity_slot
-        padded = [
-            x.new_zeros(shape).flatten(1, 2).index_copy(1, place, x.expand(n_outputs, -1, -1))
-            for x in (subject, by_output)
-        ]
-        subjects, objects = (x.view(shape) for x in padded)
-        scores = subjects @ objects.transpose(2, 3)  # [R, B, n, n]
+        by_output = entity.transpose(0, 1).expand(n_outputs, -1, -1)  # [R, N, d]
+        subject, object_ = (
+            _by_doc(x.transpose(0, 1), index).permute(0, 2, 1, 3)  # [B, R, n, d]
+            for x in (by_output @ self.weight, by_output)
+        )
+        scores = subject @ object_.transpose(2, 3)  # [B, R, n, n]
         heads, tails = index.entity_slot[index.pair_head], index.entity_slot[index.pair_tail]
-        return scores[:, index.pair_doc, heads, tails].T + self.bias
+        return scores[index.pair_doc, :, heads, tails] + self.bias
+
+
+class PairContextBilinear(nn.Module):
+    """What a vector of the pair adds to a full bilinear form for each output when it is joined to
+    both entities' representations: of
+
+        [e_s^r; c]' W_r [e_o^r; c] = e_s' W_11 e_o + e_s' W_12 c + c' W_21 e_o + c' W_22 c
+
+    all but the first term, which is `RelationBilinear`. The middle terms are products of matrices
+    over all pairs of one entity.
+
+    width (int): The width of the entities' representations.
+    context_width (int): The width of the pairs' vectors.
+    n_outputs (int): The number of outputs, R.
+    """
+
+    def __init__(self, width: int, context_width: int, n_outputs: int) -> None:
+        super().__init__()
+        self.subject = nn.Parameter(torch.empty(n_outputs, width, context_width))
+        self.object = nn.Parameter(torch.empty(n_outputs, width, context_width))
+        for weight in (self.subject, self.object):
+            bound = math.sqrt(6 / (width + context_width))
+            nn.init.uniform_(weight, -bound, bound)
+        self.context = GroupedBilinear(context_width, n_outputs, context_width)
+
+    def forward(self, entity: Tensor, context: Tensor, index: EncodingIndex) -> Tensor:
+        """entity (Tensor): [N, R, d] float. The entities' representations for each output.
+        context (Tensor): [P, c] float. The pairs' vectors.
+        index (EncodingIndex): The batch.
+        RETURNS (Tensor): [P, R] The logits.
+        """
+        n = index.max_entities
+        heads, tails = index.entity_slot[index.pair_head], index.entity_slot[index.pair_tail]
+        place = (index.pair_doc, heads, tails)
+        grid = context.new_zeros(index.n_docs, n, n, context.shape[1]).index_put(place, context)
+        of_subject, of_object = (
+            _by_doc((entity.transpose(0, 1) @ weight).transpose(0, 1), index)  # [B, n, R, c]
+            for weight in (self.subject, self.object)
+        )
+        by_subject = grid @ of_subject.transpose(2, 3)  # [B, n, n, R]
+        by_object = grid.transpose(1, 2) @ of_object.transpose(2, 3)
+        ends = by_subject[place] + by_object[index.pair_doc, tails, heads]
+        return ends + self.context(context, context)
+
+
+def _by_doc(entity: Tensor, index: EncodingIndex) -> Tensor:
+    """[B, n, ...] The rows of entities, [N, ...], by document, filled up with zeros."""
+    padded = entity.new_zeros(index.n_docs * index.max_entities, *entity.shape[1:])
+    place = index.entity_doc * index.max_entities + index.entity_slot
+    return padded.index_copy(0, place, entity).unflatten(0, (index.n_docs, index.max_entities))
