@@ -10,6 +10,24 @@ from spacy_docre.component import DocRelationExtractor
 
 HEADS: dict[str, dict[str, Any]] = {
     "atlop": {"@architectures": "spacy-docre.ATLOP.v1", "hidden": 32, "block": 8},
+    "paee": {
+        "@architectures": "spacy-docre.PAEE.v1",
+        "hidden": 32,
+        "block": 8,
+        "channels": 16,
+        "size": 8,
+        "type_width": 4,
+        "feed_forward": 32,
+        "max_sentences": 4,
+    },
+    "docunet": {
+        "@architectures": "spacy-docre.DocuNet.v1",
+        "hidden": 32,
+        "block": 8,
+        "size": 8,
+        "base": 8,
+        "out_channels": 8,
+    },
 }
 
 CNN = {
