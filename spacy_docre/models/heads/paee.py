@@ -54,7 +54,7 @@ class PAEEHead(RelationHead):
     selection (str): How TNet learns where to look, see `TNet`.
     size (int): The rows N of the square of pairs; larger documents have larger ones.
     fill (str): What is in the rest of the square: "sliding" or "zero".
-    context (str): "softmax" or "localized", see `PairAware`.
+    context (str): "localized" or "softmax", see `PairAware`.
     type_width (int): Width of the embeddings of entity types.
     potential_threshold (float): The probability lambda above which the bit is set.
     skip_unlikely (bool): At inference, classify only the pairs whose bit is set; the others get
@@ -207,7 +207,7 @@ def PAEE(
     selection: Selection = "straight_through",
     size: int = 42,
     fill: Fill = "sliding",
-    context: ContextWeights = "softmax",
+    context: ContextWeights = "localized",
     type_width: int = 20,
     potential_threshold: float = 0.3,
     skip_unlikely: bool = False,
@@ -230,7 +230,7 @@ def PAEE(
     selection (str): How TNet learns where: "straight_through" or "soft".
     size (int): The rows of the square that the matrix is laid out in.
     fill (str): What fills it: the matrix again ("sliding") or zeros ("zero").
-    context (str): How a pair's context weighs tokens: "softmax" or "localized" (as in ATLOP).
+    context (str): How a pair's context weighs tokens: "localized" (as in ATLOP) or "softmax".
     type_width (int): Width of the embeddings of entity types.
     potential_threshold (float): The probability above which a pair is taken to be related.
     skip_unlikely (bool): At inference, classify only those pairs.

@@ -26,13 +26,18 @@ class PairAware(nn.Module):
     around the pair that the document's matrix has. What is linear is applied where it is cheapest:
     W_2 W_1 to the tokens, w to Y.
 
+    The softmax of equation 3 is over products of probabilities, which are so small that its weights
+    are almost equal: all pairs of a document get nearly the mean of its tokens. With "localized",
+    the default, the product is divided by its sum, as in ATLOP and DocuNet, from which the equation
+    derives.
+
     sizes (HeadSizes): The sizes of encoder and data.
     backbone (Backbone): The network, in place of which `TNet` stands in equation 4.
     channels (int): Channels of W_2 V.
     n_outputs (int): Channels D' of Y.
     size (int): The rows N of the square.
     fill (str): What the square is filled with.
-    context (str): "softmax" (equation 3) or "localized" (ATLOP's: the product divided by its sum).
+    context (str): How the product weighs tokens: "localized" or "softmax".
     type_width (int): Width of the embeddings of entity types.
     """
 
