@@ -28,7 +28,7 @@ class DocuNetHead(RelationHead):
     zero.
 
     Entities stand in the order of their first mentions, so the order of the clusters changes
-    nothing. The rest of the picture is zero (in DocuNet's code, the bias of the reducing layer).
+    nothing. The rest of the picture is zero.
 
     sizes (HeadSizes): The sizes of encoder and data.
     hidden (int): Width of z_h and z_t.

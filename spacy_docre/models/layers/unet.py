@@ -11,10 +11,10 @@ class UNet(Backbone):
     the resolution and twice as many channels at first, twice up by a deconvolution, with what was
     there on the way down beside it.
 
-    The widths are those of DocuNet's code: c, 2c, 2c down and c, c / 2 up, for a base of c. In
-    place of its batch normalisation, cells are normalised over their channels (`ChannelNorm`), so
-    that a document's result does not depend on the others in its batch. On the way up, only what
-    the wanted corner depends on is computed.
+    For a base of c channels, the widths are c, 2c, 2c down and c, c / 2 up. In place of batch
+    normalisation, cells are normalised over their channels (`ChannelNorm`), so that a document's
+    result does not depend on the others in its batch. On the way up, only what the wanted corner
+    depends on is computed.
 
     n_inputs (int): The number of channels of the squares.
     n_outputs (int): The number of channels of the result.
