@@ -1,4 +1,5 @@
-"""The networks over the matrix of pairs, in numpy, one cell at a time, on the whole square."""
+"""Networks in numpy: those over the matrix of pairs, one cell at a time, on the whole square; and a
+Transformer's layer, one node at a time."""
 
 import math
 
@@ -143,3 +144,27 @@ def slow_pair_map(pair_map, matrix):
                 square[i, j] = matrix[i % n, j % n]
     network = pair_map.backbone
     return SLOW[type(network).__name__](network, square, n)[:n, :n]
+
+
+def softmax(x):
+    return np.exp(x) / np.exp(x).sum()
+
+
+def slow_transformer_layer(layer, nodes):
+    """Vaswani et al. 2017, section 3.1: attention and feed-forward, each added and normalised."""
+    width, n_heads = nodes.shape[1], layer.self_attn.num_heads
+    weight, bias = array(layer.self_attn.in_proj_weight), array(layer.self_attn.in_proj_bias)
+    q, k, v = np.split(nodes @ weight.T + bias, 3, axis=1)
+    size = width // n_heads
+    mixed = np.zeros_like(nodes)
+    for head in range(n_heads):
+        part = slice(head * size, (head + 1) * size)
+        for i in range(len(nodes)):
+            weights = softmax(k[:, part] @ q[i, part] / np.sqrt(size))
+            mixed[i, part] = weights @ v[:, part]
+    rows = []
+    for node, attended in zip(nodes, mixed, strict=True):
+        node = slow_norm(layer.norm1, node + slow_linear(layer.self_attn.out_proj, attended))
+        inner = np.maximum(slow_linear(layer.linear1, node), 0)
+        rows.append(slow_norm(layer.norm2, node + slow_linear(layer.linear2, inner)))
+    return np.array(rows)

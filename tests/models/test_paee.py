@@ -15,7 +15,7 @@ from spacy_docre.models.layers.pair_map import in_order_of_mention
 from spacy_docre.models.torch_head import HeadSizes
 
 from ..util import random_encoding
-from .slow_networks import array, slow_linear, slow_norm, slow_pair_map
+from .slow_networks import array, slow_linear, slow_pair_map, slow_transformer_layer, softmax
 from .test_atlop import slow_context, slow_grouped_bilinear
 from .test_losses import slow_balanced_softmax_loss
 
@@ -42,10 +42,6 @@ def make_head(**settings):
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
-
-
-def softmax(x):
-    return np.exp(x) / np.exp(x).sum()
 
 
 def slow_softmax_context(encoding, head, tail):
@@ -95,26 +91,6 @@ def slow_pairs(module, encoding):
                 joined = np.concatenate([around.mean(axis=0), features(s, o)])
                 result[s, o] = y[i, j], slow_linear(module.potential, joined)[0]
     return result
-
-
-def slow_transformer_layer(layer, nodes):
-    """Vaswani et al. 2017, section 3.1: attention and feed-forward, each added and normalised."""
-    width, n_heads = nodes.shape[1], layer.self_attn.num_heads
-    weight, bias = array(layer.self_attn.in_proj_weight), array(layer.self_attn.in_proj_bias)
-    q, k, v = np.split(nodes @ weight.T + bias, 3, axis=1)
-    size = width // n_heads
-    mixed = np.zeros_like(nodes)
-    for head in range(n_heads):
-        part = slice(head * size, (head + 1) * size)
-        for i in range(len(nodes)):
-            weights = softmax(k[:, part] @ q[i, part] / np.sqrt(size))
-            mixed[i, part] = weights @ v[:, part]
-    rows = []
-    for node, attended in zip(nodes, mixed, strict=True):
-        node = slow_norm(layer.norm1, node + slow_linear(layer.self_attn.out_proj, attended))
-        inner = np.maximum(slow_linear(layer.linear1, node), 0)
-        rows.append(slow_norm(layer.norm2, node + slow_linear(layer.linear2, inner)))
-    return np.array(rows)
 
 
 def slow_entities(module, encoding):
