@@ -23,7 +23,26 @@ HEADS: dict[str, dict[str, Any]] = {
         "similarity": "mlp",
         "localized_context": True,
     },
+    "paee": {
+        "@architectures": "spacy-docre.PAEE.v1",
+        "hidden": 32,
+        "block": 8,
+        "channels": 16,
+        "size": 8,
+        "type_width": 4,
+        "feed_forward": 32,
+        "max_sentences": 4,
+    },
+    "docunet": {
+        "@architectures": "spacy-docre.DocuNet.v1",
+        "hidden": 32,
+        "block": 8,
+        "size": 8,
+        "base": 8,
+        "out_channels": 8,
+    },
 }
+
 # Heads that do not look at `Encoding.attention`, so that its projections learn nothing.
 WITHOUT_ATTENTION = {"rsman"}
 

@@ -158,21 +158,24 @@ class HeadOutput:
     threshold (Tensor): [P] float. The logit above which a type holds: learned by heads with an
         adaptive threshold, zero for the others.
     aux (dict[str, Tensor]): Further tensors that the head's loss or its explanations need.
+    index (Optional[EncodingIndex]): The indices of the batch, from a head whose loss needs to know
+        the pairs' entities. No gradient flows through it, so it is not among `tensors`.
     """
 
     logits: Tensor
     threshold: Tensor
     aux: dict[str, Tensor] = field(default_factory=dict)
+    index: EncodingIndex | None = None
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """All tensors, in a fixed order."""
+        """All tensors that gradients flow through, in a fixed order."""
         return self.logits, self.threshold, *self.aux.values()
 
     def with_tensors(self, tensors: tuple[Tensor, ...]) -> "HeadOutput":
         """The same structure around other tensors, given in the order of `tensors`."""
         logits, threshold, *aux = tensors
-        return HeadOutput(logits, threshold, dict(zip(self.aux, aux, strict=True)))
+        return HeadOutput(logits, threshold, dict(zip(self.aux, aux, strict=True)), self.index)
 
     def scores(self) -> Tensor:
         """[P, R] The confidence in each type, in 0..1: the logistic function of the margin over

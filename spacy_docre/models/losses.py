@@ -44,6 +44,29 @@ def binary_cross_entropy(logits: Tensor, targets: Targets) -> Tensor:
     return masked_mean(losses.mean(dim=1), targets.mask)
 
 
+def balanced_softmax_loss(logits: Tensor, threshold: Tensor, labels: Tensor) -> Tensor:
+    """Balanced softmax (DocuNet, Zhang et al. 2021, with a threshold of zero; PAEE, Huang et al.
+    2022, appendix A.1, equation 9, with a learned one):
+
+        L = log(exp(l_TH) + sum_{r in N} exp(l_r)) + log(exp(-l_TH) + sum_{r in P} exp(-l_r))
+
+    where P are the gold types of the pair and N all others. As l_TH cancels, this is
+
+        L = log(1 + sum_{r in N} exp(l_r - l_TH)) + log(1 + sum_{r in P} exp(l_TH - l_r))
+
+    logits (Tensor): [P, R] float. The types' logits, without the threshold class.
+    threshold (Tensor): [P] float. The logit of the threshold class.
+    labels (Tensor): [P, R] bool. The gold types.
+    RETURNS (Tensor): [P] The loss of each pair.
+    """
+    negative_infinity = torch.tensor(float("-inf"), dtype=logits.dtype, device=logits.device)
+    margin = logits - threshold[:, None]
+    zero = margin.new_zeros(len(margin), 1)
+    below = torch.cat([zero, torch.where(labels, negative_infinity, margin)], dim=1)
+    above = torch.cat([zero, torch.where(labels, -margin, negative_infinity)], dim=1)
+    return torch.logsumexp(below, dim=1) + torch.logsumexp(above, dim=1)
+
+
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """The mean of the values whose mask is set; zero (with a gradient of zero) if none is.
 

@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_docre.models.losses import adaptive_threshold_loss, masked_mean
+from spacy_docre.models.losses import (
+    adaptive_threshold_loss,
+    balanced_softmax_loss,
+    masked_mean,
+)
 
 
 def slow_adaptive_threshold_loss(logits, threshold, labels):
@@ -20,6 +24,16 @@ def slow_adaptive_threshold_loss(logits, threshold, labels):
     return losses
 
 
+def slow_balanced_softmax_loss(logits, threshold, labels):
+    """Equation 9 of the PAEE paper, one pair at a time."""
+    losses = []
+    for scores, th, gold in zip(logits, threshold, labels, strict=True):
+        below = np.exp(th) + sum(np.exp(scores[r]) for r in range(len(scores)) if not gold[r])
+        above = np.exp(-th) + sum(np.exp(-scores[r]) for r in range(len(scores)) if gold[r])
+        losses.append(np.log(below) + np.log(above))
+    return losses
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_adaptive_threshold_loss_equals_the_equations(seed):
     rng = np.random.default_rng(seed)
@@ -32,20 +46,32 @@ def test_adaptive_threshold_loss_equals_the_equations(seed):
     )
 
 
-def test_adaptive_threshold_loss_gradients():
-    logits = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
-    threshold = torch.randn(5, dtype=torch.float64, requires_grad=True)
-    labels = torch.tensor([[1, 0, 0], [0, 0, 0], [1, 1, 1], [0, 1, 1], [0, 0, 1]]).bool()
-    assert torch.autograd.gradcheck(
-        lambda *x: adaptive_threshold_loss(*x, labels), (logits, threshold)
+@pytest.mark.parametrize("seed", range(5))
+def test_balanced_softmax_loss_equals_the_equation(seed):
+    rng = np.random.default_rng(seed)
+    logits, threshold = rng.normal(size=(7, 4)) * 3, rng.normal(size=7)
+    labels = rng.random((7, 4)) < 0.4
+    labels[0], labels[1] = False, True
+    result = balanced_softmax_loss(*map(torch.from_numpy, (logits, threshold, labels)))
+    np.testing.assert_allclose(
+        result, slow_balanced_softmax_loss(logits, threshold, labels), atol=1e-9
     )
 
 
-def test_adaptive_threshold_loss_in_half_precision_is_finite():
+@pytest.mark.parametrize("loss", [adaptive_threshold_loss, balanced_softmax_loss])
+def test_threshold_loss_gradients(loss):
+    logits = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
+    threshold = torch.randn(5, dtype=torch.float64, requires_grad=True)
+    labels = torch.tensor([[1, 0, 0], [0, 0, 0], [1, 1, 1], [0, 1, 1], [0, 0, 1]]).bool()
+    assert torch.autograd.gradcheck(lambda *x: loss(*x, labels), (logits, threshold))
+
+
+@pytest.mark.parametrize("function", [adaptive_threshold_loss, balanced_softmax_loss])
+def test_threshold_loss_in_half_precision_is_finite(function):
     logits = torch.tensor([[60000.0, -60000.0, 3.0]], dtype=torch.float16, requires_grad=True)
     threshold = torch.zeros(1, dtype=torch.float16)
     labels = torch.tensor([[True, False, False]])
-    loss = adaptive_threshold_loss(logits, threshold, labels)
+    loss = function(logits, threshold, labels)
     loss.sum().backward()
     assert loss.isfinite().all()
     assert logits.grad.isfinite().all()

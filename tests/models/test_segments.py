@@ -4,7 +4,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_docre.models.layers.segments import segment_logsumexp, segment_mean, segment_sum
+from spacy_docre.models.layers.segments import (
+    segment_logsumexp,
+    segment_max,
+    segment_mean,
+    segment_sum,
+)
 
 
 @st.composite
@@ -25,6 +30,7 @@ def ragged(draw: st.DrawFn) -> tuple[torch.Tensor, torch.Tensor, int]:
 SLOW = {
     segment_sum: lambda rows: rows.sum(0),
     segment_mean: lambda rows: rows.mean(0) if len(rows) else np.zeros(3),
+    segment_max: lambda rows: rows.max(0) if len(rows) else np.zeros(3),
     segment_logsumexp: lambda rows: (
         np.log(np.exp(rows).sum(0)) if len(rows) else np.full(3, -np.inf)
     ),

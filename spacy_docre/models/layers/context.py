@@ -1,5 +1,7 @@
 """Localized context pooling: what both entities of a pair attend to."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -20,20 +22,24 @@ def entity_attention(encoding: Encoding) -> Tensor:
     return segment_mean(encoding.attention.transpose(0, 1), index.mention_entity, index.n_entities)
 
 
-def localized_context(encoding: Encoding, epsilon: float = 1e-5) -> Tensor:
-    """The context of each candidate pair (Zhou et al. 2021, ATLOP, section 4.2, equations 9-11):
+def context_matrix(encoding: Encoding, values: Tensor, weigh: Callable[[Tensor], Tensor]) -> Tensor:
+    """What both entities of each pair attend to, for all pairs of a document at once:
 
-        a_ht = sum_k A_h^k * A_t^k,  normalised over the document's tokens;  c_ht = H^T a_ht
+        c_ht = sum_l w(a_ht)_l v_l  with  a_ht = sum_k A_h^k * A_t^k
 
-    It is computed for all pairs of a document at once as products of small matrices, one for each
-    token, so that no tensor of the size of pairs x heads x tokens is ever made.
+    as products of small matrices, one for each token, so that no tensor of the size of pairs x
+    heads x tokens is ever made.
 
     encoding (Encoding): The batch.
-    epsilon (float): Added to the sum that normalises, for entities that share no attention.
-    RETURNS (Tensor): [P, d] The context vectors.
+    values (Tensor): [B, L, v] float. What is averaged: the tokens, or a linear map of them, which
+        is cheaper to apply here than to the contexts.
+    weigh (Callable[[Tensor], Tensor]): Makes weights of the shared attention a [B, L, h, n], over
+        its second dimension.
+    RETURNS (Tensor): [B, n, n, v] The contexts by the slots of head and tail. Those of slots that a
+        document does not fill mean nothing.
     """
     index = encoding.index
-    n_docs, length, width = encoding.tokens.shape
+    n_docs, length, width = values.shape
     attention = entity_attention(encoding)
     slots = attention.new_zeros(n_docs, index.max_entities, *attention.shape[1:])
     slots = slots.index_put((index.entity_doc, index.entity_slot), attention)
@@ -42,14 +48,33 @@ def localized_context(encoding: Encoding, epsilon: float = 1e-5) -> Tensor:
     rows = index.max_entities
     if not torch.is_grad_enabled():
         rows = max(1, BLOCK_ELEMENTS // max(1, n_docs * length * index.max_entities))
-    contexts = []
-    for block in by_token.split(rows, dim=2):
-        shared = block @ transposed  # [B, L, rows, n]
-        shared = shared / (shared.sum(dim=1, keepdim=True) + epsilon)
-        block_context = shared.flatten(2).transpose(1, 2) @ encoding.tokens
-        contexts.append(block_context.unflatten(1, (-1, index.max_entities)))
-    if not contexts:
-        return encoding.tokens.new_zeros(0, width)
-    context = torch.cat(contexts, dim=1)  # [B, n, n, d]
+    contexts = [values.new_zeros(n_docs, 0, index.max_entities, width)]
+    for block in by_token.split(max(1, rows), dim=2):
+        weights = weigh(block @ transposed)  # [B, L, rows, n]
+        block_context = weights.flatten(2).transpose(1, 2) @ values
+        contexts.append(block_context.unflatten(1, (block.shape[2], index.max_entities)))
+    return torch.cat(contexts, dim=1)
+
+
+def localized_weights(shared: Tensor, epsilon: float = 1e-5) -> Tensor:
+    """Normalise shared attention to sum to one (Zhou et al. 2021, ATLOP, section 4.2, equation 10).
+
+    shared (Tensor): [B, L, h, n] float.
+    epsilon (float): Added to the sum that normalises, for entities that share no attention.
+    RETURNS (Tensor): [B, L, h, n]
+    """
+    return shared / (shared.sum(dim=1, keepdim=True) + epsilon)
+
+
+def localized_context(encoding: Encoding) -> Tensor:
+    """The context of each candidate pair (Zhou et al. 2021, ATLOP, section 4.2, equations 9-11):
+
+        a_ht = sum_k A_h^k * A_t^k,  normalised over the document's tokens;  c_ht = H^T a_ht
+
+    encoding (Encoding): The batch.
+    RETURNS (Tensor): [P, d] The context vectors.
+    """
+    index = encoding.index
+    matrix = context_matrix(encoding, encoding.tokens, localized_weights)
     heads, tails = index.entity_slot[index.pair_head], index.entity_slot[index.pair_tail]
-    return context[index.pair_doc, heads, tails]
+    return matrix[index.pair_doc, heads, tails]

@@ -23,6 +23,19 @@ def segment_mean(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
     return segment_sum(values, segment, n_segments) / counts
 
 
+def segment_max(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    """The maximum over the rows of each segment, element by element.
+
+    values (Tensor): [M, d] float.
+    segment (Tensor): [M] int64. The segment of each row.
+    n_segments (int): The number of segments, N.
+    RETURNS (Tensor): [N, d] Zero for an empty segment.
+    """
+    index = segment[:, None].expand_as(values)
+    empty = values.new_zeros(n_segments, values.shape[1])
+    return empty.scatter_reduce(0, index, values, reduce="amax", include_self=False)
+
+
 def segment_logsumexp(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
     """The logarithm of the sum of exponentials of the rows of each segment, element by element.
 

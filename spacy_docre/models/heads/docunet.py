@@ -1,0 +1,129 @@
+"""DocuNet: document-level relation extraction as semantic segmentation (Zhang et al., IJCAI
+2021)."""
+
+import torch
+from thinc.api import Model
+from torch import Tensor, nn
+
+from ..encoding import Encoding, HeadOutput, Targets
+from ..layers.bilinear import GroupedBilinear
+from ..layers.context import context_matrix, localized_weights
+from ..layers.pair_map import PairMap, in_order_of_mention
+from ..layers.segments import segment_logsumexp
+from ..layers.unet import UNet
+from ..losses import balanced_softmax_loss, masked_mean
+from ..torch_head import HeadSizes, RelationHead, build_head
+
+
+class DocuNetHead(RelationHead):
+    """The classifier of DocuNet.
+
+    The localized contexts of all pairs of a document (as in ATLOP) are a picture of N x N cells,
+    reduced to a few channels. A U-Net makes of it the feature Y_ht of each pair, which joins each
+    of its entities,
+
+        z_h = tanh(W_h [e_h; Y_ht]),  z_t = tanh(W_t [e_t; Y_ht])
+
+    and a grouped bilinear form gives a logit for each type. A type holds if its logit is above
+    zero.
+
+    Entities stand in the order of their first mentions, so the order of the clusters changes
+    nothing. The rest of the picture is zero.
+
+    sizes (HeadSizes): The sizes of encoder and data.
+    hidden (int): Width of z_h and z_t.
+    block (int): Block size of the grouped bilinear form.
+    size (int): The rows N of the picture; larger documents have larger ones.
+    in_channels (int): Channels that the contexts are reduced to.
+    base (int): Channels of the U-Net at full resolution.
+    out_channels (int): Width of Y.
+    """
+
+    def __init__(
+        self,
+        sizes: HeadSizes,
+        *,
+        hidden: int,
+        block: int,
+        size: int,
+        in_channels: int,
+        base: int,
+        out_channels: int,
+    ) -> None:
+        super().__init__()
+        self.reduce = nn.Linear(sizes.width, in_channels)
+        self.pair_map = PairMap(UNet(in_channels, out_channels, base), size=size, fill="zero")
+        self.head_projection = nn.Linear(sizes.width + out_channels, hidden)
+        self.tail_projection = nn.Linear(sizes.width + out_channels, hidden)
+        self.bilinear = GroupedBilinear(hidden, sizes.n_labels, block)
+
+    def forward(self, encoding: Encoding) -> HeadOutput:
+        """encoding (Encoding): The batch.
+        RETURNS (HeadOutput): Logits [P, R] and thresholds [P] of zero.
+        """
+        index = encoding.index
+        entity = segment_logsumexp(encoding.mention, index.mention_entity, index.n_entities)
+        pair = self._pair_features(encoding)
+        head = self._join(self.head_projection, entity, index.pair_head, pair)
+        tail = self._join(self.tail_projection, entity, index.pair_tail, pair)
+        logits = self.bilinear(head, tail)
+        return HeadOutput(logits=logits, threshold=logits.new_zeros(len(logits)))
+
+    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
+        """The balanced softmax, averaged over the pairs whose relations are known.
+
+        output (HeadOutput): What `forward` returned.
+        targets (Targets): The gold standard.
+        RETURNS (Tensor): [] The loss.
+        """
+        losses = balanced_softmax_loss(output.logits, output.threshold, targets.labels)
+        return masked_mean(losses, targets.mask)
+
+    def _pair_features(self, encoding: Encoding) -> Tensor:
+        """[P, out_channels] The U-Net's features of the pairs."""
+        index = in_order_of_mention(encoding.index)
+        ordered = Encoding(*encoding.tensors, index)
+        # The reducing layer is linear, so it may come before the contexts are averaged.
+        reduced = nn.functional.linear(encoding.tokens, self.reduce.weight)
+        cells = context_matrix(ordered, reduced, localized_weights) + self.reduce.bias
+        counts = torch.bincount(index.entity_doc, minlength=index.n_docs)
+        features = self.pair_map(cells, counts)
+        heads, tails = index.entity_slot[index.pair_head], index.entity_slot[index.pair_tail]
+        return features[index.pair_doc, heads, tails]
+
+    @staticmethod
+    def _join(projection: nn.Linear, entity: Tensor, of_pair: Tensor, pair: Tensor) -> Tensor:
+        # The entity's part is computed once for each entity, as in ATLOP.
+        for_entity, for_pair = projection.weight.split([entity.shape[1], pair.shape[1]], dim=1)
+        projected = nn.functional.linear(entity, for_entity, projection.bias)
+        return torch.tanh(projected[of_pair] + nn.functional.linear(pair, for_pair))
+
+
+def DocuNet(
+    hidden: int = 768,
+    block: int = 64,
+    size: int = 42,
+    in_channels: int = 3,
+    base: int = 256,
+    out_channels: int = 256,
+) -> Model[Encoding, HeadOutput]:
+    """The head "spacy-docre.DocuNet.v1": see `DocuNetHead`.
+
+    hidden (int): Width of the entity representations of a pair; a multiple of `block`.
+    block (int): Block size of the grouped bilinear classifier.
+    size (int): The rows of the picture of all pairs; larger documents have larger ones.
+    in_channels (int): Channels of that picture.
+    base (int): Channels of the U-Net at full resolution.
+    out_channels (int): Width of the U-Net's feature of a pair.
+    RETURNS (Model[Encoding, HeadOutput]): The head.
+    """
+    return build_head(
+        "docunet",
+        DocuNetHead,
+        hidden=hidden,
+        block=block,
+        size=size,
+        in_channels=in_channels,
+        base=base,
+        out_channels=out_channels,
+    )

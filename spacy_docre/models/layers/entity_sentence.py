@@ -1,0 +1,81 @@
+"""A Transformer over the entities and sentences of a document."""
+
+import torch
+from torch import Tensor, nn
+
+from ...errors import DocreError, Errors
+from ..encoding import Encoding
+from .pair_map import sentence_positions
+from .segments import segment_max
+
+
+class EntitySentenceEncoder(nn.Module):
+    """The Representation-Enhanced Encoder (PAEE, Huang et al. 2022, section 2.3, equation 6):
+
+        [H^e; H^s] = Transformer([e; S])
+
+    where a sentence is the maximum over its tokens plus an embedding of its position.
+
+    width (int): The width of the encoder.
+    layers (int): The number of layers.
+    heads (int): The number of attention heads of each; must divide the width.
+    feed_forward (int): The width of the feed-forward layers.
+    dropout (float): The dropout within the layers, in training.
+    max_sentences (int): The number of position embeddings; later sentences share the last.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        layers: int,
+        heads: int,
+        feed_forward: int,
+        dropout: float,
+        max_sentences: int,
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise DocreError(
+                Errors.D020.format(
+                    setting="heads", condition=f"a divisor of the width {width}", value=heads
+                )
+            )
+        self.position = nn.Embedding(max_sentences, width)
+        layer = nn.TransformerEncoderLayer(width, heads, feed_forward, dropout, batch_first=True)
+        self.transformer = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+
+    def forward(self, encoding: Encoding, entity: Tensor) -> Tensor:
+        """encoding (Encoding): The batch.
+        entity (Tensor): [N, d] float. The entities.
+        RETURNS (Tensor): [N, d] The entities, aware of the document.
+        """
+        index = encoding.index
+        position, longest = sentence_positions(index)
+        sentence = sentence_maxima(encoding)
+        sentence = sentence + self.position(position.clamp(max=self.position.num_embeddings - 1))
+        # One more place, for a document that has neither entities nor sentences: attention needs
+        # something to attend to.
+        n_places = index.max_entities + longest + 1
+        doc = torch.cat([index.entity_doc, index.sentence_doc])
+        place = torch.cat([index.entity_slot, index.max_entities + position])
+        nodes = entity.new_zeros(index.n_docs, n_places, entity.shape[1])
+        nodes = nodes.index_put((doc, place), torch.cat([entity, sentence]))
+        is_empty = torch.ones(index.n_docs, n_places, dtype=torch.bool, device=entity.device)
+        is_empty[doc, place] = False
+        is_empty[:, -1] = ~is_empty.all(dim=1)
+        nodes = self.transformer(nodes, src_key_padding_mask=is_empty)
+        return nodes[index.entity_doc, index.entity_slot]
+
+
+def sentence_maxima(encoding: Encoding) -> Tensor:
+    """The maximum over the tokens of each sentence.
+
+    encoding (Encoding): The batch.
+    RETURNS (Tensor): [S, d] float. Zero for a sentence without tokens.
+    """
+    index = encoding.index
+    sentence = index.column_sentence.flatten()
+    # Columns that are no part of a word go to one more sentence behind the last.
+    sentence = torch.where(sentence < 0, index.n_sentences, sentence)
+    return segment_max(encoding.tokens.flatten(0, 1), sentence, index.n_sentences + 1)[:-1]

@@ -1,0 +1,129 @@
+"""A document's pairs of entities as a picture: entities in the order of the text, their pairs laid
+out in a square that a convolutional network goes over."""
+
+from dataclasses import replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..encoding import EncodingIndex
+from .convolution import Backbone
+
+Fill = Literal["sliding", "zero"]
+
+
+def in_order_of_mention(index: EncodingIndex) -> EncodingIndex:
+    """Give entities their slots by their first mention (PAEE, section 2), where two start at the
+    same token by its end. Only entities that tie in both stay in the order of the clusters.
+
+    index (EncodingIndex): The indices of a batch.
+    RETURNS (EncodingIndex): The same with other slots, of which there is at least one.
+    """
+    # One number for document, start and end, so that one sort will do.
+    radix = index.mention_end.max() + 1 if index.n_mentions else 1
+    code = (index.mention_doc * radix + index.mention_start) * radix + index.mention_end
+    first = torch.zeros_like(index.entity_doc).scatter_reduce(
+        0, index.mention_entity, code, reduce="amin", include_self=False
+    )
+    place = first.argsort(stable=True).argsort()
+    n_before = torch.bincount(index.entity_doc, minlength=index.n_docs).cumsum(0)
+    n_before = torch.nn.functional.pad(n_before, (1, 0))
+    return replace(
+        index,
+        entity_slot=place - n_before[index.entity_doc],
+        max_entities=max(1, index.max_entities),
+    )
+
+
+def shares_sentence(index: EncodingIndex) -> Tensor:
+    """Whether two entities are mentioned in the same sentence.
+
+    index (EncodingIndex): The indices of a batch.
+    RETURNS (Tensor): [B, n, n] bool. By the slots of both.
+    """
+    position, longest = sentence_positions(index)
+    present = torch.zeros(index.n_docs, index.max_entities, longest, device=index.entity_doc.device)
+    slot, sentence = index.entity_slot[index.mention_entity], position[index.mention_sentence]
+    one = torch.ones(index.n_mentions, device=present.device)
+    present = present.index_put((index.mention_doc, slot, sentence), one)
+    return present @ present.transpose(1, 2) > 0
+
+
+def sentence_positions(index: EncodingIndex) -> tuple[Tensor, int]:
+    """Number the sentences of each document.
+
+    index (EncodingIndex): The indices of a batch.
+    RETURNS (tuple[Tensor, int]): [S] int64, the position of each sentence in its document from 0;
+        and the largest number of sentences of a document.
+    """
+    counts = torch.bincount(index.sentence_doc, minlength=index.n_docs)
+    starts = counts.cumsum(0) - counts
+    number = torch.arange(index.n_sentences, device=counts.device)
+    return number - starts[index.sentence_doc], int(counts.max())
+
+
+class PairMap(nn.Module):
+    """Lays the matrix of a document's pairs out in a square and runs a network over it.
+
+    The square has `size` rows, or as many as the document has entities if these are more. What the
+    network gives for a document does therefore not depend on the documents beside it.
+
+    backbone (Backbone): The network.
+    size (int): The rows of the square, N.
+    fill (str): What is in the rest of the square: the matrix again and again ("sliding": PAEE's
+        Sliding Window Filling, V'[i, j] = V[i mod n, j mod n]), or zeros ("zero").
+    """
+
+    def __init__(self, backbone: Backbone, *, size: int, fill: Fill) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.size = size
+        self.fill = fill
+
+    def forward(self, cells: Tensor, counts: Tensor) -> Tensor:
+        """cells (Tensor): [B, n, n, C] float. The matrices of pairs, n > 0.
+        counts (Tensor): [B] int64. The number of entities of each document.
+        RETURNS (Tensor): [B, n, n, C'] What the network gives, for the pairs that a document has.
+        """
+        n = cells.shape[1]
+        if n <= self.size:
+            return self._run(cells, counts, self.size)
+        # Documents with squares of different sizes cannot go together: each has a border of its
+        # own. There are few sizes, as only large documents have another.
+        sides = counts.clamp(min=self.size)
+        parts, owners = [], []
+        for side in sides.unique().tolist():
+            docs = (sides == side).nonzero()[:, 0]
+            most = min(side, n)
+            part = self._run(cells[docs, :most, :most], counts[docs], side)
+            parts.append(nn.functional.pad(part, (0, 0, 0, n - most, 0, n - most)))
+            owners.append(docs)
+        return torch.cat(parts)[torch.cat(owners).argsort()]
+
+    def _run(self, cells: Tensor, counts: Tensor, side: int) -> Tensor:
+        n = cells.shape[1]
+        size = min(side, self.backbone.reach(n))
+        square = fill_square(cells, counts, size, self.fill).movedim(-1, 1)
+        return self.backbone(square, counts, n).movedim(1, -1)
+
+
+def fill_square(cells: Tensor, counts: Tensor, size: int, fill: Fill) -> Tensor:
+    """Fill squares from the matrices of pairs.
+
+    cells (Tensor): [B, n, n, C] float. The matrices.
+    counts (Tensor): [B] int64. The rows that each document has.
+    size (int): The rows of the squares.
+    fill (str): "sliding" or "zero".
+    RETURNS (Tensor): [B, size, size, C]
+    """
+    n_docs, n = cells.shape[:2]
+    rows = torch.arange(size, device=cells.device)
+    source = rows % counts.clamp(min=1)[:, None]  # [B, size]
+    first = torch.arange(n_docs, device=cells.device)[:, None, None] * n
+    source = (first + source[:, :, None]) * n + source[:, None, :]
+    square = cells.flatten(0, 2).index_select(0, source.flatten()).unflatten(0, source.shape)
+    if fill == "sliding":
+        return square
+    is_own = rows < counts[:, None]
+    return square * (is_own[:, :, None] & is_own[:, None, :])[..., None]
