@@ -14,7 +14,7 @@ from thinc.api import ArgsKwargs
 from .clusters import ClusterBatch
 from .component import DocRelationExtractor
 from .errors import DocreError, Errors
-from .models.encoders.marked_transformer import window_layout
+from .models.encoders.transformer import window_layout
 
 
 @dataclass(frozen=True)

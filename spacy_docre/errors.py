@@ -95,6 +95,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "The package '{package}' is needed for {purpose}, but is not installed. Install it with "
         "`pip install 'spacy-docre[{extra}]'`."
     )
+    D030 = (
+        "An encoder of type '{model_type}' with positions of type '{positions}' cannot be given an "
+        "entity structure: that takes one of the types {supported} with absolute positions. Use "
+        "another encoder, or 'spacy-docre.MarkedTransformer.v1', which takes any."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):
