@@ -88,8 +88,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D020 = "`{setting}` must be {condition}, but it is {value}."
     D022 = (
-        "The benchmark compares with the bare encoder of a 'spacy-docre.MarkedTransformer.v1', but "
-        "this pipeline's encoder is a '{encoder}'."
+        "The benchmark compares with the bare encoder of a 'spacy-docre.MarkedTransformer.v1' or "
+        "'spacy-docre.EntityStructureTransformer.v1', but this pipeline's encoder is a '{encoder}'."
     )
     D021 = (
         "The package '{package}' is needed for {purpose}, but is not installed. Install it with "

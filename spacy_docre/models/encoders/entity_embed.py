@@ -48,8 +48,8 @@ def EntityEmbed(
     """
     features: Model = Model("entity_features", forward_features, attrs={"prefix": prefix})
     tables: Model = concatenate(
-        HashEmbed(type_width, rows, column=0, dropout=0.0),
-        HashEmbed(id_width, rows, column=1, dropout=0.0),
+        HashEmbed(type_width, rows, column=0, seed=1, dropout=0.0),
+        HashEmbed(id_width, rows, column=1, seed=2, dropout=0.0),
     )
     entities: Model = chain(features, list2ragged(), with_array(tables))
     mix: Model = with_array(Maxout(width, nP=3, dropout=0.0, normalize=True))
@@ -67,7 +67,8 @@ def forward_features(
 ) -> tuple[list[Ints2d], Callable[[list[Ints2d]], list]]:
     """Extract the `entity_features` of documents. There is nothing to pass a gradient to."""
     features = [entity_features(doc, model.attrs["prefix"]) for doc in docs]
-    return [model.ops.asarray(cast(Ints2d, f)) for f in features], lambda gradients: []
+    arrays = [model.ops.asarray2i(cast(Ints2d, f), dtype="uint64") for f in features]
+    return arrays, lambda gradients: []
 
 
 def entity_features(doc: Doc, prefix: str = DEFAULT_PREFIX) -> np.ndarray:

@@ -56,7 +56,7 @@ def transformer_layer(
     if not has_transformers:
         raise DocreError(
             Errors.D021.format(
-                package="spacy-transformers", purpose=f"'{name}'", extra="transformers"
+                package="spacy-transformers", purpose=f"the encoder '{name}'", extra="transformers"
             )
         )
     hf_model = HFObjects(None, None, None, tokenizer_config or {}, transformer_config or {})
