@@ -33,7 +33,7 @@ def EntityEmbed(
 ) -> Embed:
     """The embedding "spacy-docre.EntityEmbed.v1", to be named as `embed` of "spacy.Tok2Vec.v2":
     another embedding, joined with embeddings of the type of the entity that a token is in and of
-    the entity's number (the CNN, LSTM and BiLSTM of Yao et al. 2019, DocRED, section 4), mapped to
+    the entity's number (as in the CNN, LSTM and BiLSTM of Yao et al. 2019, DocRED), mapped to
     the width by a Maxout layer as "spacy.MultiHashEmbed.v2" does. Tokens outside of all entities
     have a type and a number of their own.
 

@@ -37,7 +37,7 @@ def EntityStructureTransformer(
 ) -> Encoder:
     """The encoder "spacy-docre.EntityStructureTransformer.v1": SSAN (Xu et al. 2021), a pretrained
     encoder of BERT's family with a learned bias for the entity structure between two wordpieces in
-    every layer and head (section 3.2),
+    every layer and head,
 
         score_ij = (q_i k_j + bias_s(q_i, k_j)) / sqrt(d_k)
 

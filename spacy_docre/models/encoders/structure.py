@@ -9,7 +9,7 @@ from .layout import WindowLayout
 
 
 class Structure(IntEnum):
-    """The relation between two wordpieces (Xu et al. 2021, SSAN, section 3.1): both are in mentions
+    """The relation between two wordpieces (Xu et al. 2021, SSAN): both are in mentions
     of the same entity (`COREF`) or of different entities (`RELATE`), in the same sentence (`INTRA`)
     or in two (`INTER`); or one is in a mention and the other is not, in the same sentence
     (`INTRA_NE`). Special tokens and padding have none."""

@@ -98,9 +98,9 @@ class StructureBias(nn.Module):
 
         biaffine: q_i' B_s k_j + b_s,        decomposed: q_i u_s + v_s k_j + b_s,
 
-    and 0 where there is no structure (SSAN, section 3.2). As in the authors' code, B, u and v start
-    with Xavier's distribution for a structure's parameters of all heads as one tensor, which makes
-    the bias small beside a pretrained encoder's scores; b starts at 0.
+    and 0 where there is no structure. As in the authors' code, B, u and v start with Xavier's
+    distribution for a structure's parameters of all heads as one tensor, which makes a biaffine
+    bias small beside a pretrained encoder's scores; b starts at 0.
 
     n_heads (int): The number of heads, K.
     head_width (int): The width d_k of each head.
