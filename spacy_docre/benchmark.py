@@ -14,7 +14,10 @@ from thinc.api import ArgsKwargs
 from .clusters import ClusterBatch
 from .component import DocRelationExtractor
 from .errors import DocreError, Errors
-from .models.encoders.marked_transformer import window_layout
+from .models.encoders.transformer import window_layout
+
+# Encoders that have a bare one to compare with.
+BARE_ENCODERS = ("marked_transformer", "entity_structure_transformer")
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ def benchmark(
     loss included, and beside them its bare encoder on the same wordpieces in the same batches.
     The optimizer's step is not timed: it is the same for both.
 
-    extractor (DocRelationExtractor): An initialised extractor with a "MarkedTransformer".
+    extractor (DocRelationExtractor): An initialised extractor with a "MarkedTransformer" or an
+        "EntityStructureTransformer", whose bare encoder goes without its biases.
     examples (Sequence[Example]): Documents with gold clusters.
     batch_size (int): Documents in a batch.
     repeats (int): How often each step is timed, in turn, after one round that is not.
@@ -55,7 +59,7 @@ def benchmark(
     RAISES (DocreError): If the encoder is another.
     """
     encoder = extractor.model.get_ref("encoder")
-    if encoder.name != "marked_transformer":
+    if encoder.name not in BARE_ENCODERS:
         raise DocreError(Errors.D022.format(encoder=encoder.name))
     batches = [examples[i : i + batch_size] for i in range(0, len(examples), batch_size)]
     inputs = [_bare_inputs(extractor, batch) for batch in batches]

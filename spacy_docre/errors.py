@@ -88,12 +88,17 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D020 = "`{setting}` must be {condition}, but it is {value}."
     D022 = (
-        "The benchmark compares with the bare encoder of a 'spacy-docre.MarkedTransformer.v1', but "
-        "this pipeline's encoder is a '{encoder}'."
+        "The benchmark compares with the bare encoder of a 'spacy-docre.MarkedTransformer.v1' or "
+        "'spacy-docre.EntityStructureTransformer.v1', but this pipeline's encoder is a '{encoder}'."
     )
     D021 = (
         "The package '{package}' is needed for {purpose}, but is not installed. Install it with "
         "`pip install 'spacy-docre[{extra}]'`."
+    )
+    D030 = (
+        "An encoder of type '{model_type}' with positions of type '{positions}' cannot be given an "
+        "entity structure: that takes one of the types {supported} with absolute positions. Use "
+        "another encoder, or 'spacy-docre.MarkedTransformer.v1', which takes any."
     )
 
 

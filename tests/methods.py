@@ -70,14 +70,37 @@ BILSTM = {
         "width": 32,
     },
 }
+LSTM_WITH_ENTITIES = {
+    "@architectures": "spacy.Tok2Vec.v2",
+    "embed": {
+        "@architectures": "spacy-docre.EntityEmbed.v1",
+        "width": 32,
+        "embed": BILSTM["embed"],
+    },
+    "encode": {
+        "@architectures": "spacy-docre.BiLSTMEncoder.v1",
+        "width": 32,
+        "bidirectional": False,
+    },
+}
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 ENCODERS: dict[str, dict[str, Any]] = {
     "cnn": {"@architectures": "spacy-docre.Tok2VecEncoder.v1", "tok2vec": CNN},
     "bilstm": {"@architectures": "spacy-docre.Tok2VecEncoder.v1", "tok2vec": BILSTM},
     "transformer": {
         "@architectures": "spacy-docre.MarkedTransformer.v1",
-        "transformer_config": {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
+        "transformer_config": NO_DROPOUT,
+    },
+    "ssan": {
+        "@architectures": "spacy-docre.EntityStructureTransformer.v1",
+        "transformer_config": NO_DROPOUT,
+    },
+    "entity_embed": {
+        "@architectures": "spacy-docre.Tok2VecEncoder.v1",
+        "tok2vec": LSTM_WITH_ENTITIES,
     },
 }
+TRANSFORMERS = {"transformer", "ssan"}
 
 
 def add_extractor(
@@ -85,7 +108,7 @@ def add_extractor(
 ) -> DocRelationExtractor:
     """Add a relation extractor with a head and an encoder to a pipeline."""
     encoder_config = dict(ENCODERS[encoder])
-    if encoder == "transformer":
+    if encoder in TRANSFORMERS:
         encoder_config["name"] = str(transformer)
     model = {
         "@architectures": "spacy-docre.RelationModel.v1",

@@ -7,22 +7,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .layout import MentionsInWindows, WindowLayout
+from ..layers.segments import segment_mean
+from .layout import WindowBatch, WindowLayout
 
 
 @dataclass(frozen=True)
 class WindowOutput:
     """What an encoder gives for some windows.
 
-    chunk (np.ndarray): [w] int64. The windows.
+    batch (WindowBatch): The windows.
     hidden (Tensor): [w, l, d] Their hidden states.
-    found (MentionsInWindows): The mentions in them.
     attention (Tensor): [w, K, i, l] The attention rows of each window's mentions.
     """
 
-    chunk: np.ndarray
+    batch: WindowBatch
     hidden: Tensor
-    found: MentionsInWindows
     attention: Tensor
 
 
@@ -30,15 +29,16 @@ def assemble(
     layout: WindowLayout, outputs: Sequence[WindowOutput]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Put the windows of a batch together. A wordpiece in several windows has the mean of its
-    states. The attention rows of a mention in several windows are summed, each in its window's
-    columns, and normalised.
+    states. A mention has the mean of its anchors' states, one start marker or all wordpieces. The
+    attention rows of its anchors in all windows are summed, each in its window's columns, and
+    normalised.
 
     layout (WindowLayout): The layout of the batch.
     outputs (Sequence[WindowOutput]): The outputs of all its windows.
-    RETURNS (tuple[Tensor, Tensor, Tensor]): [B, L, d] the tokens, [M, d] the mentions (their start
-        markers) and [K, M, L] their attention.
+    RETURNS (tuple[Tensor, Tensor, Tensor]): [B, L, d] the tokens, [M, d] the mentions and
+        [K, M, L] their attention.
     """
-    n_docs, n_mentions = len(layout.lengths), len(layout.mention_doc)
+    n_docs, n_mentions = len(layout.lengths), len(layout.marked.mention_position)
     n_columns = int(layout.lengths.max())
     hidden, attention = outputs[0].hidden, outputs[0].attention
     # Positions that no document keeps go to one more cell behind the last.
@@ -46,17 +46,17 @@ def assemble(
     rows = attention.new_zeros(n_mentions * n_columns + 1, attention.shape[1])
     counts = np.zeros(len(states))
     for output in outputs:
-        columns = layout.columns(output.chunk, output.hidden.shape[1])
-        cells = _cells(layout.windows.doc[output.chunk], columns, n_columns, len(states) - 1)
+        columns, anchors = output.batch.columns, output.batch.anchors
+        cells = _cells(output.batch.doc, columns, n_columns, len(states) - 1)
         np.add.at(counts, cells, 1)
         states = states.index_add(0, _tensor(cells, states), output.hidden.flatten(0, 1))
-        found = output.found
-        cells = _cells(found.mention, columns[found.window], n_columns, len(rows) - 1)
-        window, slot = _tensor(found.window, rows), _tensor(found.slot, rows)
+        cells = _cells(anchors.mention, columns[anchors.window], n_columns, len(rows) - 1)
+        window, slot = _tensor(anchors.window, rows), _tensor(anchors.slot, rows)
         by_column = output.attention[window, :, slot].transpose(1, 2).flatten(0, 1)  # [I * l, K]
         rows = rows.index_add(0, _tensor(cells, rows), by_column)
     states = states[:-1] / _tensor(np.maximum(counts[:-1, None], 1), states).to(states.dtype)
-    mention = states[_tensor(layout.mention_doc * n_columns + layout.mention_column, states)]
+    of_mention, anchor_cells = (_tensor(array, states) for array in layout.anchor_cells)
+    mention = segment_mean(states[anchor_cells], of_mention, n_mentions)
     rows = rows[:-1].unflatten(0, (n_mentions, n_columns)).permute(2, 0, 1)
     total = rows.sum(dim=2, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny)
     return states.unflatten(0, (n_docs, n_columns)), mention, rows / total

@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+# Architectures that are BERT's but for their embeddings.
+BERT_FAMILY = ("bert", "roberta", "xlm-roberta", "camembert", "electra", "data2vec-text")
+
 
 @dataclass(frozen=True)
 class Projections:
@@ -16,16 +19,21 @@ class Projections:
     query (nn.Module): From hidden states [W, L, d] to queries [W, L, K * d_k].
     key (nn.Module): The same for keys.
     n_heads (int): The number of heads, K.
+    bias (Optional[nn.Module]): What adds to the scores, if anything does; gives None or an object
+        whose `rows` [W, K, e, L] are its values for each window's first positions, to which all
+        that are asked for must belong.
     """
 
     query: nn.Module
     key: nn.Module
     n_heads: int
+    bias: nn.Module | None = None
 
 
 def find_projections(transformer: Any) -> Projections | None:
     """Find the projections of the last layer in a Hugging Face encoder whose attention is exactly
-    softmax(q k' / sqrt(d_k)): the families of BERT, DistilBERT and ALBERT with absolute positions.
+    softmax(q k' / sqrt(d_k)): the families of BERT, DistilBERT and ALBERT with absolute positions;
+    or softmax(q k' / sqrt(d_k) + bias), if the layer has a module `bias`.
 
     transformer (PreTrainedModel): The encoder.
     RETURNS (Optional[Projections]): None for other architectures, such as DeBERTa, MPNet or
@@ -34,10 +42,10 @@ def find_projections(transformer: Any) -> Projections | None:
     config = transformer.config
     if getattr(config, "position_embedding_type", "absolute") != "absolute":
         return None
-    bert_family = ("bert", "roberta", "xlm-roberta", "camembert", "electra", "data2vec-text")
-    if config.model_type in bert_family:
+    if config.model_type in BERT_FAMILY:
         attention = transformer.encoder.layer[-1].attention.self
-        return Projections(attention.query, attention.key, attention.num_attention_heads)
+        bias = getattr(attention, "bias", None)
+        return Projections(attention.query, attention.key, attention.num_attention_heads, bias)
     if config.model_type == "distilbert":
         attention = transformer.transformer.layer[-1].attention
         return Projections(attention.q_lin, attention.k_lin, attention.n_heads)
@@ -58,13 +66,15 @@ class LastLayerAttention:
 
     def __init__(self, projections: Projections) -> None:
         self.projections = projections
-        self._states: dict[str, Tensor] = {}
+        self._states: dict[str, Any] = {}
 
     def __enter__(self) -> "LastLayerAttention":
         # A module that several layers share, as in ALBERT, keeps the state of its last call.
+        modules = {name: getattr(self.projections, name) for name in ("query", "key", "bias")}
         self._hooks = [
-            self.projections.query.register_forward_hook(self._recorder("query")),
-            self.projections.key.register_forward_hook(self._recorder("key")),
+            module.register_forward_hook(self._recorder(name))
+            for name, module in modules.items()
+            if module is not None
         ]
         return self
 
@@ -88,11 +98,15 @@ class LastLayerAttention:
         query = query.gather(1, index).unflatten(2, (n_heads, -1)).transpose(1, 2)
         key = key.unflatten(2, (n_heads, -1)).transpose(1, 2)
         scores = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])
+        bias = self._states.get("bias")
+        if bias is not None:
+            index = positions[:, None, :, None].expand(-1, n_heads, -1, scores.shape[3])
+            scores = scores + bias.rows.float().gather(2, index)
         scores = scores.masked_fill(~mask[:, None, None, :], torch.finfo(scores.dtype).min)
         return torch.softmax(scores, dim=3)
 
     def _recorder(self, name: str) -> Any:
-        def record(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        def record(module: nn.Module, inputs: Any, output: Any) -> None:
             self._states[name] = output
 
         return record

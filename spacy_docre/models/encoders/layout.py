@@ -1,9 +1,10 @@
 """Where the wordpieces and mentions of windows lie in their documents."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...clusters import ClusterBatch
 from ..encoding import ranges
 from .windows import Windows
 from .wordpieces import MarkedWordpieces, Specials
@@ -17,13 +18,13 @@ class WindowLayout:
     marked (MarkedWordpieces): The documents' wordpieces.
     windows (Windows): The windows over them.
     specials (Specials): The special tokens around each window.
-    mention_doc (np.ndarray): [M] int64. The document of each mention.
+    clusters (ClusterBatch): The documents' entity clusters.
     """
 
     marked: MarkedWordpieces
     windows: Windows
     specials: Specials
-    mention_doc: np.ndarray
+    clusters: ClusterBatch
 
     @property
     def lengths(self) -> np.ndarray:
@@ -73,9 +74,12 @@ class WindowLayout:
         return np.where(keep, position + start, -1)
 
     @property
-    def mention_column(self) -> np.ndarray:
-        """[M] The column of the start marker of each mention in its document."""
-        return self.marked.mention_position + len(self.specials.prefix)
+    def anchor_cells(self) -> tuple[np.ndarray, np.ndarray]:
+        """The mention of each anchor (see `MarkedWordpieces.anchors`) and the number of its cell in
+        the documents' columns, row by row: two of [I] int64."""
+        mention, position = self.marked.anchors
+        columns = position + len(self.specials.prefix)
+        return mention, self.clusters.mention_doc[mention] * int(self.lengths.max()) + columns
 
     @property
     def column_token(self) -> np.ndarray:
@@ -88,30 +92,46 @@ class WindowLayout:
         tokens[doc, column] = self.marked.token
         return tokens
 
-    def mentions_in(self, chunk: np.ndarray) -> "MentionsInWindows":
-        """Which start markers stand in some windows.
+    def occurrences(
+        self, chunk: np.ndarray, mention: np.ndarray, position: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Find wordpieces of mentions in some windows.
 
         chunk (np.ndarray): [w] int64. The windows.
-        RETURNS (MentionsInWindows): The occurrences, window by window.
+        mention (np.ndarray): [I] int64. The mention of each wordpiece.
+        position (np.ndarray): [I] int64. Where it stands in its document.
+        RETURNS (tuple[np.ndarray, np.ndarray, np.ndarray]): [N] int64 each, window by window: the
+            window, counted within the chunk, the mention, and the position in the window.
         """
-        position = self.marked.mention_position
-        inside = self.windows.doc[chunk, None] == self.mention_doc
+        inside = self.windows.doc[chunk, None] == self.clusters.mention_doc[mention]
         inside &= self.windows.start[chunk, None] <= position
         inside &= position < self.windows.end[chunk, None]
-        window, mention = np.nonzero(inside)
+        window, piece = np.nonzero(inside)
+        within = position[piece] - self.windows.start[chunk][window]
+        return window, mention[piece], within + len(self.specials.prefix)
+
+    def batch(self, chunk: np.ndarray) -> "WindowBatch":
+        """Some windows as the encoder reads them.
+
+        chunk (np.ndarray): [w] int64. The windows.
+        RETURNS (WindowBatch): Their wordpieces and mentions.
+        """
+        ids, mask = self.input_ids(chunk)
+        window, mention, position = self.occurrences(chunk, *self.marked.anchors)
         slot = np.arange(len(window)) - np.searchsorted(window, window)
-        within = position[mention] - self.windows.start[chunk][window]
-        return MentionsInWindows(window, mention, slot, within + len(self.specials.prefix))
+        anchors = MentionsInWindows(window, mention, slot, position)
+        doc, columns = self.windows.doc[chunk], self.columns(chunk, ids.shape[1])
+        return WindowBatch(doc, ids, mask, columns, anchors)
 
 
 @dataclass(frozen=True)
 class MentionsInWindows:
-    """Occurrences of mentions in windows; a mention where windows overlap occurs in several.
+    """Occurrences of the mentions' anchors in windows; one where windows overlap occurs in several.
 
     window (np.ndarray): [I] int64. The window, counted within its chunk.
     mention (np.ndarray): [I] int64. The mention.
     slot (np.ndarray): [I] int64. The occurrence's place among those of its window, from 0.
-    position (np.ndarray): [I] int64. Where the start marker stands in the window.
+    position (np.ndarray): [I] int64. Where the anchor stands in the window.
     """
 
     window: np.ndarray
@@ -124,3 +144,40 @@ class MentionsInWindows:
         padded = np.zeros((n_windows, int(self.slot.max(initial=-1)) + 1), dtype=np.int64)
         padded[self.window, self.slot] = self.position
         return padded
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """Windows as an encoder reads them.
+
+    doc (np.ndarray): [w] int64. The document of each window.
+    ids (np.ndarray): [w, l] int64. The wordpieces, filled up with padding.
+    mask (np.ndarray): [w, l] bool. Where there is a wordpiece and not padding.
+    columns (np.ndarray): [w, l] int64. See `WindowLayout.columns`.
+    anchors (MentionsInWindows): The mentions.
+    order (Optional[np.ndarray]): [w, l] int64. Which position in its window each wordpiece has;
+        None if they stand in order.
+    """
+
+    doc: np.ndarray
+    ids: np.ndarray
+    mask: np.ndarray
+    columns: np.ndarray
+    anchors: MentionsInWindows
+    order: np.ndarray | None = None
+
+    def reordered(self, order: np.ndarray) -> "WindowBatch":
+        """The same windows with their wordpieces in another order. An encoder that is told the
+        positions gives the same result, in that order.
+
+        order (np.ndarray): [w, l] int64. The position of each wordpiece, in the new order.
+        RETURNS (WindowBatch): The windows.
+        """
+        place = np.argsort(order, axis=1)
+        ids, mask, columns = (
+            np.take_along_axis(array, order, axis=1)
+            for array in (self.ids, self.mask, self.columns)
+        )
+        position = place[self.anchors.window, self.anchors.position]
+        anchors = replace(self.anchors, position=position)
+        return WindowBatch(self.doc, ids, mask, columns, anchors, order)

@@ -1,4 +1,4 @@
-"""From documents to sequences of wordpieces with markers around the mentions."""
+"""From documents to sequences of wordpieces, with or without markers around the mentions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,29 +44,52 @@ class MarkedWordpieces:
     lengths (np.ndarray): [B] int64. How many of them each document has.
     token (np.ndarray): [T] int64. The token of its document that each wordpiece is a part of, -1
         for markers.
-    mention_position (np.ndarray): [M] int64. Where the start marker of each mention stands,
-        counted within its document.
+    sentence (np.ndarray): [T] int64. The sentence that each wordpiece or marker stands in.
+    mention_position (np.ndarray): [M] int64. Where the start marker of each mention stands, or its
+        first wordpiece if there are no markers, counted within its document.
+    mention_end (np.ndarray): [M] int64. The position after its last wordpiece.
+    has_markers (bool): Whether there are markers.
     """
 
     ids: np.ndarray
     lengths: np.ndarray
     token: np.ndarray
+    sentence: np.ndarray
     mention_position: np.ndarray
+    mention_end: np.ndarray
+    has_markers: bool
+
+    @property
+    def mention_pieces(self) -> tuple[np.ndarray, np.ndarray]:
+        """All wordpieces between the start and the end of mentions, start markers included: the
+        mention and the position of each, two of [I] int64. Those of a mention stand together."""
+        counts = self.mention_end - self.mention_position
+        return np.repeat(np.arange(len(counts)), counts), ranges(self.mention_position, counts)
+
+    @property
+    def anchors(self) -> tuple[np.ndarray, np.ndarray]:
+        """The positions whose vectors and attention are the mentions': the start markers, or all
+        wordpieces if there are no markers. In the form of `mention_pieces`."""
+        if self.has_markers:
+            return np.arange(len(self.mention_position)), self.mention_position
+        return self.mention_pieces
 
 
 class WordpieceMarker:
     """Cuts documents into wordpieces, token by token, so that mentions always begin and end
-    between wordpieces, and puts a marker before and after every mention.
+    between wordpieces, and puts a marker before and after every mention. Without markers, a
+    mention that the tokenizer has no wordpiece for, such as a lone zero-width character, becomes
+    one unknown wordpiece, so that every mention has a place.
 
     tokenizer (PreTrainedTokenizerBase): The encoder's tokenizer, fast or slow.
-    start (int): The id of the marker before a mention.
-    end (int): The id of the marker after it.
+    start (Optional[int]): The id of the marker before a mention; None for no markers.
+    end (Optional[int]): The id of the marker after it.
     """
 
     # Enough for the vocabulary of a large corpus; the cache starts anew when it is full.
     CACHE_SIZE = 500_000
 
-    def __init__(self, tokenizer: Any, start: int, end: int) -> None:
+    def __init__(self, tokenizer: Any, start: int | None, end: int | None) -> None:
         self.tokenizer = tokenizer
         self.start = start
         self.end = end
@@ -79,28 +102,47 @@ class WordpieceMarker:
         RETURNS (MarkedWordpieces): The marked wordpieces.
         """
         pieces = self._tokenize(docs)
-        counts = np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
         doc_lengths = np.fromiter(map(len, docs), dtype=np.int64, count=len(docs))
         doc_offset = np.cumsum(doc_lengths) - doc_lengths
         first = doc_offset[clusters.mention_doc] + clusters.mention_start
         last = doc_offset[clusters.mention_doc] + clusters.mention_end - 1
-        opening = np.bincount(first, minlength=len(counts))
-        closing = np.bincount(last, minlength=len(counts))
+        has_markers = self.start is not None
+        if not has_markers:
+            self._fill_empty_mentions(pieces, first, last)
+        counts = np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
+        opening = np.bincount(first, minlength=len(counts)) * has_markers
+        closing = np.bincount(last, minlength=len(counts)) * has_markers
         # Each token's block is: start markers, wordpieces, end markers.
         block = opening + counts + closing
         block_start = np.cumsum(block) - block
-        ids = np.full(int(block.sum()), self.end, dtype=np.int64)
-        ids[ranges(block_start, opening)] = self.start
-        words = ranges(block_start + opening, counts)
+        words_start = block_start + opening
+        ids = np.full(int(block.sum()), self.end or 0, dtype=np.int64)
+        ids[ranges(block_start, opening)] = self.start or 0
+        words = ranges(words_start, counts)
         ids[words] = [piece for token in pieces for piece in token]
         token_of = np.full(len(ids), -1, dtype=np.int64)
         token_of[words] = np.repeat(ranges(np.zeros_like(doc_lengths), doc_lengths), counts)
         lengths = np.zeros(len(docs), dtype=np.int64)
         np.add.at(lengths, np.repeat(np.arange(len(docs)), doc_lengths), block)
-        position = block_start[first] + _rank_among_equals(first, last)
-        sequence_offset = np.cumsum(lengths) - lengths
-        position -= sequence_offset[clusters.mention_doc]
-        return MarkedWordpieces(ids, lengths, token_of, position)
+        position = block_start[first] + _rank_among_equals(first, last) * has_markers
+        sequence_offset = (np.cumsum(lengths) - lengths)[clusters.mention_doc]
+        return MarkedWordpieces(
+            ids=ids,
+            lengths=lengths,
+            token=token_of,
+            sentence=np.repeat(clusters.token_sentence, block),
+            mention_position=position - sequence_offset,
+            mention_end=words_start[last] + counts[last] - sequence_offset,
+            has_markers=has_markers,
+        )
+
+    def _fill_empty_mentions(
+        self, pieces: list[list[int]], first: np.ndarray, last: np.ndarray
+    ) -> None:
+        has_pieces = np.fromiter(map(bool, pieces), dtype=np.int64, count=len(pieces))
+        before = np.concatenate([[0], np.cumsum(has_pieces)])
+        for token in first[before[last + 1] == before[first]]:
+            pieces[token] = [self.tokenizer.unk_token_id]
 
     def _tokenize(self, docs: Sequence[Doc]) -> list[list[int]]:
         """The wordpieces of each token, which some tokenizers cut differently after a space."""

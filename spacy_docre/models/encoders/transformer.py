@@ -1,0 +1,275 @@
+"""What the Hugging Face encoders share: loading and saving, windows, the last layer's attention."""
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from spacy.tokens import Doc
+from thinc.api import ArgsKwargs, Model
+from torch import Tensor
+
+from ...clusters import ClusterBatch
+from ...compat import HFObjects, HFShim, has_transformers, huggingface_from_pretrained
+from ...errors import DocreError, Errors
+from ..encoding import Encoding, EncodingIndex
+from ..relation_model import Encoder, EncoderInput
+from ..torch_module import run_backward
+from .assembly import WindowOutput, assemble
+from .attention import LastLayerAttention, find_projections
+from .layout import WindowBatch, WindowLayout
+from .windows import cut_windows
+from .wordpieces import WordpieceMarker
+
+# Runs a transformer, given by its shim, on some windows of a layout; the flag says whether in
+# training. Returns the output and the shim's backward pass.
+Run = Callable[[Any, WindowLayout, np.ndarray, bool], tuple[WindowOutput, Callable]]
+
+
+def transformer_layer(
+    name: str,
+    forward: Callable,
+    init: Callable,
+    *,
+    attrs: dict[str, Any],
+    mixed_precision: bool,
+    grad_scaler_config: dict[str, Any] | None,
+    tokenizer_config: dict[str, Any] | None,
+    transformer_config: dict[str, Any] | None,
+    **shim_settings: Any,
+) -> Encoder:
+    """Make the layer of an encoder that is loaded at initialisation.
+
+    name (str): The layer's name.
+    forward (Callable): Its forward pass.
+    init (Callable): Its initialisation.
+    attrs (dict[str, Any]): Its settings: those of `MarkedTransformer` that are not named below,
+        with None for markers that are not to be set.
+    mixed_precision (bool): See `MarkedTransformer`, also for the following.
+    grad_scaler_config (dict): Arguments of Thinc's `PyTorchGradScaler`.
+    tokenizer_config (dict): Arguments of the tokenizer's `from_pretrained`.
+    transformer_config (dict): Settings of the model's configuration.
+    **shim_settings (Any): Further arguments of spacy-transformers' `HFShim`.
+    RETURNS (Model[tuple[list[Doc], ClusterBatch], Encoding]): The encoder.
+    """
+    if not has_transformers:
+        raise DocreError(
+            Errors.D021.format(
+                package="spacy-transformers", purpose=f"the encoder '{name}'", extra="transformers"
+            )
+        )
+    hf_model = HFObjects(None, None, None, tokenizer_config or {}, transformer_config or {})
+    shim = HFShim(
+        hf_model,
+        mixed_precision=mixed_precision,
+        grad_scaler_config=dict(grad_scaler_config or {}),
+        **shim_settings,
+    )
+    return Model(name, forward, init=init, dims={"nO": None}, attrs=attrs, shims=[shim])
+
+
+def load(model: Encoder, prepare: Callable[[Any], Any] | None = None) -> None:
+    """Load the pretrained encoder, unless one is loaded, and add markers that it does not know.
+
+    model (Model[tuple[list[Doc], ClusterBatch], Encoding]): The encoder's layer.
+    prepare (Optional[Callable[[PreTrainedModel], Any]]): What to do to the loaded encoder.
+    """
+    shim = _shim(model)
+    if shim._model is not None:
+        return
+    tokenizer_config = dict(shim._hfmodel._init_tokenizer_config)
+    transformer_config = dict(shim._hfmodel._init_transformer_config)
+    loaded = huggingface_from_pretrained(model.attrs["name"], tokenizer_config, transformer_config)
+    new = [marker for marker in _markers(model) if _single_id(loaded.tokenizer, marker) is None]
+    if new:
+        loaded.tokenizer.add_special_tokens({"additional_special_tokens": list(dict.fromkeys(new))})
+        loaded.transformer.resize_token_embeddings(len(loaded.tokenizer))
+    if prepare is not None:
+        prepare(loaded.transformer)
+    shim._hfmodel = loaded
+    shim._model = loaded.transformer
+    model.set_dim("nO", loaded.transformer.config.hidden_size)
+
+
+def encode(
+    model: Encoder,
+    inputs: EncoderInput,
+    is_train: bool,
+    run: Run,
+    checkpointing: Callable[[Any], dict[str, Any]] | None = None,
+) -> tuple[Encoding, Callable[[tuple[Tensor | None, ...]], None]]:
+    """Encode a batch. The backward pass takes the gradients of `Encoding.tensors`.
+
+    model (Model[tuple[list[Doc], ClusterBatch], Encoding]): The encoder's layer.
+    inputs (tuple[list[Doc], ClusterBatch]): The batch.
+    is_train (bool): Whether a backward pass is to follow.
+    run (Run): How the transformer reads windows.
+    checkpointing (Optional[Callable[[PreTrainedModel], dict[str, Any]]]): Further arguments of
+        PyTorch's `checkpoint`, for gradient checkpointing.
+    RETURNS (tuple[Encoding, Callable]): The encoding and the backward pass.
+    """
+    docs, clusters = inputs
+    shim = _shim(model)
+    if shim._model is None:
+        raise DocreError(Errors.D012)
+    if is_train and model.attrs["gradient_checkpointing"]:
+        further = checkpointing(shim._model) if checkpointing else {}
+        shim._model.gradient_checkpointing_enable({"use_reentrant": False, **further})
+    layout = window_layout(model, docs, clusters)
+    max_items = None if is_train else model.attrs["max_batch_items"]
+    with torch.set_grad_enabled(is_train):
+        runs = [run(shim, layout, chunk, is_train) for chunk in _chunks(layout, max_items)]
+        tokens, mention, attention = assemble(layout, [output for output, _ in runs])
+    index = EncodingIndex.from_clusters(clusters, layout.lengths, layout.column_token, shim.device)
+    encoding = Encoding(tokens, mention, attention, index)
+
+    def backprop_encoding(gradients: tuple[Tensor | None, ...]) -> None:
+        # In training all windows of the batch are run at once.
+        [(_, backprop)] = runs
+        run_backward(backprop, encoding.tensors, gradients)
+
+    return encoding, backprop_encoding
+
+
+def window_layout(model: Encoder, docs: list[Doc], clusters: ClusterBatch) -> WindowLayout:
+    """Cut documents into wordpieces, with markers if the encoder has them, and windows.
+
+    model (Model[tuple[list[Doc], ClusterBatch], Encoding]): An initialised encoder.
+    docs (list[Doc]): The documents.
+    clusters (ClusterBatch): Their entity clusters.
+    RETURNS (WindowLayout): The windows and their wordpieces.
+    """
+    shim = _shim(model)
+    marker = _marker(model, shim)
+    marked = marker(docs, clusters)
+    capacity = _window(model, shim) - len(marker.specials)
+    stride = model.attrs["stride"]
+    windows = cut_windows(marked.lengths, capacity, capacity // 4 if stride is None else stride)
+    return WindowLayout(marked, windows, marker.specials, clusters)
+
+
+def run_windows(
+    shim: Any, layout: WindowLayout, chunk: np.ndarray, is_train: bool
+) -> tuple[WindowOutput, Callable[[ArgsKwargs], Any]]:
+    """Run a transformer on some windows.
+
+    shim (HFShim): The transformer's.
+    layout (WindowLayout): The layout of the batch.
+    chunk (np.ndarray): [w] int64. The windows.
+    is_train (bool): Whether a backward pass is to follow.
+    RETURNS (tuple[WindowOutput, Callable]): The output, and the shim's backward pass.
+    """
+    return run_batch(shim, layout.batch(chunk), is_train)
+
+
+def run_batch(
+    shim: Any, batch: WindowBatch, is_train: bool
+) -> tuple[WindowOutput, Callable[[ArgsKwargs], Any]]:
+    """Run a transformer on windows whose wordpieces may stand in another order: see `run_windows`.
+
+    shim (HFShim): The transformer's.
+    batch (WindowBatch): The windows.
+    is_train (bool): Whether a backward pass is to follow.
+    RETURNS (tuple[WindowOutput, Callable]): The output, and the shim's backward pass.
+    """
+    transformer = shim._model
+    device = shim.device
+    positions = torch.from_numpy(batch.anchors.padded_positions(len(batch.ids))).to(device)
+    mask = torch.from_numpy(batch.mask).to(device)
+    kwargs: dict[str, Any] = {
+        "input_ids": torch.from_numpy(batch.ids).to(device),
+        "attention_mask": mask.long(),
+    }
+    if batch.order is not None:
+        order = batch.order + first_position(transformer.config)
+        kwargs["position_ids"] = torch.from_numpy(order).to(device)
+    projections = find_projections(transformer)
+    if projections is None:
+        # Only the eager kernel gives probabilities; newer versions of transformers insist on it.
+        transformer.config._attn_implementation = "eager"
+        kwargs["output_attentions"] = True
+    with LastLayerAttention(projections) if projections else nullcontext() as last_layer:
+        output, backprop = shim(ArgsKwargs((), kwargs), is_train)
+        if last_layer is not None:
+            attention = last_layer.rows(positions, mask)
+        else:
+            full = output.attentions[-1].float()
+            rows = positions[:, None, :, None].expand(-1, full.shape[1], -1, full.shape[3])
+            attention = full.gather(2, rows)
+    hidden = output.last_hidden_state.float()
+    return WindowOutput(batch, hidden, attention), backprop
+
+
+def _shim(model: Encoder) -> Any:
+    return model.shims[0]
+
+
+def _chunks(layout: WindowLayout, max_items: int | None) -> Iterator[np.ndarray]:
+    """Divide the windows so that none of the parts has more than `max_items` positions, padding
+    included, and windows of similar length come together. A window that is longer by itself is a
+    part of its own."""
+    lengths = layout.window_lengths
+    if max_items is None:
+        yield np.arange(len(lengths))
+        return
+    chunk: list[int] = []
+    for window in np.argsort(lengths, kind="stable"):
+        if chunk and lengths[window] * (len(chunk) + 1) > max_items:
+            yield np.array(chunk)
+            chunk = []
+        chunk.append(int(window))
+    yield np.array(chunk, dtype=np.int64)
+
+
+def _window(model: Encoder, shim: Any) -> int:
+    # Tokenizers of models without a limit report an astronomic one.
+    longest = min(shim._hfmodel.tokenizer.model_max_length, _max_positions(shim._model.config))
+    window = model.attrs["window"] or longest
+    minimum = len(_marker(model, shim).specials) + 2
+    if not minimum <= window <= longest:
+        raise DocreError(
+            Errors.D010.format(
+                name=model.attrs["name"], window=window, minimum=minimum, maximum=longest
+            )
+        )
+    return window
+
+
+def _max_positions(config: Any) -> int:
+    return getattr(config, "max_position_embeddings", 2**30) - first_position(config)
+
+
+def first_position(config: Any) -> int:
+    """The number of the first position. RoBERTa and its kin count from after the padding's number;
+    two of their 514 positions are never used.
+
+    config (PretrainedConfig): The encoder's configuration.
+    RETURNS (int): 0 for all others.
+    """
+    counts_after_padding = ("camembert", "data2vec-text")
+    if "roberta" in config.model_type or config.model_type in counts_after_padding:
+        return int(config.pad_token_id) + 1
+    return 0
+
+
+def _markers(model: Encoder) -> list[str]:
+    markers = (model.attrs["start_marker"], model.attrs["end_marker"])
+    return [marker for marker in markers if marker is not None]
+
+
+def _marker(model: Encoder, shim: Any) -> WordpieceMarker:
+    tokenizer = shim._hfmodel.tokenizer
+    marker = model.attrs.get("marker")
+    if marker is None or marker.tokenizer is not tokenizer:
+        ids = [
+            tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text))[0] for text in _markers(model)
+        ]
+        start, end = ids or (None, None)
+        marker = model.attrs["marker"] = WordpieceMarker(tokenizer, start, end)
+    return marker
+
+
+def _single_id(tokenizer: Any, text: str) -> int | None:
+    ids = tokenizer.convert_tokens_to_ids(tokenizer.tokenize(text))
+    return ids[0] if len(ids) == 1 and ids[0] != tokenizer.unk_token_id else None
