@@ -15,10 +15,15 @@ from spacy_docre.clusters import get_clusters, set_clusters
 from spacy_docre.models.encoding import Encoding, Targets
 from spacy_docre.training import create_adamw
 
-from .methods import ENCODERS, HEADS, add_extractor
+from .methods import ENCODERS, HEADS, READS_SECOND, add_extractor
 from .util import birth_doc, birth_examples, make_doc, random_doc, random_encoding
 
-COMBINATIONS = [(head, encoder) for head in HEADS for encoder in ENCODERS]
+COMBINATIONS = [
+    (head, encoder)
+    for head in HEADS
+    for encoder in ENCODERS
+    if encoder != "twin" or head in READS_SECOND
+]
 
 
 @cache
@@ -169,7 +174,8 @@ def test_gradcheck_of_the_loss(head):
     module = extractor_of(nlp).model.get_ref("head").shims[0].require_built()
     import copy
 
-    module = copy.deepcopy(module).double()
+    # What training alone does, dropout and counting its steps, would change the function.
+    module = copy.deepcopy(module).double().eval()
     labels = torch.rand(len(encoding.index.pair_head), 2) < 0.3
     mask = torch.rand(len(labels)) < 0.8
     mention = encoding.mention.clone().requires_grad_()
