@@ -10,6 +10,7 @@ from spacy_docre.component import DocRelationExtractor
 
 HEADS: dict[str, dict[str, Any]] = {
     "atlop": {"@architectures": "spacy-docre.ATLOP.v1", "hidden": 32, "block": 8},
+    "kmgre": {"@architectures": "spacy-docre.KMGRE.v1"},
 }
 
 CNN = {
@@ -43,7 +44,16 @@ ENCODERS: dict[str, dict[str, Any]] = {
         "@architectures": "spacy-docre.MarkedTransformer.v1",
         "transformer_config": {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0},
     },
+    "twin": {
+        "@architectures": "spacy-docre.TwinEncoder.v1",
+        "first": {"@architectures": "spacy-docre.Tok2VecEncoder.v1", "tok2vec": CNN},
+        "second": {"@architectures": "spacy-docre.Tok2VecEncoder.v1", "tok2vec": CNN},
+    },
 }
+
+# Heads that read the second encoder of a twin; the others are not tested on one, since its second
+# encoder learns nothing there.
+READS_SECOND = {"kmgre"}
 
 
 def add_extractor(

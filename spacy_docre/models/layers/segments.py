@@ -36,3 +36,15 @@ def segment_logsumexp(values: Tensor, segment: Tensor, n_segments: int) -> Tenso
     highest = highest.scatter_reduce(0, index, values.detach(), reduce="amax")
     shifted = torch.exp(values - highest.index_select(0, segment))
     return torch.log(segment_sum(shifted, segment, n_segments)) + highest
+
+
+def segment_max(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
+    """The largest of the values of each segment.
+
+    values (Tensor): [M] float.
+    segment (Tensor): [M] int64. The segment of each value.
+    n_segments (int): The number of segments, N.
+    RETURNS (Tensor): [N] Minus infinity for an empty segment.
+    """
+    highest = values.new_full((n_segments,), float("-inf"))
+    return highest.scatter_reduce(0, segment, values, reduce="amax")
