@@ -4,7 +4,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_docre.models.layers.segments import segment_logsumexp, segment_mean, segment_sum
+from spacy_docre.models.layers.segments import (
+    segment_logsumexp,
+    segment_max,
+    segment_mean,
+    segment_sum,
+)
 
 
 @st.composite
@@ -51,3 +56,11 @@ def test_logsumexp_of_large_values_does_not_overflow():
     values = torch.tensor([[1e4], [1e4]])
     result = segment_logsumexp(values, torch.tensor([0, 0]), 1)
     assert result.item() == pytest.approx(1e4 + np.log(2))
+
+
+@given(ragged())
+def test_segment_max_equals_a_loop(data):
+    values, segment, n_segments = data
+    result = segment_max(values[:, 0], segment, n_segments)
+    for i in range(n_segments):
+        assert result[i] == max(values[segment == i, 0].tolist(), default=float("-inf"))

@@ -164,10 +164,10 @@ class KMGREHead(RelationHead):
         ]
         order = np.lexsort((-logits.detach().float().cpu().numpy(), owner))
         mentions = np.stack([index["first"], index["second"]], axis=1)[rows[order]]
-        parts = np.split(mentions, np.searchsorted(owner, np.arange(1, len(pairs))))
+        parts = np.split(mentions, np.searchsorted(owner, np.arange(len(pairs))))[1:]
         return {
             (int(pair), int(label)): list(dict.fromkeys(part.ravel().tolist()))
-            for pair, label, part in zip(pairs, labels, parts, strict=False)
+            for pair, label, part in zip(pairs, labels, parts, strict=True)
         }
 
     def _key_loss(self, output: HeadOutput, targets: Targets) -> Tensor:

@@ -68,7 +68,9 @@ class SharedAttention(torch.autograd.Function):
 
 
 def _blocks(attention: Tensor, n_pairs: int) -> list[slice]:
-    size = max(1, PRODUCT_ELEMENTS // max(1, attention[:1].numel()))
+    # A GPU has no such cache, and each block costs it the start of some kernels.
+    elements = PRODUCT_ELEMENTS * (64 if attention.is_cuda else 1)
+    size = max(1, elements // max(1, attention[:1].numel()))
     return [slice(start, start + size) for start in range(0, n_pairs, size)]
 
 
@@ -112,7 +114,12 @@ def _mean_of_one(value: Tensor, encoding: Encoding, pairs: MentionPairs) -> Tens
     doc, slot = encoding.index.mention_doc, pairs.mention_slot
     rows = value.new_zeros(n_docs, pairs.max_mentions, len(encoding.attention), length)
     rows = rows.index_put((doc, slot), encoding.attention.transpose(0, 1)).transpose(1, 2)
-    transposed = rows.transpose(2, 3)
-    total = rows @ transposed  # [B, K, m, m]
-    means = (rows * value.transpose(1, 2)[:, None]) @ transposed / (total + EPSILON)
-    return means.mean(dim=1)[doc[pairs.first], slot[pairs.first], slot[pairs.second], None]
+    transposed, value = rows.transpose(2, 3), value.transpose(1, 2)[:, None]
+    size = max(1, pairs.max_mentions)
+    if not torch.is_grad_enabled():
+        size = max(1, BLOCK_ELEMENTS // max(1, rows[:, :, :, 0].numel()))
+    means = []
+    for block in rows.split(size, dim=2):
+        total = block @ transposed  # [B, K, rows, m]
+        means.append(((block * value) @ transposed / (total + EPSILON)).mean(dim=1))
+    return torch.cat(means, dim=1)[doc[pairs.first], slot[pairs.first], slot[pairs.second], None]
