@@ -15,6 +15,8 @@ from .clusters import ClusterBatch
 from .component import DocRelationExtractor
 from .errors import DocreError, Errors
 from .models.encoders.transformer import window_layout
+from .models.relation_model import Encoder
+from .training import drop_gradients
 
 # Encoders that have a bare one to compare with.
 BARE_ENCODERS = ("marked_transformer", "entity_structure_transformer")
@@ -49,8 +51,9 @@ def benchmark(
     loss included, and beside them its bare encoder on the same wordpieces in the same batches.
     The optimizer's step is not timed: it is the same for both.
 
-    extractor (DocRelationExtractor): An initialised extractor with a "MarkedTransformer" or an
-        "EntityStructureTransformer", whose bare encoder goes without its biases.
+    extractor (DocRelationExtractor): An initialised extractor with a "MarkedTransformer", an
+        "EntityStructureTransformer", whose bare encoder goes without its biases, or a
+        "TwinEncoder" of two, which the bare encoder then means both of.
     examples (Sequence[Example]): Documents with gold clusters.
     batch_size (int): Documents in a batch.
     repeats (int): How often each step is timed, in turn, after one round that is not.
@@ -59,18 +62,23 @@ def benchmark(
     RAISES (DocreError): If the encoder is another.
     """
     encoder = extractor.model.get_ref("encoder")
-    if encoder.name not in BARE_ENCODERS:
-        raise DocreError(Errors.D022.format(encoder=encoder.name))
+    encoders = encoder.layers if encoder.name == "twin_encoder" else [encoder]
+    for part in encoders:
+        if part.name not in BARE_ENCODERS:
+            raise DocreError(Errors.D022.format(encoder=part.name))
     batches = [examples[i : i + batch_size] for i in range(0, len(examples), batch_size)]
-    inputs = [_bare_inputs(extractor, batch) for batch in batches]
-    shim = encoder.shims[0]
+    inputs = [
+        (part.shims[0], _bare_inputs(extractor, part, batch))
+        for batch in batches
+        for part in encoders
+    ]
 
     def bare_forward() -> None:
-        for arguments in inputs:
+        for shim, arguments in inputs:
             shim.predict(arguments)
 
     def bare_step() -> None:
-        for arguments in inputs:
+        for shim, arguments in inputs:
             output, backprop = shim.begin_update(arguments)
             hidden = output.last_hidden_state
             gradient = torch.ones_like(hidden)
@@ -88,14 +96,14 @@ def benchmark(
         "inference": _interleaved(bare_forward, predict, repeats),
         "training": _interleaved(bare_step, update, repeats),
     }
-    for shim in (encoder.shims[0], extractor.model.get_ref("head").shims[0]):
-        shim._model.zero_grad()
+    drop_gradients(extractor.model)
     return timings
 
 
-def _bare_inputs(extractor: DocRelationExtractor, batch: Sequence[Example]) -> ArgsKwargs:
+def _bare_inputs(
+    extractor: DocRelationExtractor, encoder: Encoder, batch: Sequence[Example]
+) -> ArgsKwargs:
     docs = [eg.predicted for eg in batch]
-    encoder = extractor.model.get_ref("encoder")
     clusters = ClusterBatch.from_docs(docs, prefix=extractor.cfg["prefix"])
     layout = window_layout(encoder, docs, clusters)
     ids, mask = layout.input_ids(np.arange(len(layout.window_lengths)))

@@ -21,7 +21,7 @@ from .models.encoding import HeadOutput, Targets
 from .models.relation_model import EncoderInput, loss_and_gradients, relation_head
 from .relation import DEFAULT_ATTR, get_relations, install_extension, set_relations
 from .targets import gold_labels
-from .training import PartwiseAdamW
+from .training import PartwiseAdamW, drop_gradients
 
 
 class DocRelationExtractor(TrainablePipe):
@@ -186,13 +186,13 @@ class DocRelationExtractor(TrainablePipe):
 
     def get_loss(
         self, examples: Iterable[Example], scores: tuple[ClusterBatch, HeadOutput]
-    ) -> tuple[float, list[Tensor]]:
+    ) -> tuple[float, list[Tensor | None]]:
         """The loss of the head, and its gradients.
 
         examples (Iterable[Example]): The batch.
         scores (tuple[ClusterBatch, HeadOutput]): The clusters that the model read, and its output.
-        RETURNS (tuple[float, list[Tensor]]): The loss, and its gradient for each of the output's
-            tensors.
+        RETURNS (tuple[float, list[Optional[Tensor]]]): The loss, and its gradient for each of the
+            output's tensors; None for those that the loss does not use.
         """
         clusters, output = scores
         validate_examples(examples, "DocRelationExtractor.get_loss")
@@ -209,7 +209,7 @@ class DocRelationExtractor(TrainablePipe):
         return loss_and_gradients(self.model.get_ref("head"), output, targets)
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Apply the gradients.
+        """Apply the gradients and drop them. Parameters without a gradient stay as they are.
 
         sgd (Optimizer): The optimizer. A `PartwiseAdamW` gives encoder and head learning rates of
             their own.
@@ -218,6 +218,7 @@ class DocRelationExtractor(TrainablePipe):
             sgd.update_parts(self.model.get_ref("encoder"), self.model.get_ref("head"))
         else:
             self.model.finish_update(sgd)
+        drop_gradients(self.model)
 
     def initialize(
         self,

@@ -108,3 +108,8 @@ class Warnings(metaclass=ErrorsWithCodes):
         "pairs whose mentions stand nearest to each other are classified, the others get no "
         "relation."
     )
+    DW02 = (
+        "The head of the component '{name}' ('{head}') is not trained in phases, so the callback "
+        "'spacy-docre.em_schedule.v1' does nothing. Take it out of [training.before_update], or "
+        "use the head 'spacy-docre.KMGRE.v1'."
+    )

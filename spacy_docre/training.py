@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from thinc.api import Model, Ops, Optimizer, xp2torch
+from thinc.api import Model, Ops, Optimizer, PyTorchShim, xp2torch
 from thinc.optimizers import FloatOrSeq
 
 
@@ -126,3 +126,17 @@ def clip_by_global_norm(models: list[Model], max_norm: float) -> None:
         norm = torch.nn.utils.get_total_norm(gradients)
         scale = torch.where(norm.isfinite(), (max_norm / norm).clamp(max=1.0), 1.0)
         torch._foreach_mul_(gradients, scale)
+
+
+def drop_gradients(model: Model) -> None:
+    """Take away all gradients of a model. Thinc sets them to zero after an update, and Adam would
+    move parameters of which the next loss makes no use by momentum and weight decay.
+
+    model (Model): The model, with its sublayers and PyTorch modules.
+    """
+    for node in model.walk():
+        for name in node.param_names:
+            node._params._grads.pop((node.id, name), None)
+        for shim in node.shims:
+            if isinstance(shim, PyTorchShim) and shim._model is not None:
+                shim._model.zero_grad(set_to_none=True)

@@ -41,6 +41,7 @@ HEADS: dict[str, dict[str, Any]] = {
         "base": 8,
         "out_channels": 8,
     },
+    "kmgre": {"@architectures": "spacy-docre.KMGRE.v1"},
 }
 
 # Heads that do not look at `Encoding.attention`, so that its projections learn nothing.
@@ -99,8 +100,17 @@ ENCODERS: dict[str, dict[str, Any]] = {
         "@architectures": "spacy-docre.Tok2VecEncoder.v1",
         "tok2vec": LSTM_WITH_ENTITIES,
     },
+    "twin": {
+        "@architectures": "spacy-docre.TwinEncoder.v1",
+        "first": {"@architectures": "spacy-docre.Tok2VecEncoder.v1", "tok2vec": CNN},
+        "second": {"@architectures": "spacy-docre.Tok2VecEncoder.v1", "tok2vec": CNN},
+    },
 }
 TRANSFORMERS = {"transformer", "ssan"}
+
+# Heads that read the second encoder of a twin; the others are not tested on one, since its second
+# encoder learns nothing there.
+READS_SECOND = {"kmgre"}
 
 
 def add_extractor(

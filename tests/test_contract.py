@@ -15,10 +15,15 @@ from spacy_docre.clusters import get_clusters, set_clusters
 from spacy_docre.models.encoding import Encoding, Targets
 from spacy_docre.training import create_adamw
 
-from .methods import ENCODERS, HEADS, WITHOUT_ATTENTION, add_extractor
+from .methods import ENCODERS, HEADS, READS_SECOND, WITHOUT_ATTENTION, add_extractor
 from .util import birth_doc, birth_examples, make_doc, random_doc, random_encoding
 
-COMBINATIONS = [(head, encoder) for head in HEADS for encoder in ENCODERS]
+COMBINATIONS = [
+    (head, encoder)
+    for head in HEADS
+    for encoder in ENCODERS
+    if encoder != "twin" or head in READS_SECOND
+]
 
 
 @cache
@@ -173,6 +178,7 @@ def test_gradcheck_of_the_loss(head):
     import copy
 
     # In training, a straight-through step has by design a gradient that is no derivative.
+    # Dropout and counting the steps would change the function.
     module = copy.deepcopy(module).double().eval()
     labels = torch.rand(len(encoding.index.pair_head), 2) < 0.3
     mask = torch.rand(len(labels)) < 0.8

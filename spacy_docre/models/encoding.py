@@ -131,23 +131,33 @@ class Encoding:
         tokens of its document; each row sums to 1, zero beyond the document's length.
     index (EncodingIndex): Which mention belongs to which entity, sentence and document, and the
         candidate pairs.
+    second (Optional[Encoding]): The same documents, mentions and pairs as another encoder sees
+        them, with columns, width and heads of its own: see `TwinEncoder`.
     """
 
     tokens: Tensor
     mention: Tensor
     attention: Tensor
     index: EncodingIndex
+    second: "Encoding | None" = None
 
     @property
-    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The tensors that gradients flow through: tokens, mention, attention."""
-        return self.tokens, self.mention, self.attention
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The tensors that gradients flow through: tokens, mention, attention; then those of the
+        second encoding, if there is one."""
+        own = (self.tokens, self.mention, self.attention)
+        return own if self.second is None else own + self.second.tensors
 
     def detached(self) -> "Encoding":
         """The same values as leaves of a new graph, so that a head's backward pass ends here and
         leaves its gradients in the tensors' `grad`."""
-        tokens, mention, attention = (t.detach().requires_grad_() for t in self.tensors)
-        return replace(self, tokens=tokens, mention=mention, attention=attention)
+        return replace(
+            self,
+            tokens=self.tokens.detach().requires_grad_(),
+            mention=self.mention.detach().requires_grad_(),
+            attention=self.attention.detach().requires_grad_(),
+            second=None if self.second is None else self.second.detached(),
+        )
 
 
 @dataclass
@@ -158,14 +168,14 @@ class HeadOutput:
     threshold (Tensor): [P] float. The logit above which a type holds: learned by heads with an
         adaptive threshold, zero for the others.
     aux (dict[str, Tensor]): Further tensors that the head's loss or its explanations need.
-    index (Optional[EncodingIndex]): The indices of the batch, from a head whose loss needs to know
-        the pairs' entities. No gradient flows through it, so it is not among `tensors`.
+    index (dict[str, Tensor]): Integer or boolean tensors that loss or explanations need; no
+        gradients.
     """
 
     logits: Tensor
     threshold: Tensor
     aux: dict[str, Tensor] = field(default_factory=dict)
-    index: EncodingIndex | None = None
+    index: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:

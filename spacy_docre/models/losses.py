@@ -76,3 +76,19 @@ def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
     """
     weights = mask.to(values.dtype)
     return (values * weights).sum() / weights.sum().clamp(min=1.0)
+
+
+def focal_loss(logits: Tensor, labels: Tensor, alpha: float, gamma: float) -> Tensor:
+    """Binary focal loss (Lin et al. 2017; Jiang et al. 2022, KMGRE, section 3.2, equations 10
+    and 11), with one weight for both classes:
+
+        L = -alpha (1 - p)^gamma log(p),  p = sigmoid(logit) for true labels, 1 - that for false
+
+    logits (Tensor): [Q] float.
+    labels (Tensor): [Q] bool.
+    alpha (float): The weight.
+    gamma (float): How strongly decisions that are already right are discounted.
+    RETURNS (Tensor): [Q] The loss of each decision.
+    """
+    margin = torch.where(labels, logits, -logits)
+    return -alpha * torch.sigmoid(-margin) ** gamma * torch.nn.functional.logsigmoid(margin)

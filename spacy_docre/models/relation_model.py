@@ -46,13 +46,13 @@ def init(
 
 def forward(
     model: Model[EncoderInput, HeadOutput], inputs: EncoderInput, is_train: bool
-) -> tuple[HeadOutput, Callable[[Sequence[Tensor]], None]]:
+) -> tuple[HeadOutput, Callable[[Sequence[Tensor | None]], None]]:
     """Run encoder and head. The backward pass takes the gradients of the output's tensors."""
     encoder, head = model.layers
     encoding, backprop_encoder = encoder(inputs, is_train)
     output, backprop_head = head(encoding, is_train)
 
-    def backprop(gradients: Sequence[Tensor]) -> None:
+    def backprop(gradients: Sequence[Tensor | None]) -> None:
         backprop_encoder(backprop_head(gradients))
 
     return output, backprop
@@ -70,19 +70,20 @@ def relation_head(head: Head) -> RelationHead:
 
 def loss_and_gradients(
     head: Head, output: HeadOutput, targets: Targets
-) -> tuple[float, list[Tensor]]:
+) -> tuple[float, list[Tensor | None]]:
     """Compute a head's loss, cut off from the graph of its forward pass, as Thinc's chain of
     callbacks needs it.
 
     head (Model[Encoding, HeadOutput]): The head.
     output (HeadOutput): What it returned.
     targets (Targets): The gold standard.
-    RETURNS (tuple[float, list[Tensor]]): The loss, and its gradient for each of the output's
-        tensors in their order.
+    RETURNS (tuple[float, list[Optional[Tensor]]]): The loss, and its gradient for each of the
+        output's tensors in their order, None for those that it does not use: a gradient of zero
+        would let the optimizer move parameters by momentum and weight decay.
     """
     module = relation_head(head)
     leaves = tuple(tensor.detach().requires_grad_() for tensor in output.tensors)
     with torch.enable_grad():
         loss = module.loss(output.with_tensors(leaves), targets)
-    gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+    gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
     return loss.item(), list(gradients)

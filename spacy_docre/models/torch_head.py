@@ -22,12 +22,14 @@ class HeadSizes:
     n_heads (int): The number K of attention heads.
     n_labels (int): The number R of relation types.
     n_types (int): The number of entity types, the unknown type (0) included.
+    second_width (Optional[int]): The width of the second encoder's vectors, if there is one.
     """
 
     width: int
     n_heads: int
     n_labels: int
     n_types: int
+    second_width: int | None = None
 
 
 class RelationHead(nn.Module):
@@ -77,7 +79,7 @@ def build_head(
         encoder), nO (number of relation types) and nT (number of entity types).
     """
 
-    def make(**sizes: int) -> RelationHead:
+    def make(**sizes: Any) -> RelationHead:
         return module(HeadSizes(**sizes), **settings)
 
     return Model(
@@ -101,13 +103,14 @@ def init(model: Model[Encoding, HeadOutput], X: Encoding | None = None, Y: None 
         n_heads=X.attention.shape[0],
         n_labels=model.get_dim("nO"),
         n_types=model.get_dim("nT"),
+        second_width=None if X.second is None else X.second.tokens.shape[2],
     )
     shim.build(**asdict(sizes))
 
 
 def forward(
     model: Model[Encoding, HeadOutput], encoding: Encoding, is_train: bool
-) -> tuple[HeadOutput, Callable[[Sequence[Tensor]], tuple[Tensor | None, ...]]]:
+) -> tuple[HeadOutput, Callable[[Sequence[Tensor | None]], tuple[Tensor | None, ...]]]:
     """Run the head. The backward pass takes the gradients of the output's tensors, in their order,
     and returns those of the encoding's."""
     shim = lazy_shim(model)
@@ -118,7 +121,7 @@ def forward(
     leaves = encoding.detached() if is_train else encoding
     output, backprop_shim = shim(ArgsKwargs((leaves,), {}), is_train)
 
-    def backprop(gradients: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
+    def backprop(gradients: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
         run_backward(backprop_shim, output.tensors, gradients)
         return tuple(tensor.grad for tensor in leaves.tensors)
 

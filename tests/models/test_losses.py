@@ -5,6 +5,7 @@ import torch
 from spacy_docre.models.losses import (
     adaptive_threshold_loss,
     balanced_softmax_loss,
+    focal_loss,
     masked_mean,
 )
 
@@ -84,3 +85,21 @@ def test_masked_mean_leaves_out_what_is_not_known():
     nothing.backward()
     assert nothing.item() == 0.0
     assert values.grad.tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+def test_focal_loss_equals_the_equations(gamma):
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=9) * 3, rng.random(9) < 0.5
+    p = 1 / (1 + np.exp(-logits))
+    p = np.where(labels, p, 1 - p)
+    result = focal_loss(torch.from_numpy(logits), torch.from_numpy(labels), 0.3, gamma)
+    np.testing.assert_allclose(result, -0.3 * (1 - p) ** gamma * np.log(p), atol=1e-12)
+
+
+def test_focal_loss_of_extreme_logits_is_finite():
+    logits = torch.tensor([1e4, -1e4, 1e4, -1e4], requires_grad=True)
+    losses = focal_loss(logits, torch.tensor([True, True, False, False]), 0.3, 2.0)
+    losses.sum().backward()
+    assert losses.isfinite().all()
+    assert logits.grad.isfinite().all()

@@ -8,6 +8,7 @@ from spacy_docre.models.layers.segments import (
     segment_logsumexp,
     segment_max,
     segment_mean,
+    segment_softmax,
     segment_sum,
 )
 
@@ -57,3 +58,18 @@ def test_logsumexp_of_large_values_does_not_overflow():
     values = torch.tensor([[1e4], [1e4]])
     result = segment_logsumexp(values, torch.tensor([0, 0]), 1)
     assert result.item() == pytest.approx(1e4 + np.log(2))
+
+
+@given(ragged())
+def test_softmax_equals_a_loop(data):
+    values, segment, n_segments = data
+    result = segment_softmax(values, segment, n_segments).numpy()
+    for i in range(n_segments):
+        own = (segment == i).numpy()
+        exponentials = np.exp(values.numpy()[own])
+        np.testing.assert_allclose(result[own], exponentials / exponentials.sum(0), atol=1e-9)
+
+
+def test_max_of_single_values():
+    values, segment = torch.tensor([3.0, -2.0, 5.0, -1.0]), torch.tensor([0, 2, 0, 2])
+    assert segment_max(values, segment, 4).tolist() == [5.0, 0.0, -1.0, 0.0]

@@ -1,6 +1,8 @@
 """DocuNet: document-level relation extraction as semantic segmentation (Zhang et al., IJCAI
 2021)."""
 
+from dataclasses import replace
+
 import torch
 from thinc.api import Model
 from torch import Tensor, nn
@@ -82,7 +84,7 @@ class DocuNetHead(RelationHead):
     def _pair_features(self, encoding: Encoding) -> Tensor:
         """[P, out_channels] The U-Net's features of the pairs."""
         index = in_order_of_mention(encoding.index)
-        ordered = Encoding(*encoding.tensors, index)
+        ordered = replace(encoding, index=index)
         # The reducing layer is linear, so it may come before the contexts are averaged.
         reduced = nn.functional.linear(encoding.tokens, self.reduce.weight)
         cells = context_matrix(ordered, reduced, localized_weights) + self.reduce.bias

@@ -140,7 +140,8 @@ class PAEEHead(RelationHead):
         else:
             logits = self._match(as_subject[heads], as_object[tails], pair)
         aux = {"potential": potential, "subject": subject, "object": object_}
-        return HeadOutput(logits[:, 1:], logits[:, 0], aux, index)
+        ends = {"head": heads, "tail": tails}
+        return HeadOutput(logits[:, 1:], logits[:, 0], aux, ends)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         """The weighted sum of the losses (equation 12): balanced softmax over the types
@@ -151,15 +152,14 @@ class PAEEHead(RelationHead):
         targets (Targets): The gold standard.
         RETURNS (Tensor): [] The loss.
         """
-        assert output.index is not None
         labels, mask = targets.labels, targets.mask
         relation = masked_mean(balanced_softmax_loss(output.logits, output.threshold, labels), mask)
         is_related = labels.any(dim=1).to(output.logits.dtype)
         potential = nn.functional.binary_cross_entropy_with_logits(
             output.aux["potential"], is_related, reduction="none"
         )
-        subject = role_loss(output.aux["subject"], output.index.pair_head, targets)
-        object_ = role_loss(output.aux["object"], output.index.pair_tail, targets)
+        subject = role_loss(output.aux["subject"], output.index["head"], targets)
+        object_ = role_loss(output.aux["object"], output.index["tail"], targets)
         return (
             self.alpha * relation
             + self.beta * masked_mean(potential, mask)

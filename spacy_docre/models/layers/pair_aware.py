@@ -1,5 +1,6 @@
 """The Pair-Aware Representation of PAEE."""
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -71,7 +72,7 @@ class PairAware(nn.Module):
         types = types.index_put((index.entity_doc, index.entity_slot), index.entity_type)
         position = shares_sentence(index).to(encoding.tokens.dtype)[..., None]
         counts = torch.bincount(index.entity_doc, minlength=index.n_docs)
-        cells = self._contexts(Encoding(*encoding.tensors, index))
+        cells = self._contexts(replace(encoding, index=index))
         cells = cells + self._features(self.reduce, position, types)
         matrix = self.pair_map(cells, counts)  # [B, n, n, D']
         for_pair = self.potential.weight[:, : matrix.shape[3]]

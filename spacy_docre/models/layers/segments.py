@@ -24,15 +24,9 @@ def segment_mean(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
 
 
 def segment_max(values: Tensor, segment: Tensor, n_segments: int) -> Tensor:
-    """The maximum over the rows of each segment, element by element.
-
-    values (Tensor): [M, d] float.
-    segment (Tensor): [M] int64. The segment of each row.
-    n_segments (int): The number of segments, N.
-    RETURNS (Tensor): [N, d] Zero for an empty segment.
-    """
-    index = segment[:, None].expand_as(values)
-    empty = values.new_zeros(n_segments, values.shape[1])
+    """The maximum over the rows of each segment, element by element; shapes as in `segment_sum`."""
+    index = segment.reshape(-1, *[1] * (values.dim() - 1)).expand_as(values)
+    empty = values.new_zeros(n_segments, *values.shape[1:])
     return empty.scatter_reduce(0, index, values, reduce="amax", include_self=False)
 
 

@@ -1,0 +1,125 @@
+"""What both mentions of a pair attend to, head by head."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from ..encoding import Encoding
+from .mention_pairs import MentionPairs
+
+# Elements of the products of attention rows that are held at once, few enough for a cache.
+PRODUCT_ELEMENTS = 2**18
+# Elements of the shared attention that is held at once when no backward pass will need it.
+BLOCK_ELEMENTS = 2**24
+# Added to the sums that normalise, for mentions that share no attention.
+EPSILON = 1e-10
+
+
+class SharedAttention(torch.autograd.Function):
+    """The attention that two mentions share (Jiang et al. 2022, KMGRE, section 3.1, equation 4),
+    as the mean over the heads, of which the paper has the sum:
+
+        a_ij = 1/K sum_k (A_i^k * A_j^k) / (1' (A_i^k * A_j^k))
+
+    The products of single heads are made block by block and again in the backward pass, so that
+    no tensor of the size of mention pairs x heads x tokens is ever made.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, attention: Tensor, left: Tensor, right: Tensor) -> Tensor:
+        """attention (Tensor): [M, K, L] float. The attention of each mention.
+        left (Tensor): [U] int64. The first mention of each pair.
+        right (Tensor): [U] int64. Its second mention.
+        RETURNS (Tensor): [U, L] The attention that they share.
+        """
+        _, n_heads, length = attention.shape
+        shared = attention.new_empty(len(left), length)
+        weight = attention.new_empty(len(left), n_heads)
+        for rows in _blocks(attention, len(left)):
+            product = attention.index_select(0, left[rows])
+            product *= attention.index_select(0, right[rows])
+            weight[rows] = 1 / (n_heads * (product.sum(dim=2) + EPSILON))
+            torch.bmm(weight[rows, None], product, out=shared[rows, None])
+        ctx.save_for_backward(attention, left, right, weight)
+        return shared
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        """gradients (Tensor): [U, L] The gradient of the shared attention.
+        RETURNS (tuple[Tensor, None, None]): [M, K, L] That of the attention.
+        """
+        attention, left, right, weight = ctx.saved_tensors
+        [d_shared] = gradients
+        d_attention = torch.zeros_like(attention)
+        for rows in _blocks(attention, len(left)):
+            from_left = attention.index_select(0, left[rows])
+            from_right = attention.index_select(0, right[rows])
+            own, gradient = weight[rows, :, None], d_shared[rows, None]
+            # The gradient of P / sum(P): what all tokens have in common falls out.
+            common = (from_left * from_right).mul_(gradient).sum(dim=2, keepdim=True)
+            d_product = own * gradient
+            d_product -= common * own.square() * attention.shape[1]
+            d_attention.index_add_(0, left[rows], from_right.mul_(d_product))
+            d_attention.index_add_(0, right[rows], from_left.mul_(d_product))
+        return d_attention, None, None
+
+
+def _blocks(attention: Tensor, n_pairs: int) -> list[slice]:
+    # A GPU has no such cache, and each block costs it the start of some kernels.
+    elements = PRODUCT_ELEMENTS * (64 if attention.is_cuda else 1)
+    size = max(1, elements // max(1, attention[:1].numel()))
+    return [slice(start, start + size) for start in range(0, n_pairs, size)]
+
+
+def project_contexts(encoding: Encoding, weight: Tensor, pairs: MentionPairs) -> Tensor:
+    """A linear layer without a bias over the contexts c_ij = H' a_ij of mention pairs, equation 4.
+    The tokens are projected first: W c_ij = (H W')' a_ij, so that c_ij itself is not needed.
+
+    encoding (Encoding): The batch.
+    weight (Tensor): [R, d] float. The layer's weight W.
+    pairs (MentionPairs): The mention pairs.
+    RETURNS (Tensor): [Q, R] The layer's output for each mention pair.
+    """
+    tokens = torch.nn.functional.linear(encoding.tokens, weight)
+    if len(weight) == 1:
+        return _mean_of_one(tokens, encoding, pairs)
+    return _means(tokens, encoding.attention.transpose(0, 1).contiguous(), pairs)
+
+
+def _means(values: Tensor, attention: Tensor, pairs: MentionPairs) -> Tensor:
+    """[Q, R] The means of the tokens' values [B, L, R], weighted by the shared attention."""
+    chunks = max(1, len(pairs.left))
+    if not torch.is_grad_enabled():
+        per_chunk = values.shape[1] * (pairs.left.shape[1] + values.shape[2])
+        chunks = max(1, BLOCK_ELEMENTS // per_chunk)
+    means = [values.new_zeros(0, values.shape[2])]
+    sides = (pairs.left.split(chunks), pairs.right.split(chunks), pairs.chunk_doc.split(chunks))
+    for left, right, doc in zip(*sides, strict=True):
+        shared = SharedAttention.apply(attention, left.flatten(), right.flatten())
+        of_doc = values.index_select(0, doc)
+        means.append((shared.unflatten(0, left.shape) @ of_doc).flatten(0, 1))
+    return torch.cat(means).index_select(0, pairs.unordered)
+
+
+def _mean_of_one(value: Tensor, encoding: Encoding, pairs: MentionPairs) -> Tensor:
+    """`_means` of a single value for each token, [B, L, 1]. Two products of matrices for each head
+    give them without the shared attention itself:
+
+        a_ij' g = 1/K sum_k (A^k diag(g) A^k')_ij / (A^k A^k')_ij
+    """
+    n_docs, length, _ = value.shape
+    doc, slot = encoding.index.mention_doc, pairs.mention_slot
+    rows = value.new_zeros(n_docs, pairs.max_mentions, len(encoding.attention), length)
+    rows = rows.index_put((doc, slot), encoding.attention.transpose(0, 1)).transpose(1, 2)
+    transposed, value = rows.transpose(2, 3), value.transpose(1, 2)[:, None]
+    size = max(1, pairs.max_mentions)
+    if not torch.is_grad_enabled():
+        size = max(1, BLOCK_ELEMENTS // max(1, rows[:, :, :, 0].numel()))
+    means = []
+    for block in rows.split(size, dim=2):
+        total = block @ transposed  # [B, K, rows, m]
+        means.append(((block * value) @ transposed / (total + EPSILON)).mean(dim=1))
+    return torch.cat(means, dim=1)[doc[pairs.first], slot[pairs.first], slot[pairs.second], None]

@@ -1,0 +1,257 @@
+"""The KMGRE head against its equations, one mention pair at a time in numpy float64."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from spacy_docre.models.encoding import Encoding, Targets
+from spacy_docre.models.heads.kmgre import TIE, KMGREHead
+from spacy_docre.models.layers import mention_context
+from spacy_docre.models.layers.mention_pairs import MentionPairs
+from spacy_docre.models.torch_head import HeadSizes
+
+from ..util import random_encoding
+
+ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0], [12, 2]]
+XI, ALPHA, GAMMA = 0.2, 0.3, 2.0
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def twin_encoding(seed, entities):
+    """Two encodings of the same documents, of different widths and numbers of heads."""
+    second = random_encoding(seed, entities, width=4, n_heads=3)
+    return replace(random_encoding(seed, entities), second=second)
+
+
+def without_some_pairs(encoding, share=0.5):
+    """The encoding as `max_pairs` would leave it."""
+    index = encoding.index
+    keep = torch.rand(len(index.pair_head)) < share
+    kept = {name: getattr(index, name)[keep] for name in ("pair_head", "pair_tail", "pair_doc")}
+    second = encoding.second
+    second = replace(second, index=replace(second.index, **kept))
+    return replace(encoding, index=replace(index, **kept), second=second)
+
+
+def make_head(n_labels=3, second_width=4, step=2000, **settings):
+    sizes = HeadSizes(width=6, n_heads=2, n_labels=n_labels, n_types=3, second_width=second_width)
+    settings = {"xi": XI, "alpha": ALPHA, "gamma": GAMMA, "negative_ratio": None} | settings
+    head = KMGREHead(sizes, **{"period": "batch", **settings}).double().eval()
+    # A tau of which mention pairs fall short, and probabilities that differ widely.
+    head.step.fill_(step)
+    nn.init.normal_(head.key.weight, std=0.7)
+    return head
+
+
+def random_targets(n_pairs, n_labels=3):
+    return Targets(torch.rand(n_pairs, n_labels) < 0.4, torch.rand(n_pairs) < 0.8)
+
+
+def numpy_of(tensor):
+    return tensor.detach().numpy()
+
+
+def slow_context(encoding, i, j):
+    """Equation 4 of the paper, as a mean over the heads."""
+    doc = encoding.index.mention_doc[i].item()
+    a, b = numpy_of(encoding.attention[:, i]), numpy_of(encoding.attention[:, j])
+    shared = sum(a[k] * b[k] / (a[k] @ b[k]) for k in range(len(a))) / len(a)
+    return numpy_of(encoding.tokens[doc]).T @ shared
+
+
+def slow_scores(layer, encoding, i, j):
+    """Equations 5 to 8 of the paper, before the sigmoid."""
+    mention = numpy_of(encoding.mention)
+    x = np.concatenate([mention[i], mention[j], slow_context(encoding, i, j)])
+    return numpy_of(layer.weight) @ x + numpy_of(layer.bias)
+
+
+def slow_key_pairs(scores, xi, tau):
+    """Equations 12 to 14: the places of the key mention pairs of a pair of entities."""
+    p = [sigmoid(score) for score in scores]
+    threshold = min(sum(p) / len(p) + xi * (max(p) - min(p)), tau)
+    return [n for n in range(len(p)) if p[n] >= threshold - TIE or p[n] == max(p)]
+
+
+def slow_kmgre(head, encoding):
+    """For each pair of entities: its mention pairs, theta's and omega's scores of them, which are
+    key, and the logits of equation 16."""
+    index = encoding.index
+    other = encoding if encoding.second is None else encoding.second
+    tau = 0.5 * (1 - 0.999 ** int(head.step))
+    rows = []
+    for h, t in zip(index.pair_head.tolist(), index.pair_tail.tolist(), strict=True):
+        mentions = [np.flatnonzero(index.mention_entity.numpy() == e).tolist() for e in (h, t)]
+        pairs = [(i, j) for i in mentions[0] for j in mentions[1]]
+        relation = np.array([slow_scores(head.relation, encoding, i, j) for i, j in pairs])
+        key = np.array([slow_scores(head.key, other, i, j)[0] for i, j in pairs])
+        chosen = slow_key_pairs(key, head.xi, tau)
+        logits = np.log(np.exp(relation[chosen]).sum(axis=0))
+        rows.append((pairs, relation, key, chosen, logits))
+    return rows
+
+
+def slow_theta_loss(logits, labels):
+    """Equations 17 to 19."""
+    gold = [0, *(1 + np.flatnonzero(labels))]
+    other = [0, *(1 + np.flatnonzero(~labels))]
+    e = np.exp(logits)
+    return -sum(np.log(e[c] / e[gold].sum()) for c in gold[1:]) - np.log(e[0] / e[other].sum())
+
+
+def slow_omega_losses(relation, key, labels):
+    """Equations 9 to 11."""
+    p = sigmoid(relation[:, 1:])
+    losses = []
+    for n in range(len(key)):
+        z = any(labels[c] and p[n, c] >= p[:, c].mean() - TIE for c in range(len(labels)))
+        p_hat = sigmoid(key[n]) if z else 1 - sigmoid(key[n])
+        losses.append(-ALPHA * (1 - p_hat) ** GAMMA * np.log(p_hat))
+    return losses
+
+
+ENCODINGS = {
+    "one encoder": lambda seed, entities: random_encoding(seed, entities),
+    "two encoders": twin_encoding,
+    "max_pairs": lambda seed, entities: without_some_pairs(twin_encoding(seed, entities)),
+}
+
+
+@pytest.fixture(params=ENCODINGS)
+def case(request):
+    second_width = None if request.param == "one encoder" else 4
+    return ENCODINGS[request.param], make_head(second_width=second_width)
+
+
+@pytest.mark.parametrize("entities", ENTITIES)
+def test_head_equals_the_equations(case, entities, monkeypatch):
+    # The guard against sums of zero is not in the paper.
+    monkeypatch.setattr(mention_context, "EPSILON", 0.0)
+    encode, head = case
+    encoding = encode(1, entities)
+    output = head(encoding)
+    rows = slow_kmgre(head, encoding)
+    ends = np.cumsum([len(pairs) for pairs, *_ in rows])
+    is_key = numpy_of(output.index["is_key"])
+    for p, (pairs, relation, key, chosen, logits) in enumerate(rows):
+        span = slice(ends[p] - len(pairs), ends[p])
+        own = [output.index[name][span].tolist() for name in ("first", "second")]
+        assert list(zip(*own, strict=True)) == pairs
+        assert set(output.index["pair"][span].tolist()) == {p}
+        np.testing.assert_allclose(numpy_of(output.aux["relation"])[span], relation, atol=1e-9)
+        np.testing.assert_allclose(numpy_of(output.aux["key"])[span], key, atol=1e-9)
+        assert np.flatnonzero(is_key[span]).tolist() == chosen
+        np.testing.assert_allclose(output.threshold[p].detach(), logits[0], atol=1e-9)
+        np.testing.assert_allclose(output.logits[p].detach(), logits[1:], atol=1e-9)
+    assert output.logits.shape == (len(rows), 3)
+    assert len(is_key) == (ends[-1] if rows else 0)
+
+
+def test_some_mention_pairs_are_key_and_some_are_not():
+    is_key = make_head()(twin_encoding(1, [2, 5, 3])).index["is_key"]
+    assert 0 < is_key.sum() < len(is_key)
+
+
+@pytest.mark.parametrize("entities", ENTITIES[:4])
+@pytest.mark.parametrize("phase", ["both", "expectation", "maximization"])
+def test_loss_equals_the_equations(case, entities, phase, monkeypatch):
+    encode, head = case
+    head.phase = phase
+    monkeypatch.setattr(mention_context, "EPSILON", 0.0)
+    encoding = encode(2, entities)
+    targets = random_targets(len(encoding.index.pair_head))
+    theta, omega = [], []
+    rows = slow_kmgre(head, encoding)
+    for row, labels, known in zip(rows, *map(numpy_of, vars(targets).values()), strict=True):
+        _, relation, key, _, logits = row
+        if known:
+            theta.append(slow_theta_loss(logits, labels))
+            omega += slow_omega_losses(relation, key, labels)
+    expected = {
+        "expectation": np.mean(omega or [0]),
+        "maximization": np.mean(theta or [0]),
+    }
+    expected["both"] = sum(expected.values())
+    loss = head.loss(head(encoding), targets).item()
+    assert loss == pytest.approx(expected[phase], abs=1e-9)
+
+
+def test_gradients():
+    encoding, head = twin_encoding(3, [2, 3]).detached(), make_head()
+    assert len(encoding.tensors) == 6
+    index, second = encoding.index, encoding.second.index
+
+    def run(*tensors):
+        twin = Encoding(*tensors[:3], index, Encoding(*tensors[3:], second))
+        output = head(twin)
+        return output.logits, output.threshold, *output.aux.values()
+
+    assert torch.autograd.gradcheck(run, encoding.tensors)
+
+
+def test_gradients_of_the_loss():
+    encoding, head = twin_encoding(3, [2, 3]), make_head()
+    targets = random_targets(len(encoding.index.pair_head))
+    parameters = dict(head.named_parameters())
+
+    def run(*values):
+        output = torch.func.functional_call(
+            head, dict(zip(parameters, values, strict=True)), encoding
+        )
+        return head.loss(output, targets)
+
+    assert torch.autograd.gradcheck(run, tuple(parameters.values()))
+
+
+@pytest.mark.parametrize("entities", ENTITIES)
+def test_blocks_change_nothing(entities, monkeypatch):
+    encoding, head = twin_encoding(4, entities), make_head()
+    leaves = encoding.detached()
+    expected = head(leaves)
+    sum(tensor.sum() for tensor in expected.tensors).backward()
+    monkeypatch.setattr(mention_context, "BLOCK_ELEMENTS", 1)
+    monkeypatch.setattr(mention_context, "PRODUCT_ELEMENTS", 1)
+    with torch.no_grad():
+        np.testing.assert_allclose(head(encoding).scores(), expected.scores().detach(), atol=1e-12)
+    again = encoding.detached()
+    sum(tensor.sum() for tensor in head(again).tensors).backward()
+    for a, b in zip(again.tensors, leaves.tensors, strict=True):
+        torch.testing.assert_close(a.grad, b.grad, atol=1e-10, rtol=1e-8)
+
+
+def test_mentions_that_share_no_attention_have_no_context():
+    encoding = random_encoding(5, [2])
+    attention = torch.zeros_like(encoding.attention)
+    is_first = encoding.index.mention_entity == 0
+    attention[:, is_first, 0] = 1.0
+    attention[:, ~is_first, 1] = 1.0
+    leaves = replace(encoding, attention=attention).detached()
+    pairs = MentionPairs.of(leaves.index)
+    for n_rows in (1, 3):
+        output = mention_context.project_contexts(leaves, torch.ones(n_rows, 6).double(), pairs)
+        assert output.abs().max() == 0
+        output.sum().backward()
+        assert leaves.attention.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("entities", ENTITIES)
+def test_evidence_equals_a_loop(entities):
+    encoding, head = twin_encoding(10, entities), make_head()
+    output = head(encoding)
+    rows = slow_kmgre(head, encoding)
+    wanted = [(p, label) for p in range(len(rows)) for label in range(3) if (p + label) % 2]
+    expected = {}
+    for p, label in wanted:
+        pairs, relation, _, chosen, _ = rows[p]
+        mentions = []
+        for n in sorted(chosen, key=lambda n: -relation[n, label + 1]):
+            mentions += [m for m in pairs[n] if m not in mentions]
+        expected[p, label] = mentions
+    pairs, labels = np.array(wanted, dtype=np.int64).reshape(-1, 2).T
+    assert head.evidence(output, None, pairs, labels) == expected
