@@ -18,9 +18,9 @@ class ContextAwareHead(RelationHead):
         o_c = sum_i theta_i o_i,  theta = softmax_i(o_i W_c o_s')  (over the other pairs)
         P(r | s, o) = sigmoid(W_r [o_s; o_c] + b_r)
 
-    In Sorokin and Gurevych (2017, section 4) the context of a pair are the other pairs of the
-    sentence; here it is those of the document, and the pair itself is not among them. The
-    attention is that of GLRE's equation 7, see `PairContext`.
+    In Sorokin and Gurevych (2017) the context of a pair are the other pairs of the sentence; here
+    it is those of the document. Yao et al.'s public code has the pair itself among them and a
+    diagonal W_c; both are settings. The attention is that of GLRE's equation 7, see `PairContext`.
 
     sizes (HeadSizes): The sizes of encoder and data.
     pair_width (int): Width of the pairs' vectors.
@@ -29,6 +29,7 @@ class ContextAwareHead(RelationHead):
     distance_width (int): Width of the embeddings of distances joined with the entities; 0 for none.
     context (ContextForm): "full", "low_rank" or "diagonal", see `PairContext`.
     rank (int): The rank of W_c if it is "low_rank".
+    include_self (bool): Whether a pair is in its own context.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class ContextAwareHead(RelationHead):
         distance_width: int,
         context: ContextForm,
         rank: int,
+        include_self: bool,
     ) -> None:
         super().__init__()
         self.pairs = PooledBilinear(
@@ -52,7 +54,7 @@ class ContextAwareHead(RelationHead):
             dropout=0.0,
             form=context,
             rank=rank,
-            include_self=False,
+            include_self=include_self,
         )
 
     def forward(self, encoding: Encoding) -> HeadOutput:
@@ -78,6 +80,7 @@ def ContextAware(
     distance_width: int = 0,
     context: ContextForm = "full",
     rank: int = 64,
+    include_self: bool = False,
 ) -> Model[Encoding, HeadOutput]:
     """The head "spacy-docre.ContextAware.v1": see `ContextAwareHead`.
 
@@ -87,6 +90,7 @@ def ContextAware(
     context (ContextForm): The form of the matrix in the attention over pairs: "full", "low_rank"
         or "diagonal".
     rank (int): Its rank if it is "low_rank".
+    include_self (bool): Whether a pair is in its own context.
     RETURNS (Model[Encoding, HeadOutput]): The head.
     """
     return build_head(
@@ -97,4 +101,5 @@ def ContextAware(
         distance_width=distance_width,
         context=context,
         rank=rank,
+        include_self=include_self,
     )

@@ -92,6 +92,21 @@ class GLREHead(RelationHead):
         """encoding (Encoding): The batch. The vectors and attention of mentions are not used.
         RETURNS (HeadOutput): Logits [P, R] and thresholds [P] of zero.
         """
+        logits = self.classifier(self._pairs(encoding), encoding.index)
+        return HeadOutput(logits, logits.new_zeros(len(logits)))
+
+    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
+        """Binary cross-entropy (equation 9), averaged over types and over the pairs whose
+        relations are known.
+
+        output (HeadOutput): What `forward` returned.
+        targets (Targets): The gold standard.
+        RETURNS (Tensor): [] The loss.
+        """
+        return binary_cross_entropy(output.logits, targets)
+
+    def _pairs(self, encoding: Encoding) -> Tensor:
+        """[P, 2 * (2 * width + distance_width)] The pairs' vectors o_r."""
         index = encoding.index
         nodes = self._nodes(encoding)
         entity = self.rgcn(nodes, DocumentGraph(index))
@@ -108,18 +123,7 @@ class GLREHead(RelationHead):
                 local.index_select(0, place),
                 self.distance(bins),
             ]
-        logits = self.classifier(torch.cat(parts, dim=1), index)
-        return HeadOutput(logits, logits.new_zeros(len(logits)))
-
-    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
-        """Binary cross-entropy (equation 9), averaged over types and over the pairs whose
-        relations are known.
-
-        output (HeadOutput): What `forward` returned.
-        targets (Targets): The gold standard.
-        RETURNS (Tensor): [] The loss.
-        """
-        return binary_cross_entropy(output.logits, targets)
+        return torch.cat(parts, dim=1)
 
     def _nodes(self, encoding: Encoding) -> Nodes:
         index = encoding.index
