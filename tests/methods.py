@@ -42,10 +42,29 @@ HEADS: dict[str, dict[str, Any]] = {
         "out_channels": 8,
     },
     "kmgre": {"@architectures": "spacy-docre.KMGRE.v1"},
+    "glre": {
+        "@architectures": "spacy-docre.GLRE.v1",
+        "width": 32,
+        "type_width": 4,
+        "distance_width": 4,
+        "hidden": 32,
+        "dropout": 0.0,
+    },
+    "bilinear": {
+        "@architectures": "spacy-docre.Bilinear.v1",
+        "reduced_width": 32,
+        "distance_width": 4,
+    },
+    "context_aware": {
+        "@architectures": "spacy-docre.ContextAware.v1",
+        "pair_width": 32,
+        "reduced_width": 32,
+        "distance_width": 4,
+    },
 }
 
 # Heads that do not look at `Encoding.attention`, so that its projections learn nothing.
-WITHOUT_ATTENTION = {"rsman"}
+WITHOUT_ATTENTION = {"rsman", "glre", "bilinear", "context_aware"}
 
 CNN = {
     "@architectures": "spacy.HashEmbedCNN.v2",

@@ -1,0 +1,62 @@
+"""The plain bilinear classifier: the baseline of the tables."""
+
+from thinc.api import Model
+from torch import Tensor
+
+from ..encoding import Encoding, HeadOutput, Targets
+from ..layers.pooled_bilinear import PooledBilinear
+from ..losses import binary_cross_entropy
+from ..torch_head import HeadSizes, RelationHead, build_head
+
+
+class BilinearHead(RelationHead):
+    """The classifier of DocRED's baselines (Yao et al. 2019): with entities that are the mean of
+    their mentions,
+
+        P(r | s, o) = sigmoid(e_s' W_r e_o + b_r)
+
+    As in their public code, mentions are reduced by a linear layer and ReLU first: without, the
+    matrices W_r of a BERT have 590,000 weights for each relation type. The embeddings of the
+    distance between the entities are those of GLRE, see `distance_bins`.
+
+    sizes (HeadSizes): The sizes of encoder and data.
+    reduced_width (int): Width that mentions are reduced to; 0 leaves them as they are.
+    distance_width (int): Width of the embeddings of distances joined with the entities; 0 for none.
+    """
+
+    def __init__(self, sizes: HeadSizes, *, reduced_width: int, distance_width: int) -> None:
+        super().__init__()
+        self.bilinear = PooledBilinear(
+            sizes.width,
+            sizes.n_labels,
+            reduced_width=reduced_width,
+            distance_width=distance_width,
+        )
+
+    def forward(self, encoding: Encoding) -> HeadOutput:
+        """encoding (Encoding): The batch.
+        RETURNS (HeadOutput): Logits [P, R] and thresholds [P] of zero.
+        """
+        logits = self.bilinear(encoding)
+        return HeadOutput(logits, logits.new_zeros(len(logits)))
+
+    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
+        """Binary cross-entropy, averaged over types and over the pairs whose relations are known.
+
+        output (HeadOutput): What `forward` returned.
+        targets (Targets): The gold standard.
+        RETURNS (Tensor): [] The loss.
+        """
+        return binary_cross_entropy(output.logits, targets)
+
+
+def Bilinear(reduced_width: int = 128, distance_width: int = 0) -> Model[Encoding, HeadOutput]:
+    """The head "spacy-docre.Bilinear.v1": see `BilinearHead`.
+
+    reduced_width (int): Width that mentions are reduced to first; 0 for no reduction.
+    distance_width (int): Width of the embeddings of the distance between entities; 0 for none.
+    RETURNS (Model[Encoding, HeadOutput]): The head.
+    """
+    return build_head(
+        "bilinear", BilinearHead, reduced_width=reduced_width, distance_width=distance_width
+    )

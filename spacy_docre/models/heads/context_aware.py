@@ -1,0 +1,105 @@
+"""The Context-Aware baseline (Sorokin and Gurevych, EMNLP 2017), on documents as in Yao et al.
+(2019)."""
+
+from thinc.api import Model
+from torch import Tensor
+
+from ..encoding import Encoding, HeadOutput, Targets
+from ..layers.pair_context import ContextClassifier, ContextForm
+from ..layers.pooled_bilinear import PooledBilinear
+from ..losses import binary_cross_entropy
+from ..torch_head import HeadSizes, RelationHead, build_head
+
+
+class ContextAwareHead(RelationHead):
+    """The Context-Aware classifier: with entities that are the mean of their mentions,
+
+        o_i = e_s' W e_o + b                                       (a vector for each pair)
+        o_c = sum_i theta_i o_i,  theta = softmax_i(o_i W_c o_s')  (over the other pairs)
+        P(r | s, o) = sigmoid(W_r [o_s; o_c] + b_r)
+
+    In Sorokin and Gurevych (2017) the context of a pair are the other pairs of the sentence; here
+    it is those of the document. Yao et al.'s public code has the pair itself among them and a
+    diagonal W_c; both are settings. The attention is that of GLRE's equation 7, see `PairContext`.
+
+    sizes (HeadSizes): The sizes of encoder and data.
+    pair_width (int): Width of the pairs' vectors.
+    reduced_width (int): Width that mentions are reduced to, by a linear layer and ReLU; 0 leaves
+        them as they are.
+    distance_width (int): Width of the embeddings of distances joined with the entities; 0 for none.
+    context (ContextForm): "full", "low_rank" or "diagonal", see `PairContext`.
+    rank (int): The rank of W_c if it is "low_rank".
+    include_self (bool): Whether a pair is in its own context.
+    """
+
+    def __init__(
+        self,
+        sizes: HeadSizes,
+        *,
+        pair_width: int,
+        reduced_width: int,
+        distance_width: int,
+        context: ContextForm,
+        rank: int,
+        include_self: bool,
+    ) -> None:
+        super().__init__()
+        self.pairs = PooledBilinear(
+            sizes.width, pair_width, reduced_width=reduced_width, distance_width=distance_width
+        )
+        self.classifier = ContextClassifier(
+            pair_width,
+            sizes.n_labels,
+            hidden=0,
+            dropout=0.0,
+            form=context,
+            rank=rank,
+            include_self=include_self,
+        )
+
+    def forward(self, encoding: Encoding) -> HeadOutput:
+        """encoding (Encoding): The batch.
+        RETURNS (HeadOutput): Logits [P, R] and thresholds [P] of zero.
+        """
+        logits = self.classifier(self.pairs(encoding), encoding.index)
+        return HeadOutput(logits, logits.new_zeros(len(logits)))
+
+    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
+        """Binary cross-entropy, averaged over types and over the pairs whose relations are known.
+
+        output (HeadOutput): What `forward` returned.
+        targets (Targets): The gold standard.
+        RETURNS (Tensor): [] The loss.
+        """
+        return binary_cross_entropy(output.logits, targets)
+
+
+def ContextAware(
+    pair_width: int = 128,
+    reduced_width: int = 128,
+    distance_width: int = 0,
+    context: ContextForm = "full",
+    rank: int = 64,
+    include_self: bool = False,
+) -> Model[Encoding, HeadOutput]:
+    """The head "spacy-docre.ContextAware.v1": see `ContextAwareHead`.
+
+    pair_width (int): Width of the pairs' vectors.
+    reduced_width (int): Width that mentions are reduced to first; 0 for no reduction.
+    distance_width (int): Width of the embeddings of the distance between entities; 0 for none.
+    context (ContextForm): The form of the matrix in the attention over pairs: "full", "low_rank"
+        or "diagonal".
+    rank (int): Its rank if it is "low_rank".
+    include_self (bool): Whether a pair is in its own context.
+    RETURNS (Model[Encoding, HeadOutput]): The head.
+    """
+    return build_head(
+        "context_aware",
+        ContextAwareHead,
+        pair_width=pair_width,
+        reduced_width=reduced_width,
+        distance_width=distance_width,
+        context=context,
+        rank=rank,
+        include_self=include_self,
+    )

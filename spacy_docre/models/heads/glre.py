@@ -1,0 +1,183 @@
+"""GLRE: global-to-local neural networks for document-level relation extraction (Wang et al., EMNLP
+2020)."""
+
+import torch
+from thinc.api import Model
+from torch import Tensor, nn
+
+from ...errors import DocreError, Errors
+from ..encoding import Encoding, HeadOutput, Targets
+from ..layers.counterpart import CounterpartAttention
+from ..layers.distance import N_BINS, distance_bins
+from ..layers.pair_context import ContextClassifier, ContextForm
+from ..layers.pooling import mention_means, sentence_means
+from ..layers.rgcn import RGCN, DocumentGraph, Nodes, Normalisation
+from ..layers.segments import segment_mean
+from ..losses import binary_cross_entropy
+from ..torch_head import HeadSizes, RelationHead, build_head
+
+
+class GLREHead(RelationHead):
+    """The classifier of GLRE.
+
+    Mentions, entities and sentences are nodes of a graph: the mean of their words (of its mentions,
+    for an entity), joined with an embedding of the kind of node (section 3.2). What a stacked
+    R-GCN makes of an entity is its global representation (equation 2, see `RGCN`); its local
+    representation is an attention over its mentions that the other entity of the pair asks for
+    (equations 3 to 5, see `CounterpartAttention`), with weights of its own for heads and for
+    tails. With an embedding of the distance of the first mentions, binned by powers of two,
+
+        e_a = [e_a^glo; e_a^loc; D(d_ab)],  e_b = [e_b^glo; e_b^loc; D(d_ba)]   (equation 6)
+        o_r = [e_a; e_b],  y_r = sigmoid(FFNN([o_r; o_c]))                      (equation 8)
+
+    where the context o_c is an attention over all pairs of the document (equation 7, see
+    `ContextClassifier`).
+
+    The encoder's vectors are projected to `width` first, as in the authors' code; since this is
+    linear, it is done after the means over words. Where a mention begins decides which sentence it
+    is in. An entity's node is the mean of its mentions' without the embedding, for which the
+    paper's formula has no room.
+
+    sizes (HeadSizes): The sizes of encoder and data.
+    width (int): Width of the projected words and of global and local representations.
+    type_width (int): Width of the embeddings of kinds of nodes.
+    distance_width (int): Width of the embeddings of distances.
+    layers (int): The number of layers of the R-GCN.
+    heads (int): The number of heads of the attention over mentions.
+    hidden (int): Width of the FFNN's hidden layer; 0 for none.
+    dropout (float): The dropout rate before the FFNN's last layer.
+    normalisation (Normalisation): "type" (the paper) or "degree" (its code), see `RGCNLayer`.
+    context (ContextForm): "full", "low_rank" or "diagonal", see `PairContext`.
+    rank (int): The rank of the attention's W if it is "low_rank".
+    """
+
+    def __init__(
+        self,
+        sizes: HeadSizes,
+        *,
+        width: int,
+        type_width: int,
+        distance_width: int,
+        layers: int,
+        heads: int,
+        hidden: int,
+        dropout: float,
+        normalisation: Normalisation,
+        context: ContextForm,
+        rank: int,
+    ) -> None:
+        super().__init__()
+        if layers < 1:
+            raise DocreError(
+                Errors.D020.format(setting="layers", condition="at least 1", value=layers)
+            )
+        node_width = width + type_width
+        self.projection = nn.Linear(sizes.width, width)
+        self.node_type = nn.Parameter(torch.randn(3, type_width))
+        self.rgcn = RGCN(node_width, width, layers, normalisation)
+        self.head_attention = CounterpartAttention(width, node_width, width, heads)
+        self.tail_attention = CounterpartAttention(width, node_width, width, heads)
+        self.distance = nn.Embedding(N_BINS, distance_width)
+        self.classifier = ContextClassifier(
+            2 * (2 * width + distance_width),
+            sizes.n_labels,
+            hidden=hidden,
+            dropout=dropout,
+            form=context,
+            rank=rank,
+            include_self=True,
+        )
+
+    def forward(self, encoding: Encoding) -> HeadOutput:
+        """encoding (Encoding): The batch. The vectors and attention of mentions are not used.
+        RETURNS (HeadOutput): Logits [P, R] and thresholds [P] of zero.
+        """
+        logits = self.classifier(self._pairs(encoding), encoding.index)
+        return HeadOutput(logits, logits.new_zeros(len(logits)))
+
+    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
+        """Binary cross-entropy (equation 9), averaged over types and over the pairs whose
+        relations are known.
+
+        output (HeadOutput): What `forward` returned.
+        targets (Targets): The gold standard.
+        RETURNS (Tensor): [] The loss.
+        """
+        return binary_cross_entropy(output.logits, targets)
+
+    def _pairs(self, encoding: Encoding) -> Tensor:
+        """[P, 2 * (2 * width + distance_width)] The pairs' vectors o_r."""
+        index = encoding.index
+        nodes = self._nodes(encoding)
+        entity = self.rgcn(nodes, DocumentGraph(index))
+        parts = []
+        sides = (index.pair_head, index.pair_tail)
+        attentions = (self.head_attention, self.tail_attention)
+        for one, other, attention, bins in zip(
+            sides, sides[::-1], attentions, distance_bins(index), strict=True
+        ):
+            local = attention(entity, nodes.sentence, nodes.mention, index).flatten(0, 1)
+            place = one * index.max_entities + index.entity_slot[other]
+            parts += [
+                entity.index_select(0, one),
+                local.index_select(0, place),
+                self.distance(bins),
+            ]
+        return torch.cat(parts, dim=1)
+
+    def _nodes(self, encoding: Encoding) -> Nodes:
+        index = encoding.index
+        mention = self.projection(mention_means(encoding))
+        sentence = self.projection(sentence_means(encoding))
+        entity = segment_mean(mention, index.mention_entity, index.n_entities)
+        vectors = (mention, entity, sentence)
+        return Nodes(
+            *(
+                torch.cat([vector, embedding.expand(len(vector), -1)], dim=1)
+                for vector, embedding in zip(vectors, self.node_type, strict=True)
+            )
+        )
+
+
+def GLRE(
+    width: int = 256,
+    type_width: int = 20,
+    distance_width: int = 20,
+    layers: int = 2,
+    heads: int = 2,
+    hidden: int = 512,
+    dropout: float = 0.3,
+    normalisation: Normalisation = "type",
+    context: ContextForm = "full",
+    rank: int = 64,
+) -> Model[Encoding, HeadOutput]:
+    """The head "spacy-docre.GLRE.v1": see `GLREHead`. The defaults are those for DocRED.
+
+    width (int): Width of global and local representations; a multiple of `heads`.
+    type_width (int): Width of the embeddings of kinds of nodes.
+    distance_width (int): Width of the embeddings of distances.
+    layers (int): The number of layers of the R-GCN.
+    heads (int): The number of heads of the attention over an entity's mentions.
+    hidden (int): Width of the classifier's hidden layer; 0 for none.
+    dropout (float): The dropout rate before the classifier's last layer.
+    normalisation (Normalisation): How the graph's messages are normalised: by the neighbours of
+        each "type" of edges, or by the "degree".
+    context (ContextForm): The form of the matrix in the attention over pairs: "full", "low_rank"
+        or "diagonal".
+    rank (int): Its rank if it is "low_rank".
+    RETURNS (Model[Encoding, HeadOutput]): The head.
+    """
+    return build_head(
+        "glre",
+        GLREHead,
+        width=width,
+        type_width=type_width,
+        distance_width=distance_width,
+        layers=layers,
+        heads=heads,
+        hidden=hidden,
+        dropout=dropout,
+        normalisation=normalisation,
+        context=context,
+        rank=rank,
+    )

@@ -1,0 +1,212 @@
+"""What the other pairs of a document say about a pair."""
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..encoding import EncodingIndex
+
+# Pairs that attend at once: the largest tensor has one row for each of them and one column for each
+# pair of their documents.
+BLOCK_ROWS = 256
+
+ContextForm = Literal["full", "low_rank", "diagonal"]
+Block = tuple[slice, slice, bool]
+
+
+class PairContext(nn.Module):
+    """Attention over the pairs of a document (Wang et al. 2020, GLRE, section 3.4, equation 7;
+    after Sorokin and Gurevych 2017):
+
+        theta_i = softmax_i(o_i W o_r'),  o_c = sum_i theta_i o_i
+
+    Instead of o_i itself, any vector of the pairs can be averaged with these weights.
+
+    W is a full matrix; a product of two thin ones, which makes the scores cheap for documents with
+    hundreds of entities; or a diagonal one, as in the authors' code, whose further term, linear in
+    the query, is the same for all i and vanishes in the softmax.
+
+    width (int): Width of the pairs' vectors o_i.
+    form (ContextForm): "full", "low_rank" or "diagonal".
+    rank (int): The rank of W if it is "low_rank".
+    include_self (bool): Whether a pair attends to itself. If it does not, the context of a pair
+        that is alone in its document is zero.
+    """
+
+    def __init__(self, width: int, *, form: ContextForm, rank: int, include_self: bool) -> None:
+        super().__init__()
+        self.include_self = include_self
+        self.query: nn.Module
+        self.key: nn.Module = nn.Identity()
+        # The scores are not scaled, so W starts small enough that they are of the order of 1: a
+        # softmax that starts out saturated hardly learns.
+        if form == "full":
+            self.query = nn.Linear(width, width, bias=False)
+            nn.init.normal_(self.query.weight, std=1 / width)
+        elif form == "low_rank":
+            self.query = nn.Linear(width, rank, bias=False)
+            self.key = nn.Linear(width, rank, bias=False)
+            for layer in (self.query, self.key):
+                nn.init.normal_(layer.weight, std=1 / (math.sqrt(width) * rank**0.25))
+        else:
+            self.query = Diagonal(width)
+
+    def forward(self, pairs: Tensor, values: Tensor, index: EncodingIndex) -> Tensor:
+        """pairs (Tensor): [P, width] float. The pairs o_i.
+        values (Tensor): [P, v] float. What is averaged.
+        index (EncodingIndex): The batch; its pairs come document by document.
+        RETURNS (Tensor): [P, v] The averages.
+        """
+        query, key = self.query(pairs), self.key(pairs)
+        context = PairAttention.apply(query, key, values, index, self.include_self)
+        if self.include_self:
+            return context
+        is_alone = torch.bincount(index.pair_doc, minlength=index.n_docs)[index.pair_doc] < 2
+        return context.masked_fill(is_alone[:, None], 0.0)
+
+
+class Diagonal(nn.Module):
+    """Multiplication by a diagonal matrix.
+
+    width (int): Its size.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((width,), 1 / width))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """vectors (Tensor): [..., width] float.
+        RETURNS (Tensor): [..., width] The products.
+        """
+        return vectors * self.weight
+
+
+class PairAttention(torch.autograd.Function):
+    """softmax(Q K') V over the pairs of each document, in blocks of rows. The documents are not
+    padded to the largest, whose number of pairs is many times that of most; and no matrix of all
+    pairs by all pairs is made, not even for the backward pass, which computes the blocks again."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        index: EncodingIndex,
+        include_self: bool,
+    ) -> Tensor:
+        """query, key (Tensor): [P, d] float.
+        value (Tensor): [P, v] float.
+        index (EncodingIndex): The batch; its pairs come document by document.
+        include_self (bool): Whether a pair attends to itself.
+        RETURNS (Tensor): [P, v] The averages.
+        """
+        output = torch.empty_like(value)
+        for block in _blocks(index):
+            rows, columns, _ = block
+            output[rows] = _weights(query, key, index, include_self, block) @ value[columns]
+        ctx.save_for_backward(query, key, value, output)
+        ctx.index, ctx.include_self = index, include_self
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """gradients (Tensor): [P, v] float. That of the output.
+        RETURNS (tuple[Optional[Tensor], ...]): Those of query, key and value.
+        """
+        query, key, value, output = ctx.saved_tensors
+        [d_output] = gradients
+        d_query, d_key, d_value = (torch.zeros_like(x) for x in (query, key, value))
+        # The derivative of a softmax p of s: ds = p * (dp - p . dp), and here p . dp is y . dy.
+        inner = (output * d_output).sum(dim=1, keepdim=True)
+        for block in _blocks(ctx.index):
+            rows, columns, _ = block
+            weights = _weights(query, key, ctx.index, ctx.include_self, block)
+            d_value[columns].addmm_(weights.T, d_output[rows])
+            d_scores = (d_output[rows] @ value[columns].T).sub_(inner[rows]).mul_(weights)
+            d_query[rows] = d_scores @ key[columns]
+            d_key[columns].addmm_(d_scores.T, query[rows])
+        return d_query, d_key, d_value, None, None
+
+
+def _blocks(index: EncodingIndex) -> Iterator[Block]:
+    """Blocks of neighbouring pairs: the block, the pairs of all documents that it touches, and
+    whether there are several of these."""
+    n_pairs = len(index.pair_doc)
+    if not n_pairs:
+        return
+    counts = torch.bincount(index.pair_doc, minlength=index.n_docs)
+    ends = counts.cumsum(0)
+    starts = torch.arange(0, n_pairs, BLOCK_ROWS, device=ends.device)
+    stops = (starts + BLOCK_ROWS).clamp(max=n_pairs)
+    first, last = index.pair_doc[starts], index.pair_doc[stops - 1]
+    bounds = torch.stack([starts, stops, (ends - counts)[first], ends[last], last - first], dim=1)
+    for start, stop, left, right, n_more in bounds.tolist():
+        yield slice(start, stop), slice(left, right), n_more > 0
+
+
+def _weights(
+    query: Tensor, key: Tensor, index: EncodingIndex, include_self: bool, block: Block
+) -> Tensor:
+    """[rows, columns] The attention of the block's pairs."""
+    rows, columns, is_mixed = block
+    scores = query[rows] @ key[columns].T
+    lowest = torch.finfo(scores.dtype).min
+    if is_mixed:
+        is_other = index.pair_doc[rows, None] != index.pair_doc[columns]
+        scores.masked_fill_(is_other, lowest)
+    if not include_self:
+        scores.diagonal(rows.start - columns.start).fill_(lowest)
+    return torch.softmax(scores, dim=1)
+
+
+class ContextClassifier(nn.Module):
+    """Classifies pairs by their vectors and by their context (Wang et al. 2020, GLRE, section 3.4,
+    equations 7 and 8): logits = FFNN([o_r; o_c]).
+
+    The FFNN's first layer, W [o_r; o_c] = W_r o_r + W_c o_c, is applied to the o_i before they are
+    averaged, which is the same and has to average narrower vectors.
+
+    width (int): Width of the pairs' vectors.
+    n_labels (int): The number of logits, R.
+    hidden (int): Width of the FFNN's hidden layer (ReLU); 0 for none.
+    dropout (float): The dropout rate, in training, of what the FFNN's last layer gets: the hidden
+        layer, or without one the pairs' vectors.
+    form (ContextForm): The form of W, see `PairContext`.
+    rank (int): Its rank if it is "low_rank".
+    include_self (bool): Whether a pair is in its own context.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        n_labels: int,
+        *,
+        hidden: int,
+        dropout: float,
+        form: ContextForm,
+        rank: int,
+        include_self: bool,
+    ) -> None:
+        super().__init__()
+        self.context = PairContext(width, form=form, rank=rank, include_self=include_self)
+        self.from_pair = nn.Linear(width, hidden or n_labels)
+        self.from_context = nn.Linear(width, hidden or n_labels, bias=False)
+        self.output = nn.Linear(hidden, n_labels) if hidden else None
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, pairs: Tensor, index: EncodingIndex) -> Tensor:
+        """pairs (Tensor): [P, width] float. The pairs' vectors.
+        index (EncodingIndex): The batch.
+        RETURNS (Tensor): [P, R] The logits.
+        """
+        inputs = self.dropout(pairs) if self.output is None else pairs
+        context = self.context(pairs, self.from_context(inputs), index)
+        joined = self.from_pair(inputs) + context
+        if self.output is None:
+            return joined
+        return self.output(self.dropout(torch.relu(joined)))

@@ -1,0 +1,31 @@
+"""Sentences and mentions as the mean of their words, whatever the encoder puts around them."""
+
+import torch
+from torch import Tensor
+
+from ..encoding import Encoding
+from .segments import segment_mean
+
+
+def sentence_means(encoding: Encoding) -> Tensor:
+    """The mean over the words of each sentence, without special tokens and markers.
+
+    encoding (Encoding): The batch.
+    RETURNS (Tensor): [S, d] The means; zero for a sentence without any column.
+    """
+    index = encoding.index
+    sentence = index.column_sentence.flatten()
+    # Columns outside all words go to one more segment behind the last.
+    segment = torch.where(sentence < 0, index.n_sentences, sentence)
+    return segment_mean(encoding.tokens.flatten(0, 1), segment, index.n_sentences + 1)[:-1]
+
+
+def mention_means(encoding: Encoding) -> Tensor:
+    """The mean over the words of each mention, without markers.
+
+    encoding (Encoding): The batch.
+    RETURNS (Tensor): [M, d] The means; zero for a mention without any column.
+    """
+    index = encoding.index
+    words = encoding.tokens.flatten(0, 1).index_select(0, index.span_cell)
+    return segment_mean(words, index.span_mention, index.n_mentions)

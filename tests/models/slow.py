@@ -1,0 +1,92 @@
+"""Slow, obvious implementations of layers that several heads share, in numpy."""
+
+import numpy as np
+import torch
+
+
+def array(parameter):
+    return parameter.detach().numpy()
+
+
+def linear(layer, vector):
+    bias = 0 if layer.bias is None else array(layer.bias)
+    return array(layer.weight) @ vector + bias
+
+
+def pairs_of(index):
+    return list(zip(index.pair_head.tolist(), index.pair_tail.tolist(), strict=True))
+
+
+def slow_distance_bin(index, one, other):
+    """The sign, and the logarithm rounded up, of the distance from one entity to another."""
+    first = [
+        min(s for s, e in zip(index.mention_start, index.mention_entity, strict=True) if e == i)
+        for i in (one, other)
+    ]
+    distance = (first[1] - first[0]).item()
+    level = 0
+    while 2**level < abs(distance) and level < 9:
+        level += 1
+    return level + 10 if distance < 0 else level
+
+
+def slow_attention_matrix(context):
+    """W of GLRE's equation 7, whatever its form."""
+    if isinstance(context.query, torch.nn.Linear):
+        w = array(context.query.weight)
+        return array(context.key.weight).T @ w if isinstance(context.key, torch.nn.Linear) else w
+    return np.diag(array(context.query.weight))
+
+
+def slow_contexts(context, pairs, index, values=None):
+    """GLRE's equation 7: the average of the pairs of the document, one pair at a time."""
+    w = slow_attention_matrix(context)
+    contexts = []
+    for r in range(len(pairs)):
+        others = [i for i in range(len(pairs)) if index.pair_doc[i] == index.pair_doc[r]]
+        if not context.include_self:
+            others.remove(r)
+        exps = {i: np.exp(pairs[i] @ w @ pairs[r]) for i in others}
+        theta = {i: exps[i] / sum(exps.values()) for i in others}
+        contexts.append(sum((theta[i] * pairs[i] for i in others), np.zeros(len(w))))
+    return contexts
+
+
+def slow_classifier(classifier, pairs, index):
+    """GLRE's equations 7 and 8 without the sigmoid: FFNN([o_r; o_c])."""
+    weight = np.hstack([array(classifier.from_pair.weight), array(classifier.from_context.weight)])
+    rows = []
+    for pair, context in zip(pairs, slow_contexts(classifier.context, pairs, index), strict=True):
+        x = weight @ np.concatenate([pair, context]) + array(classifier.from_pair.bias)
+        if classifier.output is not None:
+            x = linear(classifier.output, np.maximum(x, 0))
+        rows.append(x)
+    return np.array(rows)
+
+
+def slow_pooled_bilinear(module, encoding):
+    """[e_s; D_so]' W_k [e_o; D_os] + b_k for each pair and output."""
+    index = encoding.index
+    mentions = array(encoding.mention)
+    if module.reduction is not None:
+        mentions = [np.maximum(linear(module.reduction, m), 0) for m in mentions]
+    weight, bias = array(module.bilinear.weight), array(module.bilinear.bias)
+    rows = []
+    for s, o in pairs_of(index):
+        own = [
+            np.mean([m for m, e in zip(mentions, index.mention_entity, strict=True) if e == i], 0)
+            for i in (s, o)
+        ]
+        if module.distance is not None:
+            table = array(module.distance.embedding.weight)
+            own[0] = np.concatenate([own[0], table[slow_distance_bin(index, s, o)]])
+            own[1] = np.concatenate([own[1], table[slow_distance_bin(index, o, s)]])
+        outputs = []
+        for k in range(len(bias)):
+            w = weight[k]
+            if module.distance is not None:
+                d = module.distance
+                w = np.block([[w, array(d.of_head)[k]], [array(d.of_tail)[k], array(d.of_both)[k]]])
+            outputs.append(own[0] @ w @ own[1] + bias[k])
+        rows.append(outputs)
+    return np.array(rows).reshape(-1, len(bias))

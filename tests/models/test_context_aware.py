@@ -1,0 +1,49 @@
+"""The Context-Aware head against its equations, one pair at a time in numpy float64."""
+
+import numpy as np
+import pytest
+import torch
+
+from spacy_docre.models.encoding import Encoding
+from spacy_docre.models.heads.context_aware import ContextAwareHead
+from spacy_docre.models.torch_head import HeadSizes
+
+from ..util import random_encoding
+from .slow import array, slow_classifier, slow_pooled_bilinear
+
+ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
+SETTINGS = [
+    {"reduced_width": 0, "distance_width": 0, "context": "full", "include_self": False},
+    {"reduced_width": 4, "distance_width": 3, "context": "low_rank", "include_self": False},
+    {"reduced_width": 4, "distance_width": 0, "context": "diagonal", "include_self": True},
+]
+
+
+def make_head(**settings):
+    torch.manual_seed(0)
+    sizes = HeadSizes(width=6, n_heads=2, n_labels=3, n_types=3)
+    head = ContextAwareHead(sizes, pair_width=5, rank=2, **settings).double()
+    for parameter in head.classifier.context.parameters():
+        torch.nn.init.normal_(parameter)
+    return head
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("entities", ENTITIES)
+def test_head_equals_the_equations(entities, settings):
+    encoding, head = random_encoding(1, entities, max_length=15), make_head(**settings)
+    output = head(encoding)
+    assert output.threshold.tolist() == [0.0] * len(output.logits)
+    pairs = slow_pooled_bilinear(head.pairs, encoding)
+    expected = slow_classifier(head.classifier, pairs, encoding.index).reshape(-1, 3)
+    np.testing.assert_allclose(array(output.logits), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_head_gradients(settings):
+    encoding, head = random_encoding(2, [2, 3]).detached(), make_head(**settings)
+
+    def run(tokens, mention, attention):
+        return head(Encoding(tokens, mention, attention, encoding.index)).logits
+
+    assert torch.autograd.gradcheck(run, encoding.tensors)
