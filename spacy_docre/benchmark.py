@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -24,14 +25,19 @@ BARE_ENCODERS = ("marked_transformer", "entity_structure_transformer")
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds that a step takes over repeats.
+    """What a step costs.
 
-    bare (list[float]): The encoder alone.
-    full (list[float]): The extractor.
+    bare (list[float]): Seconds that the encoder alone takes, over repeats.
+    full (list[float]): Seconds that the extractor takes.
+    bare_memory (Optional[int]): Peak of the memory, in bytes, while the encoder alone runs: what
+        the process holds, or on a GPU what PyTorch has allocated. None where it cannot be told.
+    full_memory (Optional[int]): The same while the extractor runs.
     """
 
     bare: list[float]
     full: list[float]
+    bare_memory: int | None
+    full_memory: int | None
 
     @property
     def ratio(self) -> float:
@@ -118,16 +124,33 @@ def _bare_inputs(
 
 
 def _interleaved(bare: Callable[[], None], full: Callable[[], None], repeats: int) -> Timing:
-    timing = Timing([], [])
-    for repeat in range(repeats + 1):
-        for function, seconds in ((bare, timing.bare), (full, timing.full)):
-            _wait_for_device()
+    # The first round of each is not timed, and shows how much memory it takes.
+    memory = [_peak_memory_of(function) for function in (bare, full)]
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(repeats):
+        for function, taken in zip((bare, full), seconds, strict=True):
             start = time.perf_counter()
             function()
             _wait_for_device()
-            if repeat:
-                seconds.append(time.perf_counter() - start)
-    return timing
+            taken.append(time.perf_counter() - start)
+    return Timing(*seconds, *memory)
+
+
+def _peak_memory_of(function: Callable[[], None]) -> int | None:
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        function()
+        _wait_for_device()
+        return torch.cuda.max_memory_allocated()
+    # Linux alone can forget an earlier peak: proc(5), clear_refs.
+    forget, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+    if not forget.exists():
+        function()
+        return None
+    forget.write_text("5")
+    function()
+    peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return int(peak.split()[1]) * 1024
 
 
 def _wait_for_device() -> None:

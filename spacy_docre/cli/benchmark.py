@@ -2,6 +2,7 @@
 
 import platform
 import statistics
+from dataclasses import asdict
 from pathlib import Path
 
 import spacy
@@ -9,6 +10,8 @@ import srsly
 import torch
 import typer
 from spacy.cli._util import setup_gpu
+from spacy.language import Language
+from thinc.api import Config
 from wasabi import msg
 
 from ..benchmark import benchmark
@@ -18,10 +21,28 @@ from .app import app
 from .messages import GPU_ID, readable_errors
 
 
+def _from_config(path: str, encoder: str | None) -> Language:
+    overrides = {} if encoder is None else {"paths.encoder": encoder}
+    config = spacy.util.load_config(path, overrides=overrides, interpolate=True)
+    # The corpora have no paths, and are not needed.
+    parts = {name: config[name] for name in ("nlp", "components")}
+    return spacy.util.load_model_from_config(Config(parts), auto_fill=True)
+
+
+def _mebibytes(n_bytes: int | None) -> str:
+    return "-" if n_bytes is None else f"{n_bytes / 2**20:.0f}"
+
+
 @app.command("benchmark")
 def benchmark_command(
-    model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
+    model: str = typer.Argument(
+        help="The pipeline: a path, the name of a package, or a training config (.cfg), which is "
+        "initialised on the documents and not trained."
+    ),
     data_path: Path = typer.Argument(help="A corpus with clusters (.spacy).", exists=True),
+    encoder: str | None = typer.Option(
+        None, "--encoder", help="The encoder of a training config, its paths.encoder."
+    ),
     n_docs: int = typer.Option(16, "--n-docs", help="How many of its documents."),
     batch_size: int = typer.Option(4, "--batch-size", help="Documents in a batch."),
     repeats: int = typer.Option(5, "--repeats", help="How often each step is timed."),
@@ -34,9 +55,11 @@ def benchmark_command(
     if threads:
         torch.set_num_threads(threads)
     with readable_errors():
-        nlp = spacy.load(model)
+        nlp = _from_config(model, encoder) if model.endswith(".cfg") else spacy.load(model)
         _, extractor = find_extractor(nlp)
         examples = read_examples(nlp, data_path, limit=n_docs)
+        if model.endswith(".cfg"):
+            nlp.initialize(lambda: examples)
         timings = benchmark(extractor, examples, batch_size=batch_size, repeats=repeats)
     rows = [
         (
@@ -45,11 +68,13 @@ def benchmark_command(
             f"{statistics.median(timing.full):.2f}",
             f"{timing.ratio:.3f}",
             f"{len(examples) / statistics.median(timing.full):.1f}",
+            _mebibytes(timing.bare_memory),
+            _mebibytes(timing.full_memory),
         )
         for name, timing in timings.items()
     ]
-    header = ("", "Bare encoder (s)", "Extractor (s)", "Ratio", "Docs/s")
-    msg.table(rows, header=header, aligns=("l", "r", "r", "r", "r"))
+    header = ("", "Bare (s)", "Extractor (s)", "Ratio", "Docs/s", "Bare (MiB)", "Extractor (MiB)")
+    msg.table(rows, header=header, aligns=("l", *["r"] * 6))
     if json_path:
         result = {
             "machine": platform.platform(),
@@ -58,10 +83,7 @@ def benchmark_command(
             "gpu_id": gpu_id,
             "documents": len(examples),
             "batch_size": batch_size,
-            **{
-                name: {"bare": timing.bare, "full": timing.full, "ratio": timing.ratio}
-                for name, timing in timings.items()
-            },
+            **{name: {**asdict(timing), "ratio": timing.ratio} for name, timing in timings.items()},
         }
         with replacing(json_path) as draft:
             srsly.write_json(draft, result)
