@@ -6,8 +6,10 @@ BIN := $(VENV)/bin
 
 .PHONY: quickstart test lint clean
 
+# On a busy machine, threads that wait for each other at every step of an LSTM cost more than they
+# bring.
 quickstart: $(VENV)/.base
-	$(BIN)/python -m spacy project run quickstart
+	OMP_NUM_THREADS=1 $(BIN)/python -m spacy project run quickstart
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
