@@ -1,10 +1,11 @@
 """The pipeline component that extracts relations between entity clusters."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, cast
 
+import numpy as np
 import torch
 from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
@@ -14,6 +15,7 @@ from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
+from .batching import batches_by_length
 from .clusters import DEFAULT_PREFIX, ClusterBatch, copy_clusters, describe, get_clusters
 from .decoding import PairScores, decode, select, split_by_doc
 from .errors import DocreError, Errors
@@ -125,7 +127,10 @@ class DocRelationExtractor(TrainablePipe):
         self._use_one_thread_in_worker()
         docs = list(docs)
         scores = [PairScores.empty(len(self.labels))] * len(docs)
-        for indices in self._batches_by_length(docs):
+        with_pairs = np.array([i for i in range(len(docs)) if self._has_pairs(docs[i])], dtype=int)
+        lengths = np.array([len(docs[i]) for i in with_pairs])
+        for part in batches_by_length(lengths, self.cfg["max_batch_items"]):
+            indices = with_pairs[part]
             batch = [docs[i] for i in indices]
             clusters = self._read_clusters(batch)
             output = self.model.predict((batch, clusters))
@@ -278,6 +283,9 @@ class DocRelationExtractor(TrainablePipe):
             if self.cfg["use_gold_clusters"] and not get_clusters(eg.predicted, self.cfg["prefix"]):
                 copy_clusters(eg.reference, eg.predicted, self.cfg["prefix"])
 
+    def _has_pairs(self, doc: Doc) -> bool:
+        return sum(bool(len(c.group)) for c in get_clusters(doc, self.cfg["prefix"])) > 1
+
     def _read_clusters(self, docs: Sequence[Doc]) -> ClusterBatch:
         return ClusterBatch.from_docs(
             docs,
@@ -285,22 +293,6 @@ class DocRelationExtractor(TrainablePipe):
             entity_types=self.cfg["entity_types"],
             max_pairs=self.cfg["max_pairs"],
         )
-
-    def _batches_by_length(self, docs: Sequence[Doc]) -> Iterator[list[int]]:
-        """The documents that have pairs, in parts of similar length and bounded size."""
-        with_pairs = [
-            i
-            for i, doc in enumerate(docs)
-            if sum(bool(len(c.group)) for c in get_clusters(doc, self.cfg["prefix"])) > 1
-        ]
-        batch: list[int] = []
-        for i in sorted(with_pairs, key=lambda i: len(docs[i])):
-            if batch and len(docs[i]) * (len(batch) + 1) > self.cfg["max_batch_items"]:
-                yield batch
-                batch = []
-            batch.append(i)
-        if batch:
-            yield batch
 
 
 def _set_dim_if_open(layer: Model, name: str, size: int) -> None:

@@ -10,6 +10,7 @@ from spacy.tokens import Doc
 from thinc.api import ArgsKwargs, Model
 from torch import Tensor
 
+from ...batching import batches_by_length
 from ...clusters import ClusterBatch
 from ...compat import HFObjects, HFShim, has_transformers, huggingface_from_pretrained
 from ...errors import DocreError, Errors
@@ -206,20 +207,11 @@ def _shim(model: Encoder) -> Any:
 
 
 def _chunks(layout: WindowLayout, max_items: int | None) -> Iterator[np.ndarray]:
-    """Divide the windows so that none of the parts has more than `max_items` positions, padding
-    included, and windows of similar length come together. A window that is longer by itself is a
-    part of its own."""
+    """The windows in parts of at most `max_items` positions; no windows are one part."""
     lengths = layout.window_lengths
-    if max_items is None:
-        yield np.arange(len(lengths))
-        return
-    chunk: list[int] = []
-    for window in np.argsort(lengths, kind="stable"):
-        if chunk and lengths[window] * (len(chunk) + 1) > max_items:
-            yield np.array(chunk)
-            chunk = []
-        chunk.append(int(window))
-    yield np.array(chunk, dtype=np.int64)
+    if max_items is None or not len(lengths):
+        return iter([np.arange(len(lengths))])
+    return batches_by_length(lengths, max_items)
 
 
 def _window(model: Encoder, shim: Any) -> int:
