@@ -176,6 +176,17 @@ class ClusterBatch:
         return int(self.entity_slot.max()) + 1 if len(self.entity_slot) else 0
 
     @property
+    def mention_slot(self) -> np.ndarray:
+        """[M] The place of each mention among those of its document, from 0."""
+        doc = self.mention_doc
+        return np.arange(len(doc)) - np.searchsorted(doc, doc)
+
+    @property
+    def max_mentions(self) -> int:
+        """The largest number of mentions in one document."""
+        return int(self.mention_slot.max(initial=-1)) + 1
+
+    @property
     def mention_doc(self) -> np.ndarray:
         """[M] The document of each mention."""
         return self.entity_doc[self.mention_entity]
@@ -211,7 +222,7 @@ class ClusterBatch:
         token_sentence = [np.zeros(0, dtype=np.int64)]
         sentence_doc: list[int] = []
         for doc_index, doc in enumerate(docs):
-            sentences = _sentence_of_token(doc) + len(sentence_doc)
+            sentences = sentence_of_token(doc) + len(sentence_doc)
             token_sentence.append(sentences)
             sentence_doc += [doc_index] * len(np.unique(sentences))
             first, first_mention = len(entities), len(mentions)
@@ -255,7 +266,12 @@ class ClusterBatch:
         )
 
 
-def _sentence_of_token(doc: Doc) -> np.ndarray:
+def sentence_of_token(doc: Doc) -> np.ndarray:
+    """Number the sentences of a document.
+
+    doc (Doc): The document. Without marked sentences it is one.
+    RETURNS (np.ndarray): [T] int64. The sentence of each token, from 0.
+    """
     starts = doc.to_array("SENT_START") == 1
     return np.maximum(np.cumsum(starts) - 1, 0)
 

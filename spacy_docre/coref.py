@@ -11,7 +11,7 @@ from spacy.pipeline import Pipe
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
-from .clusters import set_clusters
+from .clusters import sentence_of_token, set_clusters
 
 PERSON_TYPES = ("PERSON", "PER")
 ORGANISATION_TYPES = ("ORG",)
@@ -108,7 +108,7 @@ class EntityClusterer(Pipe):
         named = {i for ent in doc.ents for i in range(ent.start, ent.end)}
         matches = self.matcher(doc, as_spans=True)
         found = [span for span in matches if named.isdisjoint(range(span.start, span.end))]
-        sentence_of = _sentence_numbers(doc)
+        sentence_of = sentence_of_token(doc).tolist()
         for span in sorted(filter_spans(found), key=lambda span: span.start):
             number = int(span.label_)
             group = self.anaphors[number]
@@ -172,12 +172,6 @@ def _distance(entity: _Entity, ent: Span) -> tuple[bool, int]:
     """Entities named before come first, the last of them foremost."""
     before = [ent.start - span.start for span in entity.mentions if span.start <= ent.start]
     return (False, min(before)) if before else (True, entity.mentions[0].start - ent.start)
-
-
-def _sentence_numbers(doc: Doc) -> list[int]:
-    if not doc.has_annotation("SENT_START"):
-        return [0] * len(doc)
-    return [n for n, sent in enumerate(doc.sents) for _ in range(len(sent))]
 
 
 def english_anaphors() -> list[dict[str, Any]]:

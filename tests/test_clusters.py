@@ -90,6 +90,9 @@ def test_index_arrays_equal_a_loop(seed):
         np.testing.assert_array_equal(getattr(batch, name), column)
     assert list(zip(batch.pair_head, batch.pair_tail, strict=True)) == pairs
     assert batch.max_entities == 5
+    of_doc = [[m for m in range(len(mentions)) if batch.mention_doc[m] == d] for d in range(4)]
+    assert batch.mention_slot.tolist() == [i for own in of_doc for i in range(len(own))]
+    assert batch.max_mentions == max(map(len, of_doc))
     assert batch.token_sentence.tolist() == sentences
     assert batch.sentence_doc.tolist() == sentence_doc
     assert batch.doc_length.tolist() == [9, 0, 12, 20]

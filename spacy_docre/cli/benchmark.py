@@ -55,10 +55,11 @@ def benchmark_command(
     if threads:
         torch.set_num_threads(threads)
     with readable_errors():
-        nlp = _from_config(model, encoder) if model.endswith(".cfg") else spacy.load(model)
+        is_config = model.endswith(".cfg")
+        nlp = _from_config(model, encoder) if is_config else spacy.load(model)
         _, extractor = find_extractor(nlp)
         examples = read_examples(nlp, data_path, limit=n_docs)
-        if model.endswith(".cfg"):
+        if is_config:
             nlp.initialize(lambda: examples)
         timings = benchmark(extractor, examples, batch_size=batch_size, repeats=repeats)
     rows = [

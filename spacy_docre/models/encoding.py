@@ -33,6 +33,7 @@ class EncodingIndex:
     mention_sentence: Tensor
     mention_start: Tensor
     mention_end: Tensor
+    mention_slot: Tensor
     entity_doc: Tensor
     entity_slot: Tensor
     entity_type: Tensor
@@ -40,6 +41,7 @@ class EncodingIndex:
     pair_tail: Tensor
     pair_doc: Tensor
     max_entities: int
+    max_mentions: int
 
     @property
     def n_docs(self) -> int:
@@ -50,6 +52,13 @@ class EncodingIndex:
     def n_entities(self) -> int:
         """The number of entities, N."""
         return len(self.entity_doc)
+
+    @property
+    def pair_cell(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Where the candidate pairs stand in a padded [B, n, n, ...] with a row for each head and a
+        column for each tail, n = `max_entities`: three index tensors [P]."""
+        heads, tails = self.entity_slot[self.pair_head], self.entity_slot[self.pair_tail]
+        return self.pair_doc, heads, tails
 
     @property
     def n_mentions(self) -> int:
@@ -80,7 +89,7 @@ class EncodingIndex:
         """
         arrays = _words(clusters, column_token) | {"lengths": lengths}
         for field_ in fields(cls):
-            if field_.name not in ("max_entities", *arrays):
+            if field_.name not in ("max_entities", "max_mentions", *arrays):
                 arrays[field_.name] = getattr(clusters, field_.name)
         packed = torch.from_numpy(np.concatenate([a.ravel() for a in arrays.values()])).to(device)
         parts = packed.split([array.size for array in arrays.values()])
@@ -88,7 +97,11 @@ class EncodingIndex:
             name: part.view(array.shape)
             for (name, array), part in zip(arrays.items(), parts, strict=True)
         }
-        return cls(**tensors, max_entities=clusters.max_entities)
+        return cls(
+            **tensors,
+            max_entities=clusters.max_entities,
+            max_mentions=clusters.max_mentions,
+        )
 
 
 def _words(clusters: ClusterBatch, column_token: np.ndarray) -> dict[str, np.ndarray]:

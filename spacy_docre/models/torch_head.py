@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..clusters import ClusterBatch
 from ..errors import DocreError, Errors
 from .encoding import Encoding, HeadOutput, Targets
+from .losses import binary_cross_entropy
 from .torch_module import LazyTorchShim, lazy_shim, run_backward
 
 
@@ -65,6 +66,33 @@ class RelationHead(nn.Module):
             mentions, strongest first.
         """
         return {}
+
+
+class CrossEntropyHead(RelationHead):
+    """Base class of heads that decide on each relation type by itself: subclasses have `logits`
+    instead of `forward`."""
+
+    def logits(self, encoding: Encoding) -> Tensor:
+        """encoding (Encoding): The batch.
+        RETURNS (Tensor): [P, R] float. The logits.
+        """
+        raise NotImplementedError
+
+    def forward(self, encoding: Encoding) -> HeadOutput:
+        """encoding (Encoding): The batch.
+        RETURNS (HeadOutput): Logits [P, R] and thresholds [P] of zero.
+        """
+        logits = self.logits(encoding)
+        return HeadOutput(logits, logits.new_zeros(len(logits)))
+
+    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
+        """Binary cross-entropy, averaged over types and over the pairs whose relations are known.
+
+        output (HeadOutput): What `forward` returned.
+        targets (Targets): The gold standard.
+        RETURNS (Tensor): [] The loss.
+        """
+        return binary_cross_entropy(output.logits, targets)
 
 
 def build_head(

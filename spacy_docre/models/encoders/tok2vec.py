@@ -122,12 +122,12 @@ class MentionAttention(nn.Module):
         self, tokens: Tensor, mention: Tensor, layout: "TokenLayout", index: EncodingIndex
     ) -> Tensor:
         query = self.query(mention)
-        slots = query.new_zeros(index.n_docs, layout.max_mentions, query.shape[1])
-        slots = slots.index_put((index.mention_doc, layout.mention_slot), query)
+        slots = query.new_zeros(index.n_docs, index.max_mentions, query.shape[1])
+        slots = slots.index_put((index.mention_doc, index.mention_slot), query)
         query = slots.unflatten(2, (self.n_heads, -1)).transpose(1, 2)  # [B, K, m, d_k]
         key = self.key(tokens).unflatten(2, (self.n_heads, -1)).transpose(1, 2)
         scores = query @ key.transpose(2, 3) / math.sqrt(key.shape[3])
-        scores = scores[index.mention_doc, :, layout.mention_slot]  # [M, K, L]
+        scores = scores[index.mention_doc, :, index.mention_slot]  # [M, K, L]
         position = torch.arange(key.shape[2], device=key.device)
         if self.distance_bias is not None:
             bias = self.distance_bias(_distance_bucket(position, index))
@@ -148,19 +148,15 @@ def _distance_bucket(position: Tensor, index: EncodingIndex) -> Tensor:
 
 @dataclass(frozen=True)
 class TokenLayout:
-    """Where the tokens and mentions of a flat batch go in padded ones.
+    """Where the tokens of a flat batch go in a padded one.
 
     column_token (np.ndarray): [B, L] int64. The token that each column is, -1 for padding; there is
         at least one column.
     token_cell (Tensor): [T] int64. The cell of each token, row by row.
-    mention_slot (Tensor): [M] int64. The place of each mention among those of its document.
-    max_mentions (int): The largest number of mentions in a document.
     """
 
     column_token: np.ndarray
     token_cell: Tensor
-    mention_slot: Tensor
-    max_mentions: int
 
     @classmethod
     def of(cls, clusters: ClusterBatch, device: torch.device) -> "TokenLayout":
@@ -168,15 +164,12 @@ class TokenLayout:
         device (torch.device): The encoder's device.
         RETURNS (TokenLayout): The layout.
         """
-        lengths, mention_doc = clusters.doc_length, clusters.mention_doc
+        lengths = clusters.doc_length
         columns = np.arange(max(1, int(lengths.max(initial=0))))
         column_token = np.where(columns < lengths[:, None], columns, -1)
-        slot = np.arange(len(mention_doc)) - np.searchsorted(mention_doc, mention_doc)
         return cls(
             column_token=column_token,
             token_cell=torch.from_numpy(np.flatnonzero(column_token >= 0)).to(device),
-            mention_slot=torch.from_numpy(slot).to(device),
-            max_mentions=int(slot.max(initial=-1)) + 1,
         )
 
 

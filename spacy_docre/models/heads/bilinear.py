@@ -3,13 +3,12 @@
 from thinc.api import Model
 from torch import Tensor
 
-from ..encoding import Encoding, HeadOutput, Targets
+from ..encoding import Encoding, HeadOutput
 from ..layers.pooled_bilinear import PooledBilinear
-from ..losses import binary_cross_entropy
-from ..torch_head import HeadSizes, RelationHead, build_head
+from ..torch_head import CrossEntropyHead, HeadSizes, build_head
 
 
-class BilinearHead(RelationHead):
+class BilinearHead(CrossEntropyHead):
     """The classifier of DocRED's baselines (Yao et al. 2019): with entities that are the mean of
     their mentions,
 
@@ -33,21 +32,11 @@ class BilinearHead(RelationHead):
             distance_width=distance_width,
         )
 
-    def forward(self, encoding: Encoding) -> HeadOutput:
+    def logits(self, encoding: Encoding) -> Tensor:
         """encoding (Encoding): The batch.
-        RETURNS (HeadOutput): Logits [P, R] and thresholds [P] of zero.
+        RETURNS (Tensor): [P, R] float. The logits.
         """
-        logits = self.bilinear(encoding)
-        return HeadOutput(logits, logits.new_zeros(len(logits)))
-
-    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
-        """Binary cross-entropy, averaged over types and over the pairs whose relations are known.
-
-        output (HeadOutput): What `forward` returned.
-        targets (Targets): The gold standard.
-        RETURNS (Tensor): [] The loss.
-        """
-        return binary_cross_entropy(output.logits, targets)
+        return self.bilinear(encoding)
 
 
 def Bilinear(reduced_width: int = 128, distance_width: int = 0) -> Model[Encoding, HeadOutput]:

@@ -4,14 +4,13 @@
 from thinc.api import Model
 from torch import Tensor
 
-from ..encoding import Encoding, HeadOutput, Targets
+from ..encoding import Encoding, HeadOutput
 from ..layers.pair_context import ContextClassifier, ContextForm
 from ..layers.pooled_bilinear import PooledBilinear
-from ..losses import binary_cross_entropy
-from ..torch_head import HeadSizes, RelationHead, build_head
+from ..torch_head import CrossEntropyHead, HeadSizes, build_head
 
 
-class ContextAwareHead(RelationHead):
+class ContextAwareHead(CrossEntropyHead):
     """The Context-Aware classifier: with entities that are the mean of their mentions,
 
         o_i = e_s' W e_o + b                                       (a vector for each pair)
@@ -57,21 +56,11 @@ class ContextAwareHead(RelationHead):
             include_self=include_self,
         )
 
-    def forward(self, encoding: Encoding) -> HeadOutput:
+    def logits(self, encoding: Encoding) -> Tensor:
         """encoding (Encoding): The batch.
-        RETURNS (HeadOutput): Logits [P, R] and thresholds [P] of zero.
+        RETURNS (Tensor): [P, R] float. The logits.
         """
-        logits = self.classifier(self.pairs(encoding), encoding.index)
-        return HeadOutput(logits, logits.new_zeros(len(logits)))
-
-    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
-        """Binary cross-entropy, averaged over types and over the pairs whose relations are known.
-
-        output (HeadOutput): What `forward` returned.
-        targets (Targets): The gold standard.
-        RETURNS (Tensor): [] The loss.
-        """
-        return binary_cross_entropy(output.logits, targets)
+        return self.classifier(self.pairs(encoding), encoding.index)
 
 
 def ContextAware(

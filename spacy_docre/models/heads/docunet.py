@@ -90,8 +90,7 @@ class DocuNetHead(RelationHead):
         cells = context_matrix(ordered, reduced, localized_weights) + self.reduce.bias
         counts = torch.bincount(index.entity_doc, minlength=index.n_docs)
         features = self.pair_map(cells, counts)
-        heads, tails = index.entity_slot[index.pair_head], index.entity_slot[index.pair_tail]
-        return features[index.pair_doc, heads, tails]
+        return features[index.pair_cell]
 
     @staticmethod
     def _join(projection: nn.Linear, entity: Tensor, of_pair: Tensor, pair: Tensor) -> Tensor:

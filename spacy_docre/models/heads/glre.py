@@ -6,18 +6,17 @@ from thinc.api import Model
 from torch import Tensor, nn
 
 from ...errors import DocreError, Errors
-from ..encoding import Encoding, HeadOutput, Targets
+from ..encoding import Encoding, HeadOutput
 from ..layers.counterpart import CounterpartAttention
 from ..layers.distance import N_BINS, distance_bins
 from ..layers.pair_context import ContextClassifier, ContextForm
 from ..layers.pooling import mention_means, sentence_means
 from ..layers.rgcn import RGCN, DocumentGraph, Nodes, Normalisation
 from ..layers.segments import segment_mean
-from ..losses import binary_cross_entropy
-from ..torch_head import HeadSizes, RelationHead, build_head
+from ..torch_head import CrossEntropyHead, HeadSizes, build_head
 
 
-class GLREHead(RelationHead):
+class GLREHead(CrossEntropyHead):
     """The classifier of GLRE.
 
     Mentions, entities and sentences are nodes of a graph: the mean of their words (of its mentions,
@@ -88,22 +87,11 @@ class GLREHead(RelationHead):
             include_self=True,
         )
 
-    def forward(self, encoding: Encoding) -> HeadOutput:
+    def logits(self, encoding: Encoding) -> Tensor:
         """encoding (Encoding): The batch. The vectors and attention of mentions are not used.
-        RETURNS (HeadOutput): Logits [P, R] and thresholds [P] of zero.
+        RETURNS (Tensor): [P, R] float. The logits.
         """
-        logits = self.classifier(self._pairs(encoding), encoding.index)
-        return HeadOutput(logits, logits.new_zeros(len(logits)))
-
-    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
-        """Binary cross-entropy (equation 9), averaged over types and over the pairs whose
-        relations are known.
-
-        output (HeadOutput): What `forward` returned.
-        targets (Targets): The gold standard.
-        RETURNS (Tensor): [] The loss.
-        """
-        return binary_cross_entropy(output.logits, targets)
+        return self.classifier(self._pairs(encoding), encoding.index)
 
     def _pairs(self, encoding: Encoding) -> Tensor:
         """[P, 2 * (2 * width + distance_width)] The pairs' vectors o_r."""

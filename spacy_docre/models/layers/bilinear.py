@@ -75,15 +75,14 @@ class RelationBilinear(nn.Module):
         index (EncodingIndex): The batch.
         RETURNS (Tensor): [P, R] The logits.
         """
-        n_outputs = len(self.bias)
-        by_output = entity.transpose(0, 1).expand(n_outputs, -1, -1)  # [R, N, d]
+        by_output = entity.transpose(0, 1)  # [R or 1, N, d]
         subject, object_ = (
-            _by_doc(x.transpose(0, 1), index).permute(0, 2, 1, 3)  # [B, R, n, d]
+            _by_doc(x.transpose(0, 1), index).permute(0, 2, 1, 3)  # [B, R or 1, n, d]
             for x in (by_output @ self.weight, by_output)
         )
         scores = subject @ object_.transpose(2, 3)  # [B, R, n, n]
-        heads, tails = index.entity_slot[index.pair_head], index.entity_slot[index.pair_tail]
-        return scores[index.pair_doc, :, heads, tails] + self.bias
+        docs, heads, tails = index.pair_cell
+        return scores[docs, :, heads, tails] + self.bias
 
 
 class PairContextBilinear(nn.Module):
@@ -116,16 +115,17 @@ class PairContextBilinear(nn.Module):
         RETURNS (Tensor): [P, R] The logits.
         """
         n = index.max_entities
-        heads, tails = index.entity_slot[index.pair_head], index.entity_slot[index.pair_tail]
-        place = (index.pair_doc, heads, tails)
-        grid = context.new_zeros(index.n_docs, n, n, context.shape[1]).index_put(place, context)
+        docs, heads, tails = index.pair_cell
+        grid = context.new_zeros(index.n_docs, n, n, context.shape[1]).index_put(
+            index.pair_cell, context
+        )
         of_subject, of_object = (
             _by_doc((entity.transpose(0, 1) @ weight).transpose(0, 1), index)  # [B, n, R, c]
             for weight in (self.subject, self.object)
         )
         by_subject = grid @ of_subject.transpose(2, 3)  # [B, n, n, R]
         by_object = grid.transpose(1, 2) @ of_object.transpose(2, 3)
-        ends = by_subject[place] + by_object[index.pair_doc, tails, heads]
+        ends = by_subject[docs, heads, tails] + by_object[docs, tails, heads]
         return ends + self.context(context, context)
 
 

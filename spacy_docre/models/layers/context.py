@@ -74,7 +74,5 @@ def localized_context(encoding: Encoding) -> Tensor:
     encoding (Encoding): The batch.
     RETURNS (Tensor): [P, d] The context vectors.
     """
-    index = encoding.index
     matrix = context_matrix(encoding, encoding.tokens, localized_weights)
-    heads, tails = index.entity_slot[index.pair_head], index.entity_slot[index.pair_tail]
-    return matrix[index.pair_doc, heads, tails]
+    return matrix[encoding.index.pair_cell]

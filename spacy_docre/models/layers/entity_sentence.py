@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from ...errors import DocreError, Errors
 from ..encoding import Encoding
 from .pair_map import sentence_positions
-from .segments import segment_max
+from .pooling import sentence_maxima
 
 
 class EntitySentenceEncoder(nn.Module):
@@ -66,16 +66,3 @@ class EntitySentenceEncoder(nn.Module):
         is_empty[:, -1] = ~is_empty.all(dim=1)
         nodes = self.transformer(nodes, src_key_padding_mask=is_empty)
         return nodes[index.entity_doc, index.entity_slot]
-
-
-def sentence_maxima(encoding: Encoding) -> Tensor:
-    """The maximum over the tokens of each sentence.
-
-    encoding (Encoding): The batch.
-    RETURNS (Tensor): [S, d] float. Zero for a sentence without tokens.
-    """
-    index = encoding.index
-    sentence = index.column_sentence.flatten()
-    # Columns that are no part of a word go to one more sentence behind the last.
-    sentence = torch.where(sentence < 0, index.n_sentences, sentence)
-    return segment_max(encoding.tokens.flatten(0, 1), sentence, index.n_sentences + 1)[:-1]

@@ -111,11 +111,12 @@ def _mean_of_one(value: Tensor, encoding: Encoding, pairs: MentionPairs) -> Tens
         a_ij' g = 1/K sum_k (A^k diag(g) A^k')_ij / (A^k A^k')_ij
     """
     n_docs, length, _ = value.shape
-    doc, slot = encoding.index.mention_doc, pairs.mention_slot
-    rows = value.new_zeros(n_docs, pairs.max_mentions, len(encoding.attention), length)
+    index = encoding.index
+    doc, slot = index.mention_doc, index.mention_slot
+    rows = value.new_zeros(n_docs, index.max_mentions, len(encoding.attention), length)
     rows = rows.index_put((doc, slot), encoding.attention.transpose(0, 1)).transpose(1, 2)
     transposed, value = rows.transpose(2, 3), value.transpose(1, 2)[:, None]
-    size = max(1, pairs.max_mentions)
+    size = max(1, index.max_mentions)
     if not torch.is_grad_enabled():
         size = max(1, BLOCK_ELEMENTS // max(1, rows[:, :, :, 0].numel()))
     means = []

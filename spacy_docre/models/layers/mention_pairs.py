@@ -26,8 +26,6 @@ class MentionPairs:
     left (Tensor): [C, CHUNK] int64. The first mention of each unordered pair.
     right (Tensor): [C, CHUNK] int64. Its second.
     chunk_doc (Tensor): [C] int64. The document of each chunk.
-    mention_slot (Tensor): [M] int64. The place of each mention among those of its document.
-    max_mentions (int): The largest number of mentions in a document.
     """
 
     first: Tensor
@@ -37,8 +35,6 @@ class MentionPairs:
     left: Tensor
     right: Tensor
     chunk_doc: Tensor
-    mention_slot: Tensor
-    max_mentions: int
 
     @classmethod
     def of(cls, index: EncodingIndex) -> "MentionPairs":
@@ -52,8 +48,6 @@ class MentionPairs:
         arrays = _ordered(mention_entity, head, tail, len(entity_doc))
         mention_doc = entity_doc[mention_entity]
         arrays |= _unordered(arrays["first"], arrays["second"], mention_doc, index.n_docs)
-        slot = np.arange(len(mention_doc)) - np.searchsorted(mention_doc, mention_doc)
-        arrays["mention_slot"] = slot
         joined = np.concatenate([array.ravel() for array in arrays.values()])
         parts = torch.from_numpy(joined).to(index.pair_head.device)
         split = parts.split([array.size for array in arrays.values()])
@@ -61,7 +55,7 @@ class MentionPairs:
             name: part.view(array.shape)
             for (name, array), part in zip(arrays.items(), split, strict=True)
         }
-        return cls(**tensors, max_mentions=int(slot.max(initial=-1)) + 1)
+        return cls(**tensors)
 
 
 def _ordered(

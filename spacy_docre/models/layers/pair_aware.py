@@ -78,9 +78,7 @@ class PairAware(nn.Module):
         for_pair = self.potential.weight[:, : matrix.shape[3]]
         potential = local_mean(nn.functional.linear(matrix, for_pair)[..., 0], counts)
         potential = potential + self._features(self.potential, position, types)[..., 0]
-        heads, tails = index.entity_slot[index.pair_head], index.entity_slot[index.pair_tail]
-        pairs = (index.pair_doc, heads, tails)
-        return matrix[pairs], potential[pairs]
+        return matrix[index.pair_cell], potential[index.pair_cell]
 
     def _contexts(self, encoding: Encoding) -> Tensor:
         """[B, n, n, channels] The contexts' part of W_2 V."""

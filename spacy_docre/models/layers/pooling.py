@@ -1,10 +1,12 @@
-"""Sentences and mentions as the mean of their words, whatever the encoder puts around them."""
+"""Sentences and mentions by their words alone, whatever the encoder puts around them."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ..encoding import Encoding
-from .segments import segment_mean
+from .segments import segment_max, segment_mean
 
 
 def sentence_means(encoding: Encoding) -> Tensor:
@@ -13,11 +15,16 @@ def sentence_means(encoding: Encoding) -> Tensor:
     encoding (Encoding): The batch.
     RETURNS (Tensor): [S, d] The means; zero for a sentence without any column.
     """
-    index = encoding.index
-    sentence = index.column_sentence.flatten()
-    # Columns outside all words go to one more segment behind the last.
-    segment = torch.where(sentence < 0, index.n_sentences, sentence)
-    return segment_mean(encoding.tokens.flatten(0, 1), segment, index.n_sentences + 1)[:-1]
+    return _of_sentences(segment_mean, encoding)
+
+
+def sentence_maxima(encoding: Encoding) -> Tensor:
+    """The maximum over the words of each sentence, without special tokens and markers.
+
+    encoding (Encoding): The batch.
+    RETURNS (Tensor): [S, d] The maxima; zero for a sentence without any column.
+    """
+    return _of_sentences(segment_max, encoding)
 
 
 def mention_means(encoding: Encoding) -> Tensor:
@@ -29,3 +36,11 @@ def mention_means(encoding: Encoding) -> Tensor:
     index = encoding.index
     words = encoding.tokens.flatten(0, 1).index_select(0, index.span_cell)
     return segment_mean(words, index.span_mention, index.n_mentions)
+
+
+def _of_sentences(reduce: Callable[[Tensor, Tensor, int], Tensor], encoding: Encoding) -> Tensor:
+    index = encoding.index
+    sentence = index.column_sentence.flatten()
+    # Columns outside all words go to one more segment behind the last.
+    segment = torch.where(sentence < 0, index.n_sentences, sentence)
+    return reduce(encoding.tokens.flatten(0, 1), segment, index.n_sentences + 1)[:-1]

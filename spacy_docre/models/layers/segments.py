@@ -38,9 +38,7 @@ def segment_logsumexp(values: Tensor, segment: Tensor, n_segments: int) -> Tenso
     n_segments (int): The number of segments, N.
     RETURNS (Tensor): [N, d] Minus infinity for an empty segment.
     """
-    index = segment[:, None].expand_as(values)
-    highest = values.new_full((n_segments, values.shape[1]), float("-inf"))
-    highest = highest.scatter_reduce(0, index, values.detach(), reduce="amax")
+    highest = segment_max(values.detach(), segment, n_segments)
     shifted = torch.exp(values - highest.index_select(0, segment))
     return torch.log(segment_sum(shifted, segment, n_segments)) + highest
 
