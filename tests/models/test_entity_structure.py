@@ -15,6 +15,7 @@ from ..util import birth_doc, make_doc, make_tiny_transformer, random_doc
 from .test_structure import dense
 
 pytest.importorskip("spacy_transformers")
+from spacy_docre.models.encoders import transformer as transformer_module
 from spacy_docre.models.encoders.entity_structure import EntityStructureTransformer
 from spacy_docre.models.encoders.marked_transformer import MarkedTransformer
 from spacy_docre.models.encoders.structure import Structure, WindowStructure
@@ -245,6 +246,17 @@ def test_gradient_checkpointing_changes_no_gradient(tiny_bert):
     assert encoder.shims[0]._model.is_gradient_checkpointing
     for name in plain:
         torch.testing.assert_close(plain[name].grad, checkpointed[name].grad)
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_windows_read_in_parts_have_the_same_gradients(tiny_bert, checkpointing, monkeypatch):
+    docs = [random_doc(Vocab(), random.Random(5), 30, 3), birth_doc(Vocab(), 2)]
+    at_once = gradients(make_encoder(tiny_bert, window=20, stride=5), docs)
+    monkeypatch.setattr(transformer_module, "CPU_BATCH_ITEMS", 20)
+    encoder = make_encoder(tiny_bert, window=20, stride=5, gradient_checkpointing=checkpointing)
+    in_parts = gradients(encoder, docs)
+    for name in at_once:
+        torch.testing.assert_close(at_once[name].grad, in_parts[name].grad, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("bias", ["biaffine", "decomposed"])

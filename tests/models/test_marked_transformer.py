@@ -14,6 +14,7 @@ from spacy_docre.errors import DocreError
 from ..util import birth_doc, make_doc, make_tiny_transformer, random_doc
 
 pytest.importorskip("spacy_transformers")
+from spacy_docre.models.encoders import transformer as transformer_module
 from spacy_docre.models.encoders.attention import find_projections
 from spacy_docre.models.encoders.marked_transformer import MarkedTransformer
 from spacy_docre.models.encoders.windows import cut_windows
@@ -187,6 +188,19 @@ def test_gradient_checkpointing_changes_no_gradient(tiny_bert):
     assert plain.keys() == checkpointed.keys()
     for name in plain:
         torch.testing.assert_close(plain[name], checkpointed[name])
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_windows_read_in_parts_have_the_same_gradients(tiny_bert, checkpointing, monkeypatch):
+    docs = [random_doc(Vocab(), random.Random(5), 30, 3), birth_doc(Vocab(), 2)]
+    settings = {"window": 20, "stride": 5, "transformer_config": NO_DROPOUT}
+    at_once = gradients(make_encoder(tiny_bert, **settings), docs)
+    monkeypatch.setattr(transformer_module, "CPU_BATCH_ITEMS", 20)
+    encoder = make_encoder(tiny_bert, gradient_checkpointing=checkpointing, **settings)
+    in_parts = gradients(encoder, docs)
+    assert at_once.keys() == in_parts.keys()
+    for name in at_once:
+        torch.testing.assert_close(at_once[name], in_parts[name], atol=1e-4, rtol=1e-4)
 
 
 def test_new_markers_are_added_to_the_vocabulary(tiny_bert):

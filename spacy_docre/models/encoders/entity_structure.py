@@ -63,7 +63,8 @@ def EntityStructureTransformer(
     start_marker (str): The marker before a mention.
     end_marker (str): The marker after a mention.
     max_batch_items (int): At inference, wordpieces (padding included) that go through the model at
-        once. In training, all windows of the batch do.
+        once. In training, all windows of the batch do. On a CPU, either way, at most 512 or one
+        window.
     gradient_checkpointing (bool): Recompute the activations in the backward pass: slower, but with
         a fraction of the memory.
     mixed_precision (bool): Train and predict in half precision on GPU.

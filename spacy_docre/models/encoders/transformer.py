@@ -27,6 +27,10 @@ from .wordpieces import WordpieceMarker
 # training. Returns the output and the shim's backward pass.
 Run = Callable[[Any, WindowLayout, np.ndarray, bool], tuple[WindowOutput, Callable]]
 
+# Wordpieces, padding included, that go through an encoder at once on a CPU: enough for its matrix
+# products to run at full speed. More would only add padding, and leave the caches.
+CPU_BATCH_ITEMS = 512
+
 
 def transformer_layer(
     name: str,
@@ -119,6 +123,8 @@ def encode(
         shim._model.gradient_checkpointing_enable({"use_reentrant": False, **further})
     layout = window_layout(model, docs, clusters)
     max_items = None if is_train else model.attrs["max_batch_items"]
+    if shim.device.type == "cpu":
+        max_items = min(max_items or CPU_BATCH_ITEMS, CPU_BATCH_ITEMS)
     with torch.set_grad_enabled(is_train):
         runs = [run(shim, layout, chunk, is_train) for chunk in _chunks(layout, max_items)]
         tokens, mention, attention = assemble(layout, [output for output, _ in runs])
@@ -126,9 +132,8 @@ def encode(
     encoding = Encoding(tokens, mention, attention, index)
 
     def backprop_encoding(gradients: tuple[Tensor | None, ...]) -> None:
-        # In training all windows of the batch are run at once.
-        [(_, backprop)] = runs
-        run_backward(backprop, encoding.tensors, gradients)
+        # All runs are one graph, through which the callback of any goes back.
+        run_backward(runs[0][1], encoding.tensors, gradients)
 
     return encoding, backprop_encoding
 
