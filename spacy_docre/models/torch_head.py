@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from thinc.api import ArgsKwargs, Model
@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from ..clusters import ClusterBatch
 from ..errors import DocreError, Errors
 from .encoding import Encoding, HeadOutput, Targets
-from .losses import binary_cross_entropy
+from .losses import adaptive_threshold_loss, binary_cross_entropy, masked_mean
 from .torch_module import LazyTorchShim, lazy_shim, run_backward
+
+PairLoss = Literal["bce", "adaptive_threshold"]
 
 
 @dataclass(frozen=True)
@@ -68,31 +70,55 @@ class RelationHead(nn.Module):
         return {}
 
 
-class CrossEntropyHead(RelationHead):
-    """Base class of heads that decide on each relation type by itself: subclasses have `logits`
-    instead of `forward`."""
+class TypewiseHead(RelationHead):
+    """Base class of heads with a logit for each relation type by itself, which is compared with
+    zero or with the logit of a threshold class: subclasses have `logits` instead of `forward`.
+
+    loss (PairLoss): "bce" for binary cross-entropy, or "adaptive_threshold" for ATLOP's loss, whose
+        threshold class is the first of `n_outputs`.
+    n_labels (int): The number R of relation types.
+    """
+
+    def __init__(self, n_labels: int, loss: PairLoss = "bce") -> None:
+        super().__init__()
+        self.has_threshold = loss == "adaptive_threshold"
+        self.n_outputs = n_labels + self.has_threshold
 
     def logits(self, encoding: Encoding) -> Tensor:
         """encoding (Encoding): The batch.
-        RETURNS (Tensor): [P, R] float. The logits.
+        RETURNS (Tensor): [P, n_outputs] float. The logits.
         """
         raise NotImplementedError
 
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
-        RETURNS (HeadOutput): Logits [P, R] and thresholds [P] of zero.
+        RETURNS (HeadOutput): Logits [P, R] and thresholds [P], zero with cross-entropy.
         """
-        logits = self.logits(encoding)
-        return HeadOutput(logits, logits.new_zeros(len(logits)))
+        return self.output(self.logits(encoding))
+
+    def output(self, logits: Tensor, **aux: Tensor) -> HeadOutput:
+        """Take the threshold class, if there is one, apart from the types.
+
+        logits (Tensor): [P, n_outputs] float.
+        **aux (Tensor): Auxiliary tensors.
+        RETURNS (HeadOutput): Logits [P, R], thresholds [P] and the auxiliary tensors.
+        """
+        if not self.has_threshold:
+            return HeadOutput(logits, logits.new_zeros(len(logits)), aux)
+        return HeadOutput(logits[:, 1:], logits[:, 0], aux)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
-        """Binary cross-entropy, averaged over types and over the pairs whose relations are known.
+        """Binary cross-entropy or the adaptive-threshold loss, averaged over the pairs whose
+        relations are known.
 
         output (HeadOutput): What `forward` returned.
         targets (Targets): The gold standard.
         RETURNS (Tensor): [] The loss.
         """
-        return binary_cross_entropy(output.logits, targets)
+        if not self.has_threshold:
+            return binary_cross_entropy(output.logits, targets)
+        losses = adaptive_threshold_loss(output.logits, output.threshold, targets.labels)
+        return masked_mean(losses, targets.mask)
 
 
 def build_head(

@@ -5,10 +5,10 @@ from torch import Tensor
 
 from ..encoding import Encoding, HeadOutput
 from ..layers.pooled_bilinear import PooledBilinear
-from ..torch_head import CrossEntropyHead, HeadSizes, build_head
+from ..torch_head import HeadSizes, PairLoss, TypewiseHead, build_head
 
 
-class BilinearHead(CrossEntropyHead):
+class BilinearHead(TypewiseHead):
     """The classifier of DocRED's baselines (Yao et al. 2019): with entities that are the mean of
     their mentions,
 
@@ -21,31 +21,42 @@ class BilinearHead(CrossEntropyHead):
     sizes (HeadSizes): The sizes of encoder and data.
     reduced_width (int): Width that mentions are reduced to; 0 leaves them as they are.
     distance_width (int): Width of the embeddings of distances joined with the entities; 0 for none.
+    loss (PairLoss): "bce" or "adaptive_threshold".
     """
 
-    def __init__(self, sizes: HeadSizes, *, reduced_width: int, distance_width: int) -> None:
-        super().__init__()
+    def __init__(
+        self, sizes: HeadSizes, *, reduced_width: int, distance_width: int, loss: PairLoss
+    ) -> None:
+        super().__init__(sizes.n_labels, loss)
         self.bilinear = PooledBilinear(
             sizes.width,
-            sizes.n_labels,
+            self.n_outputs,
             reduced_width=reduced_width,
             distance_width=distance_width,
         )
 
     def logits(self, encoding: Encoding) -> Tensor:
         """encoding (Encoding): The batch.
-        RETURNS (Tensor): [P, R] float. The logits.
+        RETURNS (Tensor): [P, n_outputs] float. The logits.
         """
         return self.bilinear(encoding)
 
 
-def Bilinear(reduced_width: int = 128, distance_width: int = 0) -> Model[Encoding, HeadOutput]:
+def Bilinear(
+    reduced_width: int = 128, distance_width: int = 0, loss: PairLoss = "bce"
+) -> Model[Encoding, HeadOutput]:
     """The head "spacy-docre.Bilinear.v1": see `BilinearHead`.
 
     reduced_width (int): Width that mentions are reduced to first; 0 for no reduction.
     distance_width (int): Width of the embeddings of the distance between entities; 0 for none.
+    loss (PairLoss): "bce", or "adaptive_threshold", which needs no threshold tuned on development
+        data.
     RETURNS (Model[Encoding, HeadOutput]): The head.
     """
     return build_head(
-        "bilinear", BilinearHead, reduced_width=reduced_width, distance_width=distance_width
+        "bilinear",
+        BilinearHead,
+        reduced_width=reduced_width,
+        distance_width=distance_width,
+        loss=loss,
     )

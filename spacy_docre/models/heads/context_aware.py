@@ -7,10 +7,10 @@ from torch import Tensor
 from ..encoding import Encoding, HeadOutput
 from ..layers.pair_context import ContextClassifier, ContextForm
 from ..layers.pooled_bilinear import PooledBilinear
-from ..torch_head import CrossEntropyHead, HeadSizes, build_head
+from ..torch_head import HeadSizes, TypewiseHead, build_head
 
 
-class ContextAwareHead(CrossEntropyHead):
+class ContextAwareHead(TypewiseHead):
     """The Context-Aware classifier: with entities that are the mean of their mentions,
 
         o_i = e_s' W e_o + b                                       (a vector for each pair)
@@ -42,7 +42,7 @@ class ContextAwareHead(CrossEntropyHead):
         rank: int,
         include_self: bool,
     ) -> None:
-        super().__init__()
+        super().__init__(sizes.n_labels)
         self.pairs = PooledBilinear(
             sizes.width, pair_width, reduced_width=reduced_width, distance_width=distance_width
         )

@@ -13,10 +13,10 @@ from ..layers.pair_context import ContextClassifier, ContextForm
 from ..layers.pooling import mention_means, sentence_means
 from ..layers.rgcn import RGCN, DocumentGraph, Nodes, Normalisation
 from ..layers.segments import segment_mean
-from ..torch_head import CrossEntropyHead, HeadSizes, build_head
+from ..torch_head import HeadSizes, TypewiseHead, build_head
 
 
-class GLREHead(CrossEntropyHead):
+class GLREHead(TypewiseHead):
     """The classifier of GLRE.
 
     Mentions, entities and sentences are nodes of a graph: the mean of their words (of its mentions,
@@ -65,7 +65,7 @@ class GLREHead(CrossEntropyHead):
         context: ContextForm,
         rank: int,
     ) -> None:
-        super().__init__()
+        super().__init__(sizes.n_labels)
         if layers < 1:
             raise DocreError(
                 Errors.D020.format(setting="layers", condition="at least 1", value=layers)

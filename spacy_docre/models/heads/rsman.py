@@ -8,18 +8,16 @@ from thinc.api import Model
 from torch import Tensor, nn
 
 from ...clusters import ClusterBatch
-from ..encoding import Encoding, HeadOutput, Targets
+from ..encoding import Encoding, HeadOutput
 from ..layers.bilinear import PairContextBilinear, RelationBilinear
 from ..layers.context import localized_context as pool_context
 from ..layers.segments import segment_softmax, segment_sum
-from ..losses import adaptive_threshold_loss, binary_cross_entropy, masked_mean
-from ..torch_head import HeadSizes, RelationHead, build_head
+from ..torch_head import HeadSizes, PairLoss, TypewiseHead, build_head
 
 Similarity = Literal["dot", "mlp"]
-Loss = Literal["bce", "adaptive_threshold"]
 
 
-class RSMANHead(RelationHead):
+class RSMANHead(TypewiseHead):
     """The classifier of RSMAN: each relation type looks at an entity's mentions in its own way.
 
     With a prototype p_r for each type and mentions m_j of entity i,
@@ -45,7 +43,7 @@ class RSMANHead(RelationHead):
         tokens, reduced as the mentions are (in the code, not in the paper).
     localized_context (bool): Join the pair's localized context (ATLOP, equations 9 to 11), reduced
         by a layer of its own, to both entities' representations: the method as a plug-in of ATLOP.
-    loss (Loss): "bce" or "adaptive_threshold".
+    loss (PairLoss): "bce" or "adaptive_threshold".
     """
 
     def __init__(
@@ -57,14 +55,12 @@ class RSMANHead(RelationHead):
         similarity: Similarity,
         document_context: bool,
         localized_context: bool,
-        loss: Loss,
+        loss: PairLoss,
     ) -> None:
-        super().__init__()
+        super().__init__(sizes.n_labels, loss)
         width = reduced_width or sizes.width
-        self.has_threshold = loss == "adaptive_threshold"
-        n_outputs = sizes.n_labels + self.has_threshold
         self.reduction = nn.Linear(sizes.width, reduced_width) if reduced_width else None
-        self.prototypes = nn.Parameter(torch.empty(n_outputs, prototype_width))
+        self.prototypes = nn.Parameter(torch.empty(self.n_outputs, prototype_width))
         nn.init.xavier_normal_(self.prototypes)
         self.similarity: nn.Module
         if similarity == "mlp":
@@ -72,12 +68,12 @@ class RSMANHead(RelationHead):
         else:
             self.similarity = PrototypeProduct(prototype_width, width)
         self.document_context = document_context
-        self.bilinear = RelationBilinear(width * (1 + document_context), n_outputs)
+        self.bilinear = RelationBilinear(width * (1 + document_context), self.n_outputs)
         self.context_reduction: nn.Linear | None = None
         if localized_context:
             self.context_reduction = nn.Linear(sizes.width, width)
             self.context_bilinear = PairContextBilinear(
-                width * (1 + document_context), width, n_outputs
+                width * (1 + document_context), width, self.n_outputs
             )
 
     def forward(self, encoding: Encoding) -> HeadOutput:
@@ -99,22 +95,7 @@ class RSMANHead(RelationHead):
         if self.context_reduction is not None:
             pair_context = torch.tanh(self.context_reduction(pool_context(encoding)))
             logits = logits + self.context_bilinear(entity, pair_context, index)
-        if not self.has_threshold:
-            return HeadOutput(logits, logits.new_zeros(len(logits)), {"attention": attention})
-        return HeadOutput(logits[:, 1:], logits[:, 0], {"attention": attention[:, 1:]})
-
-    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
-        """Cross-entropy, or the adaptive-threshold loss, averaged over the pairs whose relations
-        are known.
-
-        output (HeadOutput): What `forward` returned.
-        targets (Targets): The gold standard.
-        RETURNS (Tensor): [] The loss.
-        """
-        if not self.has_threshold:
-            return binary_cross_entropy(output.logits, targets)
-        losses = adaptive_threshold_loss(output.logits, output.threshold, targets.labels)
-        return masked_mean(losses, targets.mask)
+        return self.output(logits, attention=attention[:, self.has_threshold :])
 
     def evidence(
         self, output: HeadOutput, clusters: ClusterBatch, pairs: np.ndarray, labels: np.ndarray
@@ -192,7 +173,7 @@ def RSMAN(
     similarity: Similarity = "dot",
     document_context: bool = False,
     localized_context: bool = False,
-    loss: Loss = "bce",
+    loss: PairLoss = "bce",
 ) -> Model[Encoding, HeadOutput]:
     """The head "spacy-docre.RSMAN.v1": see `RSMANHead`.
 
@@ -201,7 +182,7 @@ def RSMAN(
     similarity (Similarity): "dot" or "mlp".
     document_context (bool): Join the entities' representations with that of the document.
     localized_context (bool): Join them with the pair's localized context.
-    loss (Loss): "bce", or "adaptive_threshold", which needs no threshold tuned on development
+    loss (PairLoss): "bce", or "adaptive_threshold", which needs no threshold tuned on development
         data.
     RETURNS (Model[Encoding, HeadOutput]): The head.
     """
