@@ -4,11 +4,14 @@ import random
 
 import numpy as np
 import pytest
+import safetensors.torch
+import srsly
 import torch
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_docre.clusters import ClusterBatch
+from spacy_docre.compat import HFShim
 from spacy_docre.errors import DocreError
 
 from ..util import birth_doc, make_doc, make_tiny_transformer, random_doc
@@ -221,6 +224,23 @@ def test_saved_and_loaded_encoder_is_the_same(tiny_bert):
     result, _ = encode(loaded, docs)
     for a, b in zip(expected.tensors, result.tensors, strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
+
+
+def test_weights_are_saved_as_safetensors(tiny_bert):
+    encoder = make_encoder(tiny_bert)
+    saved = srsly.msgpack_loads(encoder.shims[0].to_bytes())["state"]
+    state = encoder.shims[0]._model.state_dict()
+    weights = safetensors.torch.load(saved)
+    assert weights.keys() == state.keys()
+    assert all((weights[name] == state[name]).all() for name in state)
+
+
+def test_weights_in_the_format_of_spacy_transformers_are_read(tiny_bert):
+    encoder, docs = make_encoder(tiny_bert), [birth_doc(Vocab(), 0)]
+    loaded = MarkedTransformer(str(tiny_bert))
+    loaded.shims[0].from_bytes(HFShim.to_bytes(encoder.shims[0]))
+    for a, b in zip(encode(encoder, docs)[0].tensors, encode(loaded, docs)[0].tensors, strict=True):
+        torch.testing.assert_close(a, b, atol=0, rtol=0)
 
 
 @pytest.mark.parametrize("window", [3, 65])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...batching import batches_by_length
 from ...clusters import ClusterBatch
-from ...compat import HFObjects, HFShim, has_transformers, huggingface_from_pretrained
+from ...compat import HFObjects, has_transformers, huggingface_from_pretrained
 from ...errors import DocreError, Errors
 from ..encoding import Encoding, EncodingIndex
 from ..relation_model import Encoder, EncoderInput
@@ -64,8 +64,11 @@ def transformer_layer(
                 package="spacy-transformers", purpose=f"the encoder '{name}'", extra="transformers"
             )
         )
+    # Cannot be imported without spacy-transformers.
+    from .safetensors_shim import SafetensorsShim
+
     hf_model = HFObjects(None, None, None, tokenizer_config or {}, transformer_config or {})
-    shim = HFShim(
+    shim = SafetensorsShim(
         hf_model,
         mixed_precision=mixed_precision,
         grad_scaler_config=dict(grad_scaler_config or {}),
