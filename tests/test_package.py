@@ -1,11 +1,17 @@
-"""What `spacy package` makes of a pipeline requires spacy-docre, and loads without importing it."""
+"""What `spacy package` makes of a pipeline requires spacy-docre, loads without importing it, and
+has a model card."""
 
 import subprocess
 import sys
 
+import pytest
 import spacy
 import srsly
 from spacy.cli.package import package
+from typer.testing import CliRunner
+
+from spacy_docre.cli import app
+from spacy_docre.model_card import complete_meta
 
 from .methods import add_extractor
 from .util import birth_examples
@@ -18,12 +24,16 @@ assert nlp.get_pipe("doc_relation_extractor").labels == ("born", "died")
 """
 
 
-def test_packaged_pipeline_loads_in_a_fresh_process(tmp_path):
+def make_pipeline(encoder="cnn", **paths):
     nlp = spacy.blank("en")
-    add_extractor(nlp, "atlop", "cnn")
+    add_extractor(nlp, "atlop", encoder, **paths)
     examples = birth_examples(nlp.vocab)
     nlp.initialize(lambda: examples)
-    nlp.to_disk(tmp_path / "model")
+    return nlp
+
+
+def test_packaged_pipeline_loads_in_a_fresh_process(tmp_path):
+    make_pipeline().to_disk(tmp_path / "model")
     package(
         tmp_path / "model",
         tmp_path,
@@ -37,3 +47,52 @@ def test_packaged_pipeline_loads_in_a_fresh_process(tmp_path):
     meta = srsly.read_json(folder / "meta.json")
     assert [r for r in meta["requirements"] if r.startswith("spacy-docre")]
     subprocess.run([sys.executable, "-c", SCRIPT], cwd=folder, check=True)
+
+
+@pytest.fixture
+def described(tmp_path):
+    """A pipeline whose meta data the command has completed."""
+    make_pipeline().to_disk(tmp_path / "model")
+    scores = {"rel_p": 0.5, "rel_f": 0.25, "rel_per_type": {"b|<o>rn": {"p": 1, "r": 0, "f": 0}}}
+    srsly.write_json(tmp_path / "gold_clusters.json", scores)
+    srsly.write_json(tmp_path / "raw_text.json", {"rel_p": 0.125})
+    arguments = ["model-card", str(tmp_path / "model"), "--name", "births", "--version", "1.2.3"]
+    for name in ("gold_clusters", "raw_text"):
+        arguments += ["--metrics", str(tmp_path / f"{name}.json")]
+    result = CliRunner().invoke(app, [*arguments, "--license", "MIT", "--data", "Two births."])
+    assert result.exit_code == 0, result.output
+    return tmp_path / "model"
+
+
+def test_model_card(described, tmp_path):
+    package(described, tmp_path, create_sdist=False, silent=True)
+    card = (tmp_path / "en_births-1.2.3" / "README.md").read_text(encoding="utf8")
+    assert 'spacy.load("en_births")' in card
+    assert "Two births." in card
+    assert "| Precision | 50.00 | 12.50 |" in card
+    assert "| F1 | 25.00 | - |" in card
+    assert r"| b\|\<o\>rn | 100.00 | 0.00 | 0.00 |" in card
+    assert "**License** | `MIT`" in card
+
+
+def test_completing_again_changes_nothing(described):
+    before = srsly.read_json(described / "meta.json")
+    result = CliRunner().invoke(app, ["model-card", str(described)])
+    assert result.exit_code == 0, result.output
+    after = srsly.read_json(described / "meta.json")
+    assert after["requirements"] == before["requirements"] == ["spacy-docre>=0.1.0,<0.2.0"]
+    assert (after["name"], after["version"]) == ("births", "1.2.3")
+
+
+def test_a_pipeline_with_a_transformer_requires_it(tiny_bert):
+    pytest.importorskip("spacy_transformers")
+    nlp = make_pipeline("transformer", transformer=tiny_bert)
+    assert complete_meta(nlp)["requirements"] == ["spacy-docre[transformers]>=0.1.0,<0.2.0"]
+
+
+def test_metrics_that_cannot_be_read(described, tmp_path):
+    (tmp_path / "cut.json").write_text('{"rel_f": 0.')
+    arguments = ["model-card", str(described), "--metrics", str(tmp_path / "cut.json")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "cut.json" in result.output
