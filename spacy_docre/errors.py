@@ -100,6 +100,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "entity structure: that takes one of the types {supported} with absolute positions. Use "
         "another encoder, or 'spacy-docre.MarkedTransformer.v1', which takes any."
     )
+    D046 = (
+        "{relation} of {doc} names '{key}', which is no entity cluster of the document "
+        "(`doc.spans['{prefix}_1']`, ...). Check the corpus with "
+        "`python -m spacy_docre debug-data`."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):
