@@ -118,3 +118,7 @@ class Warnings(metaclass=ErrorsWithCodes):
         "'spacy-docre.em_schedule.v1' does nothing. Take it out of [training.before_update], or "
         "use the head 'spacy-docre.KMGRE.v1'."
     )
+    DW12 = (
+        "The stage '{stage}' is left out: it needs {needs} before the relation extractor. The "
+        "pipeline's components: {names}."
+    )
