@@ -11,14 +11,17 @@ from .clusters import EntityCluster, get_clusters
 
 Offsets = list[tuple[int, int]]
 
-# By what share a match of equal numbers counts as better than another that is as good.
-TIE = 1e-9
+# What decides between equally good matches, the first before the second: such small shares of a
+# weight that they decide nothing else.
+SIZE_TIE = 1e-9
+NUMBER_TIE = 1e-12
 
 
 def align_clusters(example: Example, prefix: str) -> dict[str, str]:
     """Align the entity clusters of a predicted document with those of its reference, one to one, so
-    that the overlap of the mentions of aligned clusters is the largest in total. Offsets are those
-    of characters, so that the two documents may be tokenised differently.
+    that the overlap of the mentions of aligned clusters is the largest in total; where two gold
+    clusters overlap as much, the one with fewer mentions is taken. Offsets are those of characters,
+    so that the two documents may be tokenised differently.
 
     example (Example): The two documents, with equal texts.
     prefix (str): What the clusters' keys start with.
@@ -28,6 +31,7 @@ def align_clusters(example: Example, prefix: str) -> dict[str, str]:
     predicted = get_clusters(example.predicted, prefix)
     gold = get_clusters(example.reference, prefix)
     overlap = cluster_overlap([_offsets(c) for c in predicted], [_offsets(c) for c in gold])
+    overlap *= [1 - SIZE_TIE * len(c.group) for c in gold]
     rows, columns = (index.tolist() for index in np.nonzero(overlap))
     values = overlap[rows, columns].tolist()
     matches = best_matching(dict(zip(zip(rows, columns, strict=True), values, strict=True)))
@@ -46,7 +50,7 @@ def best_matching(weights: Mapping[tuple[int, int], float]) -> list[tuple[int, i
     matches = [(i, j) for i, j in weights if n_left[i] == n_right[j] == 1]
     graph = nx.Graph()
     for i, j in weights.keys() - set(matches):
-        graph.add_edge((0, i), (1, j), weight=weights[i, j] * (1 + TIE * (i == j)))
+        graph.add_edge((0, i), (1, j), weight=weights[i, j] * (1 + NUMBER_TIE * (i == j)))
     for component in nx.connected_components(graph):
         pairs = nx.max_weight_matching(graph.subgraph(component))
         matches += [(left[1], right[1]) for left, right in map(sorted, pairs)]

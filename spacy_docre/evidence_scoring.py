@@ -1,4 +1,4 @@
-"""Evidence as DocRED's official script counts it: by the sentences of the gold document."""
+"""Evidence as DocRED's official script counts it: by sentences."""
 
 from collections.abc import Mapping
 
@@ -12,27 +12,43 @@ EvidenceItem = tuple[Triple, int]
 
 
 def evidence_items(relations: Mapping[Triple, Relation], reference: Doc) -> set[EvidenceItem]:
-    """The evidence sentences of relations: those of the gold document that an evidence span
-    overlaps, be it a sentence or a mention, and whatever the tokens of the relations' document.
+    """The evidence sentences of relations, by the numbers of the gold document.
 
     relations (Mapping[tuple[str, str, str], Relation]): Relations by the keys of the gold clusters.
-    reference (Doc): The gold document. Without marked sentences it is one.
+    reference (Doc): The gold document.
     RETURNS (set[tuple[tuple[str, str, str], int]]): Each relation with each number of a sentence.
     """
-    ends = _sentence_ends(reference)
-    items: set[EvidenceItem] = set()
-    for triple, relation in relations.items():
-        for span in relation.evidence:
-            first = int(np.searchsorted(ends, span.start_char, side="right"))
-            last = int(np.searchsorted(ends, span.end_char, side="left"))
-            # White space at the very end belongs to no sentence.
-            sentences = range(first, min(last + 1, len(ends)))
-            items.update((triple, sentence) for sentence in sentences)
-    return items
+    ends = sentence_ends(reference)
+    return {
+        (triple, sentence)
+        for triple, relation in relations.items()
+        for sentence in sentence_numbers(relation, ends)
+    }
 
 
-def _sentence_ends(doc: Doc) -> np.ndarray:
-    """[S] Where each sentence of the document ends, in characters."""
+def sentence_numbers(relation: Relation, ends: np.ndarray) -> list[int]:
+    """The sentences that the evidence of a relation overlaps, be it sentences or mentions, and
+    whatever the tokens and sentences of the relation's document.
+
+    relation (Relation): The relation, bound to a document.
+    ends (np.ndarray): Where sentences end, see `sentence_ends`.
+    RETURNS (list[int]): The numbers of the sentences, strongest evidence first, each once.
+    """
+    numbers: dict[int, None] = {}
+    for span in relation.evidence:
+        first = int(np.searchsorted(ends, span.start_char, side="right"))
+        last = int(np.searchsorted(ends, span.end_char, side="left"))
+        # White space at the very end belongs to no sentence.
+        numbers.update(dict.fromkeys(range(first, min(last + 1, len(ends)))))
+    return list(numbers)
+
+
+def sentence_ends(doc: Doc) -> np.ndarray:
+    """Where the sentences of a document end.
+
+    doc (Doc): The document. Without marked sentences it is one.
+    RETURNS (np.ndarray): [S] int64. The ends, in characters.
+    """
     if not doc.has_annotation("SENT_START"):
         return np.array([len(doc.text)])
     return np.array([sent.end_char for sent in doc.sents])

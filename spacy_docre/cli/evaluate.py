@@ -69,8 +69,8 @@ def evaluate_command(
             names_only = has_names_only((eg.reference for eg in examples), settings["prefix"])
             if names_only:
                 msg.info(
-                    "The gold clusters hold names only: pronouns and descriptions that the pipeline "
-                    "finds do not count."
+                    "The gold clusters hold names only: pronouns and descriptions that the "
+                    "pipeline finds do not count."
                 )
             stages = score_stages(nlp, examples, names_only=names_only, train_facts=facts)
             lost = lost_by_step(stages)
