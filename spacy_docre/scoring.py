@@ -72,6 +72,7 @@ class RelationCounts:
     inter (Counts): The others.
     pair (Counts): Ordered pairs of entities with any relation at all.
     evidence (Counts): Relations with each of their evidence sentences.
+    evidence_of_correct (Counts): The same of correct relations whose gold evidence is known.
     per_type (dict[str, Counts]): The relations of each type.
     known (int): Correct relations that occur in the training facts by the names of their entities.
     """
@@ -81,6 +82,7 @@ class RelationCounts:
     inter: Counts = field(default_factory=Counts)
     pair: Counts = field(default_factory=Counts)
     evidence: Counts = field(default_factory=Counts)
+    evidence_of_correct: Counts = field(default_factory=Counts)
     per_type: dict[str, Counts] = field(default_factory=dict)
     known: int = 0
 
@@ -112,9 +114,10 @@ def score_relations(
     RETURNS (dict[str, Any]): `rel_p`, `rel_r`, `rel_f` (micro), `rel_intra_f` and `rel_inter_f`
         (entities with and without mentions in a common sentence), `rel_pair_f` (any relation or
         none, PAEE's Rela), `rel_macro_f` and `rel_per_type` (p, r, f of each type), with
-        `train_facts` `rel_ign_f`, and `rel_evidence_p`, `rel_evidence_r` and `rel_evidence_f`
-        (None where the gold relations have no evidence at all). All in 0..1, all None if no
-        reference is annotated. `docs/metrics.md` has the formulas.
+        `train_facts` `rel_ign_f`; `rel_evidence_p`, `rel_evidence_r` and `rel_evidence_f` as in the
+        official DocRED script, and `rel_evidence_correct_f`, over correct relations whose evidence
+        is known (None where the gold relations have no evidence at all). All in 0..1, all None if
+        no reference is annotated. `docs/metrics.md` has the formulas.
     """
     counts, annotated = RelationCounts(), False
     for example in examples:
@@ -139,6 +142,9 @@ def score_relations(
     for name in ("precision", "recall", "f1"):
         value = getattr(counts.evidence, name) if counts.evidence.gold else None
         scores[f"rel_evidence_{name[0]}"] = value
+    scores["rel_evidence_correct_f"] = (
+        counts.evidence_of_correct.f1 if counts.evidence.gold else None
+    )
     return scores if annotated else dict.fromkeys(scores)
 
 
@@ -179,9 +185,13 @@ def _count_document(
     inter_predicted = {triple for triple in predicted if not is_intra(triple)}
     counts.inter.add(inter_predicted, {triple for triple in gold if not is_intra(triple)})
     counts.pair.add({(h, t) for h, _, t in predicted}, {(h, t) for h, _, t in gold})
-    counts.evidence.add(
-        evidence_items(predicted_relations, example.reference),
-        evidence_items(gold_relations, example.reference),
+    predicted_evidence = evidence_items(predicted_relations, example.reference)
+    gold_evidence = evidence_items(gold_relations, example.reference)
+    counts.evidence.add(predicted_evidence, gold_evidence)
+    known = {triple for triple, _ in gold_evidence} & predicted
+    counts.evidence_of_correct.add(
+        {item for item in predicted_evidence if item[0] in known},
+        {item for item in gold_evidence if item[0] in known},
     )
     for label in {label for _, label, _ in predicted | gold}:
         of_type = counts.per_type.setdefault(label, Counts())

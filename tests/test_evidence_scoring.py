@@ -48,7 +48,10 @@ def test_evidence_by_hand():
             (1, "left", 2, [second]),  # a gold relation of which no evidence is known
         ]
     )
-    p, r, f = evidence_scores([Example(predicted, gold)])
+    example = Example(predicted, gold)
+    # Of (1, met, 2) alone: one of two sentences on both sides.
+    assert score_relations([example])["rel_evidence_correct_f"] == pytest.approx(1 / 2)
+    p, r, f = evidence_scores([example])
     assert (p, r) == (pytest.approx(1 / 4), pytest.approx(1 / 3))
     assert f == pytest.approx(2 * p * r / (p + r))
 
@@ -75,7 +78,9 @@ def test_other_tokens_and_sentences():
 def test_no_gold_evidence_no_score():
     without = Example(document([(1, "met", 2, [(0, 4)])]), document([(1, "met", 2, [])]))
     assert evidence_scores([without]) == [None, None, None]
-    assert score_relations([without])["rel_f"] == 1.0
+    scores = score_relations([without])
+    assert scores["rel_evidence_correct_f"] is None
+    assert scores["rel_f"] == 1.0
     assert evidence_scores([Example(document(None), document(None))]) == [None, None, None]
 
 

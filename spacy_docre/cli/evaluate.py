@@ -30,6 +30,7 @@ METRICS = {
     "rel_evidence_p": "Evidence precision",
     "rel_evidence_r": "Evidence recall",
     "rel_evidence_f": "Evidence F1",
+    "rel_evidence_correct_f": "Evidence F1 of correct relations",
 }
 
 

@@ -30,6 +30,7 @@ METRICS = {
     "rel_strict_f": "Relations, strict (DWIE)",
     "rel_soft_f": "Relations, soft (DWIE)",
     "rel_evidence_f": "Evidence",
+    "rel_evidence_correct_f": "Evidence of correct relations",
 }
 STEP_NAMES = {
     "recogniser": "Recogniser",
