@@ -8,6 +8,10 @@ import numpy as np
 from .clusters import ClusterBatch
 from .relation import Relation
 
+# For each pair and type that is to be set, start and end token, within the document, of the spans
+# that support it, strongest first.
+Evidence = dict[tuple[int, int], list[tuple[int, int]]]
+
 
 @dataclass(frozen=True)
 class PairScores:
@@ -17,16 +21,15 @@ class PairScores:
     pair_head (np.ndarray): [P] int64. The head entity of each pair.
     pair_tail (np.ndarray): [P] int64. Its tail entity.
     scores (np.ndarray): [P, R] float32. The confidence in each relation type, in 0..1.
-    evidence (dict[tuple[int, int], list[tuple[int, int]]]): For each pair and type that is to be
-        set, start and end token of the mentions that support it, strongest first. Empty for
-        methods that give none.
+    evidence (Evidence): For each pair and type that is to be set, start and end token of the spans
+        that support it, strongest first. Empty for methods that give none.
     """
 
     keys: list[str]
     pair_head: np.ndarray
     pair_tail: np.ndarray
     scores: np.ndarray
-    evidence: dict[tuple[int, int], list[tuple[int, int]]] = field(default_factory=dict)
+    evidence: Evidence = field(default_factory=dict)
 
     @classmethod
     def empty(cls, n_labels: int) -> "PairScores":
@@ -36,24 +39,23 @@ class PairScores:
 
 
 def split_by_doc(
-    clusters: ClusterBatch, scores: np.ndarray, evidence: dict[tuple[int, int], list[int]]
+    clusters: ClusterBatch, scores: np.ndarray, evidence: Evidence
 ) -> Iterator[PairScores]:
     """Divide the scores of a batch among its documents.
 
     clusters (ClusterBatch): The batch.
     scores (np.ndarray): [P, R] float32. The scores of its pairs.
-    evidence (dict[tuple[int, int], list[int]]): The mentions that support a pair's type.
+    evidence (Evidence): The spans that support a pair's type; pairs are numbered through the
+        batch, tokens within their document.
     YIELDS (PairScores): The scores of each document.
     """
     docs = np.arange(clusters.n_docs + 1)
     entity_bounds = np.searchsorted(clusters.entity_doc, docs)
     pair_bounds = np.searchsorted(clusters.pair_doc, docs)
-    spans: list[dict] = [{} for _ in range(clusters.n_docs)]
-    for (pair, label), mentions in evidence.items():
+    by_doc: list[Evidence] = [{} for _ in range(clusters.n_docs)]
+    for (pair, label), spans in evidence.items():
         doc = clusters.pair_doc[pair]
-        spans[doc][pair - pair_bounds[doc], label] = [
-            (int(clusters.mention_start[m]), int(clusters.mention_end[m])) for m in mentions
-        ]
+        by_doc[doc][int(pair - pair_bounds[doc]), label] = spans
     for doc in range(clusters.n_docs):
         first, last = entity_bounds[doc], entity_bounds[doc + 1]
         pairs = slice(pair_bounds[doc], pair_bounds[doc + 1])
@@ -62,7 +64,7 @@ def split_by_doc(
             clusters.pair_head[pairs] - first,
             clusters.pair_tail[pairs] - first,
             scores[pairs],
-            spans[doc],
+            by_doc[doc],
         )
 
 

@@ -100,6 +100,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "entity structure: that takes one of the types {supported} with absolute positions. Use "
         "another encoder, or 'spacy-docre.MarkedTransformer.v1', which takes any."
     )
+    D046 = (
+        "{relation} of {doc} names '{key}', which is no entity cluster of the document "
+        "(`doc.spans['{prefix}_1']`, ...). Check the corpus with "
+        "`python -m spacy_docre debug-data`."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):
@@ -112,4 +117,8 @@ class Warnings(metaclass=ErrorsWithCodes):
         "The head of the component '{name}' ('{head}') is not trained in phases, so the callback "
         "'spacy-docre.em_schedule.v1' does nothing. Take it out of [training.before_update], or "
         "use the head 'spacy-docre.KMGRE.v1'."
+    )
+    DW12 = (
+        "The stage '{stage}' is left out: it needs {needs} before the relation extractor. The "
+        "pipeline's components: {names}."
     )

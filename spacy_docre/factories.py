@@ -51,6 +51,7 @@ DEFAULT_SCORE_WEIGHTS = {
     "rel_intra_f": None,
     "rel_inter_f": None,
     "rel_pair_f": None,
+    "rel_evidence_f": None,
     "rel_per_type": None,
 }
 

@@ -77,7 +77,11 @@ class Relation(dict):
 
     @property
     def evidence_sentences(self) -> list[Span]:
-        """The sentences of the evidence, strongest first, each once."""
+        """The sentences of the evidence, strongest first, each once. A document whose sentences are
+        not marked is one sentence."""
+        doc = self._bound_doc()
+        if not doc.has_annotation("SENT_START"):
+            return [doc[:]] if self["evidence"] else []
         return list({span.sent.start: span.sent for span in self.evidence}.values())
 
     @property

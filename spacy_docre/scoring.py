@@ -9,9 +9,9 @@ from spacy.training import Example
 
 from .alignment import align_clusters
 from .clusters import DEFAULT_PREFIX, EntityCluster, get_clusters
-from .relation import DEFAULT_ATTR, get_relations, has_relations
+from .evidence_scoring import Triple, evidence_items
+from .relation import DEFAULT_ATTR, Relation, get_relations, has_relations
 
-Triple = tuple[str, str, str]
 Fact = tuple[str, str, str]
 
 
@@ -71,6 +71,8 @@ class RelationCounts:
     intra (Counts): Relations of entities with mentions in one sentence.
     inter (Counts): The others.
     pair (Counts): Ordered pairs of entities with any relation at all.
+    evidence (Counts): Relations with each of their evidence sentences.
+    evidence_of_correct (Counts): The same of correct relations whose gold evidence is known.
     per_type (dict[str, Counts]): The relations of each type.
     known (int): Correct relations that occur in the training facts by the names of their entities.
     """
@@ -79,6 +81,8 @@ class RelationCounts:
     intra: Counts = field(default_factory=Counts)
     inter: Counts = field(default_factory=Counts)
     pair: Counts = field(default_factory=Counts)
+    evidence: Counts = field(default_factory=Counts)
+    evidence_of_correct: Counts = field(default_factory=Counts)
     per_type: dict[str, Counts] = field(default_factory=dict)
     known: int = 0
 
@@ -109,8 +113,11 @@ def score_relations(
         data, for Ign F1.
     RETURNS (dict[str, Any]): `rel_p`, `rel_r`, `rel_f` (micro), `rel_intra_f` and `rel_inter_f`
         (entities with and without mentions in a common sentence), `rel_pair_f` (any relation or
-        none, PAEE's Rela), `rel_macro_f` and `rel_per_type` (p, r, f of each type), and with
-        `train_facts` `rel_ign_f`. All in 0..1, all None if no reference is annotated.
+        none, PAEE's Rela), `rel_macro_f` and `rel_per_type` (p, r, f of each type), with
+        `train_facts` `rel_ign_f`; `rel_evidence_p`, `rel_evidence_r` and `rel_evidence_f` as in the
+        official DocRED script, and `rel_evidence_correct_f`, over correct relations whose evidence
+        is known (None where the gold relations have no evidence at all). All in 0..1, all None if
+        no reference is annotated. `docs/metrics.md` has the formulas.
     """
     counts, annotated = RelationCounts(), False
     for example in examples:
@@ -132,6 +139,12 @@ def score_relations(
     }
     if train_facts is not None:
         scores["rel_ign_f"] = counts.micro.ignoring(counts.known)
+    for name in ("precision", "recall", "f1"):
+        value = getattr(counts.evidence, name) if counts.evidence.gold else None
+        scores[f"rel_evidence_{name[0]}"] = value
+    scores["rel_evidence_correct_f"] = (
+        counts.evidence_of_correct.f1 if counts.evidence.gold else None
+    )
     return scores if annotated else dict.fromkeys(scores)
 
 
@@ -158,8 +171,9 @@ def collect_facts(
 def _count_document(
     counts: RelationCounts, example: Example, prefix: str, attr: str, train_facts: set[Fact]
 ) -> None:
-    gold = {relation.triple for relation in get_relations(example.reference, attr=attr)}
-    predicted = _aligned_triples(example, prefix, attr)
+    gold_relations = {r.triple: r for r in get_relations(example.reference, attr=attr)}
+    predicted_relations = _aligned_relations(example, prefix, attr)
+    gold, predicted = set(gold_relations), set(predicted_relations)
     sentences = _sentences(example.reference, prefix)
 
     def is_intra(triple: Triple) -> bool:
@@ -171,6 +185,14 @@ def _count_document(
     inter_predicted = {triple for triple in predicted if not is_intra(triple)}
     counts.inter.add(inter_predicted, {triple for triple in gold if not is_intra(triple)})
     counts.pair.add({(h, t) for h, _, t in predicted}, {(h, t) for h, _, t in gold})
+    predicted_evidence = evidence_items(predicted_relations, example.reference)
+    gold_evidence = evidence_items(gold_relations, example.reference)
+    counts.evidence.add(predicted_evidence, gold_evidence)
+    known = {triple for triple, _ in gold_evidence} & predicted
+    counts.evidence_of_correct.add(
+        {item for item in predicted_evidence if item[0] in known},
+        {item for item in gold_evidence if item[0] in known},
+    )
     for label in {label for _, label, _ in predicted | gold}:
         of_type = counts.per_type.setdefault(label, Counts())
         of_type.add(
@@ -185,16 +207,17 @@ def _count_document(
         )
 
 
-def _aligned_triples(example: Example, prefix: str, attr: str) -> set[Triple]:
+def _aligned_relations(example: Example, prefix: str, attr: str) -> dict[Triple, Relation]:
+    """The predicted relations by the keys of the gold clusters that theirs are aligned with."""
     relations = get_relations(example.predicted, attr=attr)
     if not relations:
-        return set()
+        return {}
     aligned = align_clusters(example, prefix)
 
     def gold_key(key: str) -> str:
         return aligned.get(key, f"{key} (predicted only)")
 
-    return {(gold_key(h), label, gold_key(t)) for h, label, t in (r.triple for r in relations)}
+    return {(gold_key(r["head"]), r.label, gold_key(r["tail"])): r for r in relations}
 
 
 def _sentences(doc: Doc, prefix: str) -> dict[str, set[int]]:

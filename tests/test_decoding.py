@@ -41,13 +41,12 @@ def test_no_pairs_no_relations():
 def test_batch_is_divided_among_its_documents():
     clusters = random_batch(np.random.default_rng(0), [2, 0, 3, 1])
     scores = np.arange(len(clusters.pair_head) * 2, dtype=np.float32).reshape(-1, 2)
-    evidence = {(4, 1): [3]}  # the third document's third pair
+    evidence = {(4, 1): [(3, 5), (0, 1)]}  # the third document's third pair
     parts = list(split_by_doc(clusters, scores, evidence))
     assert [len(part.keys) for part in parts] == [2, 0, 3, 1]
     assert [len(part.scores) for part in parts] == [2, 0, 6, 0]
     np.testing.assert_array_equal(np.concatenate([part.scores for part in parts]), scores)
-    span = (clusters.mention_start[3], clusters.mention_end[3])
-    assert [part.evidence for part in parts] == [{}, {}, {(2, 1): [span]}, {}]
+    assert [part.evidence for part in parts] == [{}, {}, {(2, 1): [(3, 5), (0, 1)]}, {}]
     assert parts[2].pair_head.tolist() == [0, 0, 1, 1, 2, 2]
     assert parts[2].pair_tail.tolist() == [1, 2, 0, 2, 0, 1]
 

@@ -129,3 +129,11 @@ def test_foreign_extension_is_not_replaced(attr, foreign):
     with pytest.raises(DocreError, match="D001"):
         install_extension(attr)
     assert Doc.get_extension(attr)[0] == foreign.get("default")
+
+
+def test_evidence_sentences_without_marked_sentences():
+    doc = Doc(Vocab(), words=["Ada", "came", ".", "She", "left", "."])
+    assert Relation("a", "r", "b", evidence=[(3, 4), (0, 1)], doc=doc).evidence_sentences[
+        0
+    ].text == (doc.text.strip())
+    assert Relation("a", "r", "b", doc=doc).evidence_sentences == []

@@ -9,11 +9,14 @@ import typer
 from spacy.cli._util import setup_gpu
 from wasabi import msg
 
+from ..cluster_scoring import has_names_only
 from ..corpora.validation import replacing
+from ..end_to_end import lost_by_step, score_stages
 from ..evaluation import annotate_examples, find_extractor, read_examples
 from ..scoring import collect_facts, score_relations
 from .app import app
 from .messages import GPU_ID, percent, readable_errors
+from .stages import print_stages
 
 METRICS = {
     "rel_p": "Precision",
@@ -24,6 +27,10 @@ METRICS = {
     "rel_inter_f": "F1, inter-sentence",
     "rel_pair_f": "F1 of related pairs (Rela)",
     "rel_macro_f": "Macro F1",
+    "rel_evidence_p": "Evidence precision",
+    "rel_evidence_r": "Evidence recall",
+    "rel_evidence_f": "Evidence F1",
+    "rel_evidence_correct_f": "Evidence F1 of correct relations",
 }
 
 
@@ -38,23 +45,43 @@ def evaluate_command(
     predicted_clusters: bool = typer.Option(
         False, "--predicted-clusters", help="Run the whole pipeline instead of using gold clusters."
     ),
+    end_to_end: bool = typer.Option(
+        False,
+        "--end-to-end",
+        help="Score with gold clusters, gold mentions and raw text, and mentions and clusters too.",
+    ),
     gpu_id: int = GPU_ID,
 ) -> None:
     """Evaluate a pipeline's relations on an annotated corpus."""
     setup_gpu(gpu_id, silent=False)
+    if end_to_end and predicted_clusters:
+        raise typer.BadParameter("--end-to-end includes --predicted-clusters; give one of them")
     with readable_errors():
         nlp = spacy.load(model)
         _, extractor = find_extractor(nlp)
         settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}
         examples = read_examples(nlp, data_path)
-        annotated = annotate_examples(nlp, examples, gold_clusters=not predicted_clusters)
-        examples = [eg for eg, _ in annotated]
         facts = None
         if train_facts:
             references = (eg.reference for eg in read_examples(nlp, train_facts))
             facts = collect_facts(references, **settings)
-        scores = score_relations(examples, train_facts=facts, **settings)
-    _print_scores(scores)
+        scores: dict[str, Any]
+        if end_to_end:
+            names_only = has_names_only((eg.reference for eg in examples), settings["prefix"])
+            if names_only:
+                msg.info(
+                    "The gold clusters hold names only: pronouns and descriptions that the "
+                    "pipeline finds do not count."
+                )
+            stages = score_stages(nlp, examples, names_only=names_only, train_facts=facts)
+            lost = lost_by_step(stages)
+            print_stages(nlp, stages, lost)
+            scores = {**stages, "lost": lost, "names_only": names_only}
+        else:
+            annotated = annotate_examples(nlp, examples, gold_clusters=not predicted_clusters)
+            examples = [eg for eg, _ in annotated]
+            scores = score_relations(examples, train_facts=facts, **settings)
+            _print_scores(scores)
     if output:
         with replacing(output) as draft:
             srsly.write_json(draft, scores)

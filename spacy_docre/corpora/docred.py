@@ -11,6 +11,7 @@ from spacy.vocab import Vocab
 
 from ..clusters import DEFAULT_PREFIX, cluster_key, describe, set_clusters
 from ..errors import DocreError, Errors
+from ..evidence_scoring import sentence_ends, sentence_numbers
 from ..relation import DEFAULT_ATTR, Relation, get_relations, install_extension, set_relations
 from .validation import DocumentError, read_json, validate
 
@@ -176,11 +177,13 @@ def to_docred_predictions(
         writes the labels as they are.
     prefix (str): What the clusters' keys start with.
     attr (str): The name of the extension attribute that holds the relations.
-    RETURNS (list[dict[str, Any]]): title, h_idx, t_idx, r, and score, for each relation.
+    RETURNS (list[dict[str, Any]]): title, h_idx, t_idx, r, evidence (the numbers of sentences) and
+        score, for each relation.
     RAISES (DocreError): If a label has no identifier.
     """
     rows = []
     for doc in docs:
+        ends = sentence_ends(doc)
         for relation in get_relations(doc, attr=attr):
             head, label, tail = relation.triple
             if relation_ids is not None and label not in relation_ids:
@@ -191,6 +194,7 @@ def to_docred_predictions(
                     "h_idx": _entity_index(head, prefix),
                     "t_idx": _entity_index(tail, prefix),
                     "r": label if relation_ids is None else relation_ids[label],
+                    "evidence": sentence_numbers(relation, ends),
                     "score": relation.score,
                 }
             )

@@ -9,6 +9,7 @@ from thinc.api import ArgsKwargs, Model
 from torch import Tensor, nn
 
 from ..clusters import ClusterBatch
+from ..decoding import Evidence
 from ..errors import DocreError, Errors
 from .encoding import Encoding, HeadOutput, Targets
 from .losses import adaptive_threshold_loss, binary_cross_entropy, masked_mean
@@ -56,16 +57,16 @@ class RelationHead(nn.Module):
 
     def evidence(
         self, output: HeadOutput, clusters: ClusterBatch, pairs: np.ndarray, labels: np.ndarray
-    ) -> dict[tuple[int, int], list[int]]:
-        """The mentions that support relations which are to be set. None for a method that does not
-        say.
+    ) -> Evidence:
+        """The spans that support relations which are to be set: mentions or sentences. None for a
+        method that does not say.
 
         output (HeadOutput): What `forward` returned.
         clusters (ClusterBatch): The batch.
         pairs (np.ndarray): [C] int64. The relations' pairs.
         labels (np.ndarray): [C] int64. Their types.
-        RETURNS (dict[tuple[int, int], list[int]]): For each pair and type the numbers of the
-            mentions, strongest first.
+        RETURNS (Evidence): For each pair and type start and end token of the spans within their
+            document, strongest first.
         """
         return {}
 

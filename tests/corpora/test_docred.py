@@ -156,8 +156,8 @@ def test_submission_format(tmp_path):
     (doc,) = convert(tmp_path, document(), relation_names=names)
     ids = {name: identifier for identifier, name in names.items()}
     assert to_docred_predictions([doc], relation_ids=ids) == [
-        {"title": "Ann", "h_idx": 0, "t_idx": 1, "r": "P1", "score": 1.0},
-        {"title": "Ann", "h_idx": 1, "t_idx": 0, "r": "P2", "score": 1.0},
+        {"title": "Ann", "h_idx": 0, "t_idx": 1, "r": "P1", "evidence": [0, 1], "score": 1.0},
+        {"title": "Ann", "h_idx": 1, "t_idx": 0, "r": "P2", "evidence": [], "score": 1.0},
     ]
     with pytest.raises(DocreError, match="'housed'"):
         to_docred_predictions([doc], relation_ids={"visited": "P1"})

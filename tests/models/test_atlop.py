@@ -64,7 +64,7 @@ def slow_atlop(head_module, encoding):
 
 def make_head(n_labels=3):
     sizes = HeadSizes(width=6, n_heads=2, n_labels=n_labels, n_types=3)
-    return ATLOPHead(sizes, hidden=8, block=4).double()
+    return ATLOPHead(sizes, hidden=8, block=4, evidence_threshold=0.2).double()
 
 
 @pytest.mark.parametrize("entities", ENTITIES)

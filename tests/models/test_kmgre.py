@@ -13,7 +13,7 @@ from spacy_docre.models.layers import mention_context
 from spacy_docre.models.layers.mention_pairs import MentionPairs
 from spacy_docre.models.torch_head import HeadSizes
 
-from ..util import random_encoding
+from ..util import random_batch, random_encoding
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0], [12, 2]]
 XI, ALPHA, GAMMA = 0.2, 0.3, 2.0
@@ -244,6 +244,7 @@ def test_mentions_that_share_no_attention_have_no_context():
 def test_evidence_equals_a_loop(entities):
     encoding, head = twin_encoding(10, entities), make_head()
     output = head(encoding)
+    clusters = random_batch(np.random.default_rng(10), entities)
     rows = slow_kmgre(head, encoding)
     wanted = [(p, label) for p in range(len(rows)) for label in range(3) if (p + label) % 2]
     expected = {}
@@ -251,7 +252,8 @@ def test_evidence_equals_a_loop(entities):
         pairs, relation, _, chosen, _ = rows[p]
         mentions = []
         for n in sorted(chosen, key=lambda n: -relation[n, label + 1]):
-            mentions += [m for m in pairs[n] if m not in mentions]
-        expected[p, label] = mentions
+            mentions += pairs[n]
+        spans = [(clusters.mention_start[m], clusters.mention_end[m]) for m in mentions]
+        expected[p, label] = list(dict.fromkeys(spans))
     pairs, labels = np.array(wanted, dtype=np.int64).reshape(-1, 2).T
-    assert head.evidence(output, None, pairs, labels) == expected
+    assert head.evidence(output, clusters, pairs, labels) == expected

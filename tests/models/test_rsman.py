@@ -146,9 +146,12 @@ def test_evidence_is_the_mention_that_the_type_attends_to():
     pairs, labels = np.array([0, 7, 7]), np.array([2, 0, 1])
     evidence = head.evidence(detached, clusters, pairs, labels)
     assert list(evidence) == [(0, 2), (7, 0), (7, 1)]
-    for (pair, label), mentions in evidence.items():
+    for (pair, label), found in evidence.items():
         best = []
         for entity in (clusters.pair_head[pair], clusters.pair_tail[pair]):
             own = np.flatnonzero(clusters.mention_entity == entity)
             best.append(max(own, key=lambda m: attention[m, label]))
-        assert mentions == sorted(best, key=lambda m: -attention[m, label])
+        best.sort(key=lambda m: -attention[m, label])
+        spans = [(clusters.mention_start[m], clusters.mention_end[m]) for m in best]
+        assert spans == list(dict.fromkeys(spans)), "no two of these mentions are identical"
+        assert found == spans

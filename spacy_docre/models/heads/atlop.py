@@ -6,14 +6,15 @@ from thinc.api import Model
 from torch import Tensor, nn
 
 from ..encoding import Encoding, HeadOutput, Targets
+from ..evidence import LocalizedHead
 from ..layers.bilinear import GroupedBilinear
 from ..layers.context import localized_context
 from ..layers.segments import segment_logsumexp
 from ..losses import adaptive_threshold_loss, masked_mean
-from ..torch_head import HeadSizes, RelationHead, build_head
+from ..torch_head import HeadSizes, build_head
 
 
-class ATLOPHead(RelationHead):
+class ATLOPHead(LocalizedHead):
     """The classifier of ATLOP.
 
     Entities are the logsumexp of their mentions (equation 1); each entity of a pair is joined
@@ -27,10 +28,13 @@ class ATLOPHead(RelationHead):
     sizes (HeadSizes): The sizes of encoder and data.
     hidden (int): Width of z_h and z_t.
     block (int): Block size of the grouped bilinear form.
+    evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
     """
 
-    def __init__(self, sizes: HeadSizes, *, hidden: int, block: int) -> None:
-        super().__init__()
+    def __init__(
+        self, sizes: HeadSizes, *, hidden: int, block: int, evidence_threshold: float
+    ) -> None:
+        super().__init__(evidence_threshold)
         self.head_projection = nn.Linear(2 * sizes.width, hidden)
         self.tail_projection = nn.Linear(2 * sizes.width, hidden)
         self.bilinear = GroupedBilinear(hidden, sizes.n_labels + 1, block)
@@ -45,7 +49,7 @@ class ATLOPHead(RelationHead):
         head = self._join(self.head_projection, entity, index.pair_head, context)
         tail = self._join(self.tail_projection, entity, index.pair_tail, context)
         logits = self.bilinear(head, tail)
-        return HeadOutput(logits=logits[:, 1:], threshold=logits[:, 0])
+        return self.with_attention(HeadOutput(logits[:, 1:], logits[:, 0]), encoding)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         """The adaptive-threshold loss, averaged over the pairs whose relations are known.
@@ -66,11 +70,16 @@ class ATLOPHead(RelationHead):
         return torch.tanh(projected[of_pair] + nn.functional.linear(context, for_context))
 
 
-def ATLOP(hidden: int = 768, block: int = 64) -> Model[Encoding, HeadOutput]:
+def ATLOP(
+    hidden: int = 768, block: int = 64, evidence_threshold: float = 0.2
+) -> Model[Encoding, HeadOutput]:
     """The head "spacy-docre.ATLOP.v1": see `ATLOPHead`.
 
     hidden (int): Width of the entity representations of a pair; a multiple of `block`.
     block (int): Block size of the grouped bilinear classifier.
+    evidence_threshold (float): The share of the pair's attention that makes a sentence evidence.
     RETURNS (Model[Encoding, HeadOutput]): The head.
     """
-    return build_head("atlop", ATLOPHead, hidden=hidden, block=block)
+    return build_head(
+        "atlop", ATLOPHead, hidden=hidden, block=block, evidence_threshold=evidence_threshold
+    )

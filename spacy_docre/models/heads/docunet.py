@@ -8,16 +8,17 @@ from thinc.api import Model
 from torch import Tensor, nn
 
 from ..encoding import Encoding, HeadOutput, Targets
+from ..evidence import LocalizedHead
 from ..layers.bilinear import GroupedBilinear
 from ..layers.context import context_matrix, localized_weights
 from ..layers.pair_map import PairMap, in_order_of_mention
 from ..layers.segments import segment_logsumexp
 from ..layers.unet import UNet
 from ..losses import balanced_softmax_loss, masked_mean
-from ..torch_head import HeadSizes, RelationHead, build_head
+from ..torch_head import HeadSizes, build_head
 
 
-class DocuNetHead(RelationHead):
+class DocuNetHead(LocalizedHead):
     """The classifier of DocuNet.
 
     The localized contexts of all pairs of a document (as in ATLOP) are a picture of N x N cells,
@@ -39,6 +40,7 @@ class DocuNetHead(RelationHead):
     in_channels (int): Channels that the contexts are reduced to.
     base (int): Channels of the U-Net at full resolution.
     out_channels (int): Width of Y.
+    evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
     """
 
     def __init__(
@@ -51,8 +53,9 @@ class DocuNetHead(RelationHead):
         in_channels: int,
         base: int,
         out_channels: int,
+        evidence_threshold: float,
     ) -> None:
-        super().__init__()
+        super().__init__(evidence_threshold)
         self.reduce = nn.Linear(sizes.width, in_channels)
         self.pair_map = PairMap(UNet(in_channels, out_channels, base), size=size, fill="zero")
         self.head_projection = nn.Linear(sizes.width + out_channels, hidden)
@@ -69,7 +72,7 @@ class DocuNetHead(RelationHead):
         head = self._join(self.head_projection, entity, index.pair_head, pair)
         tail = self._join(self.tail_projection, entity, index.pair_tail, pair)
         logits = self.bilinear(head, tail)
-        return HeadOutput(logits=logits, threshold=logits.new_zeros(len(logits)))
+        return self.with_attention(HeadOutput(logits, logits.new_zeros(len(logits))), encoding)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         """The balanced softmax, averaged over the pairs whose relations are known.
@@ -107,6 +110,7 @@ def DocuNet(
     in_channels: int = 3,
     base: int = 256,
     out_channels: int = 256,
+    evidence_threshold: float = 0.2,
 ) -> Model[Encoding, HeadOutput]:
     """The head "spacy-docre.DocuNet.v1": see `DocuNetHead`.
 
@@ -116,6 +120,7 @@ def DocuNet(
     in_channels (int): Channels of that picture.
     base (int): Channels of the U-Net at full resolution.
     out_channels (int): Width of the U-Net's feature of a pair.
+    evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
     RETURNS (Model[Encoding, HeadOutput]): The head.
     """
     return build_head(
@@ -127,4 +132,5 @@ def DocuNet(
         in_channels=in_channels,
         base=base,
         out_channels=out_channels,
+        evidence_threshold=evidence_threshold,
     )

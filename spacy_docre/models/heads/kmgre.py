@@ -8,7 +8,9 @@ from thinc.api import Model
 from torch import Tensor, nn
 
 from ...clusters import ClusterBatch
+from ...decoding import Evidence
 from ..encoding import Encoding, HeadOutput, Targets, ranges
+from ..evidence import mention_spans
 from ..layers.mention_context import project_contexts
 from ..layers.mention_pairs import MentionPairs
 from ..layers.segments import segment_logsumexp, segment_max, segment_mean
@@ -141,7 +143,7 @@ class KMGREHead(RelationHead):
 
     def evidence(
         self, output: HeadOutput, clusters: ClusterBatch, pairs: np.ndarray, labels: np.ndarray
-    ) -> dict[tuple[int, int], list[int]]:
+    ) -> Evidence:
         """The mentions of a pair's key mention pairs, those of the strongest logit for the type
         first.
 
@@ -149,8 +151,7 @@ class KMGREHead(RelationHead):
         clusters (ClusterBatch): The batch.
         pairs (np.ndarray): [C] int64. The relations' pairs.
         labels (np.ndarray): [C] int64. Their types.
-        RETURNS (dict[tuple[int, int], list[int]]): For each pair and type the numbers of the
-            mentions, each once.
+        RETURNS (Evidence): For each pair and type start and end token of the mentions, each once.
         """
         index = {name: tensor.cpu().numpy() for name, tensor in output.index.items()}
         start = np.searchsorted(index["pair"], pairs)
@@ -166,7 +167,7 @@ class KMGREHead(RelationHead):
         mentions = np.stack([index["first"], index["second"]], axis=1)[rows[order]]
         parts = np.split(mentions, np.searchsorted(owner, np.arange(len(pairs))))[1:]
         return {
-            (int(pair), int(label)): list(dict.fromkeys(part.ravel().tolist()))
+            (int(pair), int(label)): mention_spans(clusters, part.ravel().tolist())
             for pair, label, part in zip(pairs, labels, parts, strict=True)
         }
 

@@ -8,6 +8,7 @@ from thinc.api import Model
 from torch import Tensor, nn
 
 from ..encoding import Encoding, HeadOutput, Targets
+from ..evidence import LocalizedHead
 from ..layers.bilinear import GroupedBilinear
 from ..layers.convolution import Backbone, ConvStack
 from ..layers.entity_sentence import EntitySentenceEncoder
@@ -17,12 +18,12 @@ from ..layers.segments import segment_logsumexp, segment_sum
 from ..layers.tnet import Selection, TNet
 from ..layers.unet import UNet
 from ..losses import balanced_softmax_loss, masked_mean
-from ..torch_head import HeadSizes, RelationHead, build_head
+from ..torch_head import HeadSizes, build_head
 
 Network = Literal["tnet", "unet", "conv"]
 
 
-class PAEEHead(RelationHead):
+class PAEEHead(LocalizedHead):
     """The classifier of PAEE.
 
     Pairs get a feature Y from a network over the matrix of all pairs, and a bit that says whether
@@ -62,6 +63,7 @@ class PAEEHead(RelationHead):
     layers, heads, feed_forward, dropout, max_sentences: See `EntitySentenceEncoder`.
     alpha, beta, gamma (float): The weights of the losses of relations, of potential pairs, and of
         subjects and objects.
+    evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
     """
 
     def __init__(
@@ -88,8 +90,9 @@ class PAEEHead(RelationHead):
         alpha: float,
         beta: float,
         gamma: float,
+        evidence_threshold: float,
     ) -> None:
-        super().__init__()
+        super().__init__(evidence_threshold)
         self.potential_threshold = potential_threshold
         self.skip_unlikely = skip_unlikely
         self.alpha, self.beta, self.gamma = alpha, beta, gamma
@@ -141,7 +144,7 @@ class PAEEHead(RelationHead):
             logits = self._match(as_subject[heads], as_object[tails], pair)
         aux = {"potential": potential, "subject": subject, "object": object_}
         ends = {"head": heads, "tail": tails}
-        return HeadOutput(logits[:, 1:], logits[:, 0], aux, ends)
+        return self.with_attention(HeadOutput(logits[:, 1:], logits[:, 0], aux, ends), encoding)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         """The weighted sum of the losses (equation 12): balanced softmax over the types
@@ -219,6 +222,7 @@ def PAEE(
     alpha: float = 1.0,
     beta: float = 1.0,
     gamma: float = 1.0,
+    evidence_threshold: float = 0.2,
 ) -> Model[Encoding, HeadOutput]:
     """The head "spacy-docre.PAEE.v1": see `PAEEHead`.
 
@@ -242,6 +246,7 @@ def PAEE(
     alpha (float): Weight of the loss of the relations.
     beta (float): Weight of the loss of potential pairs.
     gamma (float): Weight of the loss of subjects and objects.
+    evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
     RETURNS (Model[Encoding, HeadOutput]): The head.
     """
     return build_head(
@@ -267,4 +272,5 @@ def PAEE(
         alpha=alpha,
         beta=beta,
         gamma=gamma,
+        evidence_threshold=evidence_threshold,
     )

@@ -8,7 +8,9 @@ from thinc.api import Model
 from torch import Tensor, nn
 
 from ...clusters import ClusterBatch
+from ...decoding import Evidence
 from ..encoding import Encoding, HeadOutput
+from ..evidence import mention_spans
 from ..layers.bilinear import PairContextBilinear, RelationBilinear
 from ..layers.context import localized_context as pool_context
 from ..layers.segments import segment_softmax, segment_sum
@@ -99,7 +101,7 @@ class RSMANHead(TypewiseHead):
 
     def evidence(
         self, output: HeadOutput, clusters: ClusterBatch, pairs: np.ndarray, labels: np.ndarray
-    ) -> dict[tuple[int, int], list[int]]:
+    ) -> Evidence:
         """The mention of the head and that of the tail that a relation's type attends to most, the
         one with more attention first; see `RelationHead.evidence`."""
         attention = output.aux["attention"].cpu().numpy()
@@ -111,7 +113,8 @@ class RSMANHead(TypewiseHead):
             for entity in (clusters.pair_head[pair], clusters.pair_tail[pair]):
                 first, last = bounds[entity], bounds[entity + 1]
                 mentions.append(int(first + np.argmax(attention[first:last, label])))
-            found[pair, label] = sorted(mentions, key=lambda m: -attention[m, label])
+            mentions.sort(key=lambda m: -attention[m, label])
+            found[pair, label] = mention_spans(clusters, mentions)
         return found
 
     def _reduce(self, vectors: Tensor) -> Tensor:
