@@ -11,17 +11,7 @@ from wasabi import MarkdownRenderer
 from . import __version__
 from .compat import HFShim, has_transformers
 from .evaluation import find_extractor
-
-METRICS = {
-    "rel_p": "Precision",
-    "rel_r": "Recall",
-    "rel_f": "F1",
-    "rel_ign_f": "Ign F1",
-    "rel_intra_f": "F1, intra-sentence",
-    "rel_inter_f": "F1, inter-sentence",
-    "rel_pair_f": "F1 of related pairs (Rela)",
-    "rel_macro_f": "Macro F1",
-}
+from .scoring import METRIC_TITLES
 
 
 def complete_meta(
@@ -53,7 +43,7 @@ def complete_meta(
     meta["notes"] = _notes(meta, extractor.cfg, data, metrics or {})
     if metrics:
         scores = next(iter(metrics.values()))
-        known = {name: scores[name] for name in METRICS if scores.get(name) is not None}
+        known = {name: scores[name] for name in METRIC_TITLES if scores.get(name) is not None}
         meta["performance"] = {**meta.get("performance", {}), **known}
     return meta
 
@@ -91,7 +81,8 @@ def _notes(
 def _metrics_table(md: MarkdownRenderer, metrics: Mapping[str, Any]) -> str:
     rows = [
         (title, *(_percent(scores.get(key)) for scores in metrics.values()))
-        for key, title in METRICS.items()
+        for key, title in METRIC_TITLES.items()
+        if any(key in scores for scores in metrics.values())
     ]
     right: list[Literal["l", "c", "r"]] = ["r"]
     return md.table(rows, ("", *map(_escape, metrics)), ["l", *(right * len(metrics))])

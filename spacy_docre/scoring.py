@@ -14,6 +14,22 @@ from .relation import DEFAULT_ATTR, Relation, get_relations, has_relations
 
 Fact = tuple[str, str, str]
 
+# The metrics of `score_relations` as people read them.
+METRIC_TITLES = {
+    "rel_p": "Precision",
+    "rel_r": "Recall",
+    "rel_f": "F1",
+    "rel_ign_f": "Ign F1",
+    "rel_intra_f": "F1, intra-sentence",
+    "rel_inter_f": "F1, inter-sentence",
+    "rel_pair_f": "F1 of related pairs (Rela)",
+    "rel_macro_f": "Macro F1",
+    "rel_evidence_p": "Evidence precision",
+    "rel_evidence_r": "Evidence recall",
+    "rel_evidence_f": "Evidence F1",
+    "rel_evidence_correct_f": "Evidence F1 of correct relations",
+}
+
 
 @dataclass
 class Counts:

@@ -106,6 +106,17 @@ def test_a_pipeline_with_a_transformer_requires_it(tiny_bert):
     assert complete_meta(nlp)["requirements"] == ["spacy-docre[transformers]>=0.1.0,<0.2.0"]
 
 
+def test_model_card_of_all_stages(described, tmp_path):
+    stages = {"gold_clusters": {"rel_f": 0.5, "rel_per_type": {}}, "raw_text": {"rel_f": 0.25}}
+    srsly.write_json(tmp_path / "all.json", {**stages, "lost": {}, "names_only": True})
+    arguments = ["model-card", str(described), "--metrics", str(tmp_path / "all.json")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    notes = srsly.read_json(described / "meta.json")["notes"]
+    assert "|  | Gold clusters | Raw text |" in notes
+    assert "| F1 | 50.00 | 25.00 |" in notes
+
+
 def test_metrics_that_cannot_be_read(described, tmp_path):
     (tmp_path / "cut.json").write_text('{"rel_f": 0.')
     arguments = ["model-card", str(described), "--metrics", str(tmp_path / "cut.json")]

@@ -13,25 +13,10 @@ from ..cluster_scoring import has_names_only
 from ..corpora.validation import replacing
 from ..end_to_end import lost_by_step, score_stages
 from ..evaluation import annotate_examples, find_extractor, read_examples
-from ..scoring import collect_facts, score_relations
+from ..scoring import METRIC_TITLES, collect_facts, score_relations
 from .app import app
 from .messages import GPU_ID, percent, readable_errors
 from .stages import print_stages
-
-METRICS = {
-    "rel_p": "Precision",
-    "rel_r": "Recall",
-    "rel_f": "F1",
-    "rel_ign_f": "Ign F1",
-    "rel_intra_f": "F1, intra-sentence",
-    "rel_inter_f": "F1, inter-sentence",
-    "rel_pair_f": "F1 of related pairs (Rela)",
-    "rel_macro_f": "Macro F1",
-    "rel_evidence_p": "Evidence precision",
-    "rel_evidence_r": "Evidence recall",
-    "rel_evidence_f": "Evidence F1",
-    "rel_evidence_correct_f": "Evidence F1 of correct relations",
-}
 
 
 @app.command("evaluate")
@@ -89,7 +74,7 @@ def evaluate_command(
 
 
 def _print_scores(scores: dict[str, Any]) -> None:
-    rows = [(name, percent(scores[key])) for key, name in METRICS.items() if key in scores]
+    rows = [(name, percent(scores[key])) for key, name in METRIC_TITLES.items() if key in scores]
     msg.table(rows, title="Relations", aligns=("l", "r"))
     per_type = scores["rel_per_type"] or {}
     rows_per_type = [
