@@ -100,6 +100,18 @@ class Errors(metaclass=ErrorsWithCodes):
         "entity structure: that takes one of the types {supported} with absolute positions. Use "
         "another encoder, or 'spacy-docre.MarkedTransformer.v1', which takes any."
     )
+    D049 = (
+        "`{setting}` of the component '{name}' names the {kind} '{value}', which the component "
+        "does not know{suggestion}."
+    )
+    D050 = "`{setting}` of the component '{name}' cannot be used: {reason}."
+    D051 = "The constraints of the component '{name}' contradict each other: {reason}."
+    D052 = (
+        "The component '{name}' is to learn constraints, but nobody has counted the relations of "
+        "its training data: it was saved by a version that did not. Load it with `constraints` "
+        "off, call its method `learn_constraints` on the training examples, switch the "
+        "constraints on in its `cfg` and save it."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):
@@ -112,4 +124,12 @@ class Warnings(metaclass=ErrorsWithCodes):
         "The head of the component '{name}' ('{head}') is not trained in phases, so the callback "
         "'spacy-docre.em_schedule.v1' does nothing. Take it out of [training.before_update], or "
         "use the head 'spacy-docre.KMGRE.v1'."
+    )
+    DW14 = (
+        "The component '{name}' has constraints on the types of entities, but the type "
+        "'{entity_type}' did not occur in its training data: entities of that type can be anything."
+    )
+    DW15 = (
+        "`{setting}` of the component '{name}' contradicts {n_against} of the {n_relations} "
+        "relations '{label}' in the training data. Have head and tail been exchanged?"
     )
