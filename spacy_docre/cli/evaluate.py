@@ -9,6 +9,7 @@ import typer
 from spacy.cli._util import setup_gpu
 from wasabi import msg
 
+from ..constraints import CONSTRAINTS, switch_settings
 from ..corpora.validation import replacing
 from ..evaluation import annotate_examples, find_extractor, read_examples
 from ..scoring import collect_facts, score_relations
@@ -38,13 +39,25 @@ def evaluate_command(
     predicted_clusters: bool = typer.Option(
         False, "--predicted-clusters", help="Run the whole pipeline instead of using gold clusters."
     ),
+    constraints: str | None = typer.Option(
+        None,
+        "--constraints",
+        "-c",
+        help="The constraints to apply instead of the pipeline's own: any of types,symmetric,"
+        "inverse with commas between (learned where the pipeline gives none), or none.",
+    ),
     gpu_id: int = GPU_ID,
 ) -> None:
     """Evaluate a pipeline's relations on an annotated corpus."""
+    switched_on = None if constraints is None else _read_constraints(constraints)
     setup_gpu(gpu_id, silent=False)
     with readable_errors():
         nlp = spacy.load(model)
         _, extractor = find_extractor(nlp)
+        if switched_on is not None:
+            extractor.cfg["constraints"] = switch_settings(
+                extractor.cfg["constraints"], switched_on
+            )
         settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}
         examples = read_examples(nlp, data_path)
         annotated = annotate_examples(nlp, examples, gold_clusters=not predicted_clusters)
@@ -59,6 +72,14 @@ def evaluate_command(
         with replacing(output) as draft:
             srsly.write_json(draft, scores)
         msg.good(f"Metrics: {output}")
+
+
+def _read_constraints(text: str) -> list[str]:
+    names = [] if text == "none" else text.split(",")
+    for name in names:
+        if name not in CONSTRAINTS:
+            raise typer.BadParameter(f"'{name}' is none of {', '.join(CONSTRAINTS)} and 'none'")
+    return names
 
 
 def _print_scores(scores: dict[str, Any]) -> None:

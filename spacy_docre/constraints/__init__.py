@@ -3,9 +3,10 @@ hold in both directions or are each other's inverse."""
 
 from .application import Constraints
 from .pipe import ConstrainedPipe
-from .settings import DEFAULT_CONSTRAINTS, check_settings, switch_settings
+from .settings import CONSTRAINTS, DEFAULT_CONSTRAINTS, check_settings, switch_settings
 
 __all__ = [
+    "CONSTRAINTS",
     "DEFAULT_CONSTRAINTS",
     "ConstrainedPipe",
     "Constraints",

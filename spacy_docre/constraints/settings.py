@@ -12,6 +12,7 @@ from ..errors import DocreError, Errors
 
 LEARNED = "learned"
 ANY = "*"
+CONSTRAINTS = ("types", "symmetric", "inverse")
 SHOWN_NAMES = 20
 SHOWN_CHARACTERS = 100
 EXPECTED = {
@@ -65,12 +66,12 @@ class ConstraintSettings(BaseModel):
     @property
     def active(self) -> bool:
         """Whether any constraint is on."""
-        return any(value is not None for value in (self.types, self.symmetric, self.inverse))
+        return any(getattr(self, name) is not None for name in CONSTRAINTS)
 
     @property
     def learns(self) -> bool:
         """Whether any constraint is to be learned."""
-        return LEARNED in (self.types, self.symmetric, self.inverse)
+        return any(getattr(self, name) == LEARNED for name in CONSTRAINTS)
 
     @property
     def given_types(self) -> list[TypeRow]:
@@ -166,7 +167,7 @@ def switch_settings(settings: Mapping[str, Any] | None, names: Sequence[str]) ->
     RETURNS (dict[str, Any]): The settings with these constraints only.
     """
     switched = {**DEFAULT_CONSTRAINTS, **(settings or {})}
-    for name in ("types", "symmetric", "inverse"):
+    for name in CONSTRAINTS:
         switched[name] = (switched[name] or LEARNED) if name in names else None
     return switched
 
