@@ -131,5 +131,6 @@ class Warnings(metaclass=ErrorsWithCodes):
     )
     DW15 = (
         "`{setting}` of the component '{name}' contradicts {n_against} of the {n_relations} "
-        "relations '{label}' in the training data. Have head and tail been exchanged?"
+        "relations '{label}' in the training data. Look whether it says what was meant: head and "
+        "tail may have been exchanged."
     )
