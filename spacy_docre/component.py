@@ -130,7 +130,7 @@ class DocRelationExtractor(ConstrainedPipe):
         """
         self._use_one_thread_in_worker()
         docs = list(docs)
-        constraints = self._constraints()
+        constraints = self.constraints
         scores = [PairScores.empty(len(self.labels))] * len(docs)
         with_pairs = np.array([i for i in range(len(docs)) if self._has_pairs(docs[i])], dtype=int)
         lengths = np.array([len(docs[i]) for i in with_pairs])

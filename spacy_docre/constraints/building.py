@@ -177,11 +177,13 @@ def _given_types(
     for label_id in np.flatnonzero(is_named & (inverse >= 0)).tolist():
         reverse, other = allowed[label_id].T, int(inverse[label_id])
         if is_named[other] and (allowed[other] != reverse).any():
-            names = f"{known.values[label_id]!r} and {known.values[other]!r}"
+            label = repr(known.values[label_id])
             reason = (
-                f"{names} hold in opposite directions (a symmetric relation is its own opposite), "
-                "so `constraints.types` must give them the same types with head and tail exchanged"
+                f"{label} is symmetric"
+                if label_id == other
+                else f"{label} and {known.values[other]!r} hold in opposite directions"
             )
+            reason += ", but `constraints.types` is not the same with head and tail exchanged"
             raise DocreError(Errors.D051.format(name=known.component, reason=reason))
         allowed[other] = reverse
     return allowed

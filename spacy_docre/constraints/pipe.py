@@ -16,12 +16,28 @@ from .settings import check_settings, merge_settings
 class ConstrainedPipe(TrainablePipe):
     """Base class of a component with constraints on its relations. The settings stand in
     `cfg["constraints"]` and can be changed there at any time; `cfg["observed"]` has the counts that
-    "learned" ones go by. Both are saved with the component, and checked when it is initialised or
-    loaded, since only then the relation labels are known.
+    "learned" ones go by, and `cfg["configured_constraints"]` the settings that the component was made
+    with, so that an override in the config is told from a change at run time. All are saved with the
+    component, and checked when it is initialised or loaded: only then the labels are known.
     """
 
     name: str
     cfg: dict[str, Any]
+
+    @property
+    def constraints(self) -> Constraints | None:
+        """The constraints in force, None if all are off or there is no label yet. They are built
+        anew each time, so that a change of the settings tells.
+        RAISES (DocreError): If they do not go with the labels."""
+        if not self.cfg["labels"]:
+            return None
+        return build_constraints(
+            self.cfg["constraints"],
+            labels=self.cfg["labels"],
+            entity_types=self.cfg["entity_types"],
+            observed=self.cfg["observed"],
+            name=self.name,
+        )
 
     def learn_constraints(self, examples: Iterable[Example]) -> None:
         """Count what "learned" constraints go by, as `initialize` does: for a component that was
@@ -71,7 +87,8 @@ class ConstrainedPipe(TrainablePipe):
             self.cfg["constraints"], self.cfg["configured_constraints"], configured
         )
         self.cfg["configured_constraints"] = configured
-        self._constraints()
+        # An error about them is better seen at loading than at the first text.
+        _ = self.constraints
 
     def _observe(self, examples: Iterable[Example]) -> Observations:
         observed = Observations()
@@ -81,7 +98,7 @@ class ConstrainedPipe(TrainablePipe):
 
     def _set_observed(self, observed: Observations) -> None:
         self.cfg["observed"] = observed.to_dict()
-        constraints = self._constraints()
+        constraints = self.constraints
         if constraints is not None:
             warn_of_contradictions(
                 constraints,
@@ -90,14 +107,3 @@ class ConstrainedPipe(TrainablePipe):
                 entity_types=self.cfg["entity_types"],
                 name=self.name,
             )
-
-    def _constraints(self) -> Constraints | None:
-        if not self.cfg["labels"]:
-            return None
-        return build_constraints(
-            self.cfg["constraints"],
-            labels=self.cfg["labels"],
-            entity_types=self.cfg["entity_types"],
-            observed=self.cfg["observed"],
-            name=self.name,
-        )

@@ -85,7 +85,7 @@ def test_both_sides_may_be_given_if_they_agree():
             {"inverse": {"a": "b"}, "types": {"a": [["PER"], []], "b": [["LOC"], []]}},
             "'a' and 'b' hold in opposite directions",
         ),
-        ({"symmetric": ["a"], "types": {"a": [["PER"], ["LOC"]]}}, "'a' and 'a' hold in opposite"),
+        ({"symmetric": ["a"], "types": {"a": [["PER"], ["LOC"]]}}, "'a' is symmetric, but"),
     ],
 )
 def test_contradictions(settings, message):
