@@ -16,9 +16,10 @@ from .settings import check_settings, merge_settings
 class ConstrainedPipe(TrainablePipe):
     """Base class of a component with constraints on its relations. The settings stand in
     `cfg["constraints"]` and can be changed there at any time; `cfg["observed"]` has the counts that
-    "learned" ones go by, and `cfg["configured_constraints"]` the settings that the component was made
-    with, so that an override in the config is told from a change at run time. All are saved with the
-    component, and checked when it is initialised or loaded: only then the labels are known.
+    "learned" ones go by, and `cfg["configured_constraints"]` the settings that the component was
+    made with, so that an override in the config is told from a change at run time. All are saved
+    with the component, and checked when it is initialised or loaded: only then the labels are
+    known.
     """
 
     name: str
