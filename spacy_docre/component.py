@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
-from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import Model, Optimizer, set_dropout_rate
@@ -17,16 +16,17 @@ from torch import Tensor
 
 from .batching import batches_by_length
 from .clusters import DEFAULT_PREFIX, ClusterBatch, copy_clusters, describe, get_clusters
-from .decoding import PairScores, decode, select, split_by_doc
+from .constraints import ConstrainedPipe
+from .decoding import PairScores, decode, score_batch, split_by_doc
 from .errors import DocreError, Errors
 from .models.encoding import HeadOutput, Targets
 from .models.relation_model import EncoderInput, loss_and_gradients, relation_head
-from .relation import DEFAULT_ATTR, get_relations, install_extension, set_relations
+from .relation import DEFAULT_ATTR, install_extension, set_relations
 from .targets import gold_labels
 from .training import PartwiseAdamW, drop_gradients
 
 
-class DocRelationExtractor(TrainablePipe):
+class DocRelationExtractor(ConstrainedPipe):
     """Classifies every ordered pair of a document's entities into relation types.
 
     The entities are the clusters `doc.spans[f"{prefix}_1"]`, ...; the relations are written to
@@ -46,6 +46,8 @@ class DocRelationExtractor(TrainablePipe):
         once; documents of similar length go together.
     use_gold_clusters (bool): In training, give predicted documents that have no clusters those of
         the reference, so that any corpus reader will do.
+    constraints (Optional[dict[str, Any]]): Constraints on the relations, see `ConstraintSettings`.
+        None sets none.
     scorer (Optional[Callable]): The scoring method.
     """
 
@@ -62,6 +64,7 @@ class DocRelationExtractor(TrainablePipe):
         max_pairs: int | None = None,
         max_batch_items: int = 8192,
         use_gold_clusters: bool = True,
+        constraints: dict[str, Any] | None = None,
         scorer: Callable | None = None,
     ) -> None:
         _check_at_least_1(
@@ -88,6 +91,7 @@ class DocRelationExtractor(TrainablePipe):
             "max_batch_items": max_batch_items,
             "use_gold_clusters": use_gold_clusters,
         }
+        self._configure(constraints)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -119,13 +123,14 @@ class DocRelationExtractor(TrainablePipe):
         return 1
 
     def predict(self, docs: Iterable[Doc]) -> list[PairScores]:
-        """Score all candidate pairs of documents, without modifying them.
+        """Score all candidate pairs of documents under the constraints, without modifying them.
 
         docs (Iterable[Doc]): The documents.
         RETURNS (list[PairScores]): The scores of each document.
         """
         self._use_one_thread_in_worker()
         docs = list(docs)
+        constraints = self.constraints
         scores = [PairScores.empty(len(self.labels))] * len(docs)
         with_pairs = np.array([i for i in range(len(docs)) if self._has_pairs(docs[i])], dtype=int)
         lengths = np.array([len(docs[i]) for i in with_pairs])
@@ -133,12 +138,12 @@ class DocRelationExtractor(TrainablePipe):
             indices = with_pairs[part]
             batch = [docs[i] for i in indices]
             clusters = self._read_clusters(batch)
+            if constraints is not None:
+                constraints.warn_of_unknown_types(batch, clusters, name=self.name)
             output = self.model.predict((batch, clusters))
-            batch_scores = output.scores().float().cpu().numpy()
-            pairs, labels = select(batch_scores, **self._decoding)
             head = relation_head(self.model.get_ref("head"))
-            evidence = head.evidence(output, clusters, pairs, labels)
-            by_doc = split_by_doc(clusters, batch_scores, evidence)
+            scored = score_batch(head, output, clusters, constraints, **self._decoding)
+            by_doc = split_by_doc(clusters, *scored)
             for i, doc_scores in zip(indices, by_doc, strict=True):
                 scores[i] = doc_scores
         return scores
@@ -238,21 +243,16 @@ class DocRelationExtractor(TrainablePipe):
         nlp (Optional[Language]): The pipeline.
         labels (Optional[Sequence[str]]): The relation types, for example from a file that
             `spacy init labels` made. None takes those of the examples, sorted.
-        RAISES (DocreError): If there is no label.
+        RAISES (DocreError): If there is no label, or the constraints do not go with the labels.
         """
         validate_get_examples(get_examples, "DocRelationExtractor.initialize")
-        found_labels: set[str] = set()
-        found_types: set[str] = set()
-        for eg in get_examples():
-            relations = get_relations(eg.reference, attr=self.cfg["attr"])
-            found_labels.update(relation.label for relation in relations)
-            clusters = get_clusters(eg.reference, self.cfg["prefix"])
-            found_types.update(cluster.label for cluster in clusters if len(cluster.group))
-        for label in sorted(found_labels) if labels is None else labels:
+        observed = self._observe(get_examples())
+        for label in sorted(observed.labels) if labels is None else labels:
             self.add_label(label)
         if not self.labels:
             raise DocreError(Errors.D005.format(name=self.name, attr=self.cfg["attr"]))
-        self.cfg["entity_types"] = sorted(found_types)
+        self.cfg["entity_types"] = sorted(observed.entity_types)
+        self._set_observed(observed)
         sample = list(islice(get_examples(), 4))
         self._prepare(sample)
         docs = [eg.predicted for eg in sample]

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .clusters import ClusterBatch
-from .relation import Relation
-
-# For each pair and type that is to be set, start and end token, within the document, of the spans
-# that support it, strongest first.
-Evidence = dict[tuple[int, int], list[tuple[int, int]]]
+from .constraints import Constraints
+from .models.encoding import HeadOutput
+from .models.torch_head import RelationHead
+from .relation import Evidence, Relation
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,8 @@ class PairScores:
     keys (list[str]): [n] The keys in `doc.spans` of its entities.
     pair_head (np.ndarray): [P] int64. The head entity of each pair.
     pair_tail (np.ndarray): [P] int64. Its tail entity.
-    scores (np.ndarray): [P, R] float32. The confidence in each relation type, in 0..1.
+    scores (np.ndarray): [P, R] float32. The confidence in each relation type, in 0..1, under the
+        component's constraints.
     evidence (Evidence): For each pair and type that is to be set, start and end token of the spans
         that support it, strongest first. Empty for methods that give none.
     """
@@ -36,6 +36,43 @@ class PairScores:
         """The scores of a document without pairs."""
         none = np.zeros(0, dtype=np.int64)
         return cls([], none, none, np.zeros((0, n_labels), dtype=np.float32))
+
+
+def score_batch(
+    head: RelationHead,
+    output: HeadOutput,
+    clusters: ClusterBatch,
+    constraints: Constraints | None,
+    *,
+    threshold: float,
+    max_labels: int,
+) -> tuple[np.ndarray, Evidence]:
+    """The scores of a batch, and the evidence of the relations that they let set.
+
+    head (RelationHead): The head.
+    output (HeadOutput): What it returned.
+    clusters (ClusterBatch): The batch.
+    constraints (Optional[Constraints]): The constraints that the scores are put under.
+    threshold (float): The score that a relation must exceed.
+    max_labels (int): The most types that one pair can have.
+    RETURNS (tuple[np.ndarray, Evidence]): [P, R] float32, the scores; and for each pair and type
+        that is to be set the spans that support it.
+    """
+    raw_scores = output.scores().float().cpu().numpy()
+    scores = raw_scores if constraints is None else constraints.apply(raw_scores, clusters)
+    selected = select(scores, threshold=threshold, max_labels=max_labels)
+    if constraints is None:
+        return scores, head.evidence(output, clusters, *selected)
+    sources = constraints.sources(raw_scores, clusters, *selected, threshold=threshold)
+    found = head.evidence(output, clusters, *sources)
+    relations, owners = (
+        zip(*(array.tolist() for array in arrays), strict=True) for arrays in (selected, sources)
+    )
+    return scores, {
+        relation: found[owner]
+        for relation, owner in zip(relations, owners, strict=True)
+        if owner in found
+    }
 
 
 def split_by_doc(

@@ -105,6 +105,18 @@ class Errors(metaclass=ErrorsWithCodes):
         "(`doc.spans['{prefix}_1']`, ...). Check the corpus with "
         "`python -m spacy_docre debug-data`."
     )
+    D049 = (
+        "`{setting}` of the component '{name}' names the {kind} '{value}', which the component "
+        "does not know{suggestion}."
+    )
+    D050 = "`{setting}` of the component '{name}' cannot be used: {reason}."
+    D051 = "The constraints of the component '{name}' contradict each other: {reason}."
+    D052 = (
+        "The component '{name}' is to learn constraints, but nobody has counted the relations of "
+        "its training data: it was saved by a version that did not. Load it with `constraints` "
+        "off, call its method `learn_constraints` on the training examples, switch the "
+        "constraints on in its `cfg` and save it."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):
@@ -121,4 +133,13 @@ class Warnings(metaclass=ErrorsWithCodes):
     DW12 = (
         "The stage '{stage}' is left out: it needs {needs} before the relation extractor. The "
         "pipeline's components: {names}."
+    )
+    DW14 = (
+        "The component '{name}' has constraints on the types of entities, but the type "
+        "'{entity_type}' did not occur in its training data: entities of that type can be anything."
+    )
+    DW15 = (
+        "`{setting}` of the component '{name}' contradicts {n_against} of the {n_relations} "
+        "relations '{label}' in the training data. Look whether it says what was meant: head and "
+        "tail may have been exchanged."
     )

@@ -8,6 +8,7 @@ from thinc.api import Config, Model
 
 from .clusters import DEFAULT_PREFIX
 from .component import DocRelationExtractor
+from .constraints import DEFAULT_CONSTRAINTS
 from .coref import EntityClusterer, english_anaphors
 from .relation import DEFAULT_ATTR
 
@@ -69,6 +70,7 @@ DEFAULT_SCORE_WEIGHTS = {
         "max_pairs": None,
         "max_batch_items": 8192,
         "use_gold_clusters": True,
+        "constraints": DEFAULT_CONSTRAINTS,
         "scorer": {"@scorers": "spacy-docre.relation_scorer.v1"},
     },
     default_score_weights=DEFAULT_SCORE_WEIGHTS,
@@ -84,6 +86,7 @@ def make_doc_relation_extractor(
     max_pairs: int | None,
     max_batch_items: int,
     use_gold_clusters: bool,
+    constraints: dict[str, Any] | None,
     scorer: Callable | None,
 ) -> DocRelationExtractor:
     """The factory "doc_relation_extractor"; see `DocRelationExtractor` for the settings."""
@@ -98,6 +101,7 @@ def make_doc_relation_extractor(
         max_pairs=max_pairs,
         max_batch_items=max_batch_items,
         use_gold_clusters=use_gold_clusters,
+        constraints=constraints,
         scorer=scorer,
     )
 

@@ -11,6 +11,10 @@ from .errors import DocreError, Errors
 
 DEFAULT_ATTR = "relations"
 
+# For pairs of entities and relation types, by their numbers: start and end token, within the
+# document, of the spans that support the relation, strongest first.
+Evidence = dict[tuple[int, int], list[tuple[int, int]]]
+
 
 class Relation(dict):
     """A relation between two entity clusters of a document.

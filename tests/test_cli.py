@@ -108,6 +108,24 @@ def test_predicted_clusters_come_from_the_pipeline(folder):
     assert json.loads(out.read_text())["rel_r"] == 0.0, "this pipeline makes no clusters"
 
 
+def test_constraints_are_switched_for_an_evaluation(folder, tmp_path):
+    nlp = spacy.load(folder / "model")
+    nlp.get_pipe("doc_relation_extractor").cfg["constraints"]["types"] = {"born": [["GPE"], []]}
+    nlp.to_disk(tmp_path / "model")
+
+    def recall(*options):
+        data = (tmp_path / "model", folder / "dev.spacy", "-o", tmp_path / "metrics.json")
+        run("evaluate", *data, *options)
+        per_type = json.loads((tmp_path / "metrics.json").read_text())["rel_per_type"]
+        return per_type["born"]["r"]
+
+    assert recall() == recall("--constraints", "types") == 0, "only people are born"
+    assert recall("--constraints", "none") > 0
+    assert recall("--constraints", "symmetric,inverse") > 0
+    data = (tmp_path / "model", folder / "dev.spacy")
+    assert "'type' is none of" in run("evaluate", *data, "--constraints", "type", code=2)
+
+
 def test_docred_format_needs_gold_clusters(folder):
     data = (folder / "model", folder / "dev.spacy", folder / "x.json")
     output = run("predict", *data, "-f", "docred", "--predicted-clusters", code=2)

@@ -10,6 +10,7 @@ from spacy.cli._util import setup_gpu
 from wasabi import msg
 
 from ..cluster_scoring import has_names_only
+from ..constraints import CONSTRAINTS, switch_settings
 from ..corpora.validation import replacing
 from ..end_to_end import lost_by_step, score_stages
 from ..evaluation import annotate_examples, find_extractor, read_examples
@@ -35,15 +36,27 @@ def evaluate_command(
         "--end-to-end",
         help="Score with gold clusters, gold mentions and raw text, and mentions and clusters too.",
     ),
+    constraints: str | None = typer.Option(
+        None,
+        "--constraints",
+        "-c",
+        help="The constraints to apply instead of the pipeline's own: any of types,symmetric,"
+        "inverse with commas between (learned where the pipeline gives none), or none.",
+    ),
     gpu_id: int = GPU_ID,
 ) -> None:
     """Evaluate a pipeline's relations on an annotated corpus."""
+    switched_on = None if constraints is None else _read_constraints(constraints)
     setup_gpu(gpu_id, silent=False)
     if end_to_end and predicted_clusters:
         raise typer.BadParameter("--end-to-end includes --predicted-clusters; give one of them")
     with readable_errors():
         nlp = spacy.load(model)
         _, extractor = find_extractor(nlp)
+        if switched_on is not None:
+            extractor.cfg["constraints"] = switch_settings(
+                extractor.cfg["constraints"], switched_on
+            )
         settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}
         examples = read_examples(nlp, data_path)
         facts = None
@@ -71,6 +84,14 @@ def evaluate_command(
         with replacing(output) as draft:
             srsly.write_json(draft, scores)
         msg.good(f"Metrics: {output}")
+
+
+def _read_constraints(text: str) -> list[str]:
+    names = [] if text == "none" else text.split(",")
+    for name in names:
+        if name not in CONSTRAINTS:
+            raise typer.BadParameter(f"'{name}' is none of {', '.join(CONSTRAINTS)} and 'none'")
+    return names
 
 
 def _print_scores(scores: dict[str, Any]) -> None:

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ..clusters import ClusterBatch
-from ..decoding import Evidence
 from ..errors import DocreError, Errors
+from ..relation import Evidence
 from .encoding import Encoding, HeadOutput
 from .layers.context import localized_weights
 from .layers.segments import segment_mean

@@ -9,8 +9,8 @@ from thinc.api import ArgsKwargs, Model
 from torch import Tensor, nn
 
 from ..clusters import ClusterBatch
-from ..decoding import Evidence
 from ..errors import DocreError, Errors
+from ..relation import Evidence
 from .encoding import Encoding, HeadOutput, Targets
 from .losses import adaptive_threshold_loss, binary_cross_entropy, masked_mean
 from .torch_module import LazyTorchShim, lazy_shim, run_backward

@@ -8,7 +8,7 @@ from thinc.api import Model
 from torch import Tensor, nn
 
 from ...clusters import ClusterBatch
-from ...decoding import Evidence
+from ...relation import Evidence
 from ..encoding import Encoding, HeadOutput, Targets, ranges
 from ..evidence import mention_spans
 from ..layers.mention_context import project_contexts

@@ -8,7 +8,7 @@ from thinc.api import Model
 from torch import Tensor, nn
 
 from ...clusters import ClusterBatch
-from ...decoding import Evidence
+from ...relation import Evidence
 from ..encoding import Encoding, HeadOutput
 from ..evidence import mention_spans
 from ..layers.bilinear import PairContextBilinear, RelationBilinear
