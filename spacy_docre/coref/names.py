@@ -170,7 +170,7 @@ def links_aliases(between: str, after: str, first: str, second: str, kind: str) 
 
 def without_possessive(text: str) -> str:
     """The text without a possessive 's or apostrophe at its end."""
-    return _POSSESSIVE.sub("", text)
+    return _POSSESSIVE.sub("", text) or text
 
 
 def fold(text: str) -> str:

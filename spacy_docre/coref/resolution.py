@@ -136,11 +136,8 @@ def _join(entities: Entities, members: Sequence[Mention]) -> None:
 def _antecedent(
     entities: Entities, members: Sequence[Mention], mention: Mention, text: str, rules: AnaphorRules
 ) -> Entity | None:
-    """The entity that an anaphor of a chain refers to: the chain's, or of several the nearest
-    before (if there is none, the first behind) of those that it may refer to."""
-    owners = dict.fromkeys(entities.owner[member] for member in members)
-    if len(owners) == 1:
-        return next(iter(owners))
+    """The entity that an anaphor of a chain refers to: of those that it may refer to the nearest
+    before or, if there is none, the first behind."""
     fitting = [member for member in members if rules.may_refer(text, entities.owner[member])]
     before = [member for member in fitting if member < mention]
     nearest = before[-1:] or fitting[:1]
