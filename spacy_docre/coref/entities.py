@@ -1,5 +1,6 @@
 """Entities in the making: mentions that were joined so far."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -85,8 +86,12 @@ class Entities:
                 named.append((span, types, read_name(ent.text, types)))
         # Full names first, so that a short form finds its entity wherever it stands.
         by_length = sorted(named, key=lambda row: (-len(row[2].words), len(row[2].words[0]) == 1))
-        entities: list[Entity] = []
+        # Only entities that share a word with a name can be it: comparing all with all is too slow.
+        index: defaultdict[str, list[Entity]] = defaultdict(list)
         for span, types, name in by_length:
+            kb_id = known_id(span)
+            keys = sorted(name.keys) + ([f"kb:{kb_id}"] if kb_id else [])
+            entities = list(dict.fromkeys(entity for key in keys for entity in index[key]))
             matches = [entity for entity in entities if _matches(entity, span, name)]
             if not matches:
                 matches = [entity for entity in entities if _is_persons(entity, span, name)]
@@ -97,8 +102,10 @@ class Entities:
                 )
             else:
                 entity = Entity(span.label_, types)
-                entities.append(entity)
             self._add_named(entity, span, name)
+            for key in keys:
+                if entity not in index[key]:
+                    index[key].append(entity)
         self._join_aliases([span for span, _, _ in named])
 
     def merge(self, entity: Entity, other: Entity) -> None:

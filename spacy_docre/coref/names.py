@@ -77,6 +77,11 @@ class Name:
         """The country that a place's name stands for, if it is known."""
         return COUNTRIES.get(self.words) if self.kind == "place" else None
 
+    @property
+    def keys(self) -> set[str]:
+        """What it shares at least one of with each of its aliases."""
+        return {*self.words, "".join(self.words), *self.initials, self.country or ""} - {""}
+
 
 def read_name(text: str, types: Collection[str]) -> Name:
     """Prepare a name for comparison.
@@ -236,7 +241,7 @@ def _without_legal_suffix(words: list[str]) -> list[str]:
 def _is_part_of_persons_name(short: Sequence[str], full: Sequence[str]) -> bool:
     if len(short) == 1:
         return short[0] in full and short[0] not in SMALL_WORDS
-    has_word = any(len(word) > 1 for word in short)
+    has_word = any(len(word) > 1 and word in full for word in short)
     return has_word and len(short) <= len(full) and _is_subsequence(short, full, initials=True)
 
 
