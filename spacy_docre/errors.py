@@ -100,6 +100,16 @@ class Errors(metaclass=ErrorsWithCodes):
         "entity structure: that takes one of the types {supported} with absolute positions. Use "
         "another encoder, or 'spacy-docre.MarkedTransformer.v1', which takes any."
     )
+    D031 = (
+        "The coreference chains of '{package}' were asked for (`doc._.{attr}`), but neither the "
+        "attribute nor the package exists. Install it with `{install}` and add its component to "
+        "the pipeline, or set `chains = null` in [components.entity_clusters]."
+    )
+    D032 = (
+        "The coreference chains of {doc} cannot be used: {reason}. An adapter must return a list "
+        "of chains, each a list of mentions (first token, token after the last), or None if the "
+        "document was not resolved. It returned: {chains}"
+    )
     D046 = (
         "{relation} of {doc} names '{key}', which is no entity cluster of the document "
         "(`doc.spans['{prefix}_1']`, ...). Check the corpus with "
@@ -129,6 +139,22 @@ class Warnings(metaclass=ErrorsWithCodes):
         "The head of the component '{name}' ('{head}') is not trained in phases, so the callback "
         "'spacy-docre.em_schedule.v1' does nothing. Take it out of [training.before_update], or "
         "use the head 'spacy-docre.KMGRE.v1'."
+    )
+    DW03 = (
+        "{doc} was not resolved{maker}: it has no coreference chains, as after an error. Its "
+        "pronouns and descriptions are attached by the rules of 'entity_clusters' instead. "
+        "Coreferee prints the errors that it meets, and needs the pipeline's tagger and parser."
+    )
+    DW04 = (
+        "The component '{name}' should use the coreference chains of '{factory}', which is not "
+        "among the pipeline's active components. It goes on with its rules alone. Add it with "
+        "`nlp.add_pipe('{factory}', before='{name}')`; a pipeline that {factory} refuses cannot "
+        "use it: then set `chains = null`."
+    )
+    DW05 = (
+        "The component '{name}' should use the coreference chains of '{factory}', which comes "
+        "after it. It goes on with its rules alone. Put it before: "
+        "`nlp.remove_pipe('{name}')`, then add '{name}' again with `after='{factory}'`."
     )
     DW12 = (
         "The stage '{stage}' is left out: it needs {needs} before the relation extractor. The "

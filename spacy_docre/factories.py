@@ -112,6 +112,9 @@ def make_doc_relation_extractor(
     requires=["doc.ents"],
     default_config={
         "prefix": DEFAULT_PREFIX,
+        "chains": None,
+        "types": {},
+        "appositions": True,
         "anaphors": english_anaphors(),
         "max_sentences": 2,
     },
@@ -120,8 +123,20 @@ def make_entity_clusterer(
     nlp: Language,
     name: str,
     prefix: str,
+    chains: Callable | None,
+    types: dict[str, str],
+    appositions: bool,
     anaphors: Sequence[dict[str, Any]],
     max_sentences: int,
 ) -> EntityClusterer:
     """The factory "entity_clusters"; see `EntityClusterer` for the settings."""
-    return EntityClusterer(nlp, name, prefix=prefix, anaphors=anaphors, max_sentences=max_sentences)
+    return EntityClusterer(
+        nlp,
+        name,
+        prefix=prefix,
+        chains=chains,
+        types=types,
+        appositions=appositions,
+        anaphors=anaphors,
+        max_sentences=max_sentences,
+    )

@@ -1,0 +1,188 @@
+"""Entities in the making: mentions that were joined so far."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from spacy.tokens import Doc, Span
+
+from .names import (
+    PERSON_TYPES,
+    Name,
+    is_alias,
+    is_compatible,
+    is_surname,
+    links_aliases,
+    read_name,
+    without_possessive,
+)
+
+# The entity linker's identifier of an entity that its knowledge base does not hold.
+NIL = "NIL"
+Mention = tuple[int, int]
+
+
+@dataclass(eq=False)
+class Entity:
+    """The mentions of one entity.
+
+    label (str): The type that its cluster gets.
+    types (set[str]): That, and the recogniser's own labels: what the rules look at.
+    mentions (list[Span]): All mentions.
+    names (dict[Mention, Name]): The names of those that were recognised, by their tokens.
+    kb_id (str): The knowledge base id, or "".
+    anaphor_group (Optional[int]): The group of exclusive anaphors ("she", "he") that has referred
+        to it.
+    """
+
+    label: str
+    types: set[str]
+    mentions: list[Span] = field(default_factory=list)
+    names: dict[Mention, Name] = field(default_factory=dict)
+    kb_id: str = ""
+    anaphor_group: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The canonical name: the longest, the first such in a draw."""
+        names = (span.text for span in sorted(self.mentions) if mention_of(span) in self.names)
+        name = without_possessive(max(names, key=len))
+        return " ".join(name.removeprefix("the ").split()) or name
+
+    def contradicts(self, kb_id: str) -> bool:
+        """Whether the entity is known to be another than that of the identifier."""
+        return bool(self.kb_id and kb_id) and self.kb_id != kb_id
+
+
+class Entities:
+    """The entities of a document, and which of them each recognised mention belongs to.
+
+    doc (Doc): The document.
+    types (Mapping[str, str]): The cluster's label for the recogniser's; "" leaves mentions out.
+    """
+
+    def __init__(self, doc: Doc, types: Mapping[str, str]) -> None:
+        self.doc = doc
+        self.types = types
+        self.owner: dict[Mention, Entity] = {}
+
+    def __iter__(self) -> Iterator[Entity]:
+        return iter(dict.fromkeys(self.owner.values()))
+
+    def join_names(self, shares_chain: Callable[[Span, Entity], bool]) -> None:
+        """Join the document's named entities by their identifiers and names.
+
+        shares_chain (Callable[[Span, Entity], bool]): Whether a coreference chain holds a mention
+            and another of an entity: of several entities that a short form may belong to, such a
+            one is taken.
+        """
+        named = []
+        for ent in self.doc.ents:
+            label = self.types.get(ent.label_, ent.label_)
+            if label or ent.label_ not in self.types:
+                types = {ent.label_, label}
+                span = Span(self.doc, ent.start, ent.end, label=label, kb_id=ent.kb_id_)
+                named.append((span, types, read_name(ent.text, types)))
+        # Full names first, so that a short form finds its entity wherever it stands.
+        by_length = sorted(named, key=lambda row: (-len(row[2].words), len(row[2].words[0]) == 1))
+        # Only entities that share a word with a name can be it: comparing all with all is too slow.
+        index: defaultdict[str, list[Entity]] = defaultdict(list)
+        for span, types, name in by_length:
+            kb_id = known_id(span)
+            keys = sorted(name.keys) + ([f"kb:{kb_id}"] if kb_id else [])
+            entities = list(dict.fromkeys(entity for key in keys for entity in index[key]))
+            matches = [entity for entity in entities if _matches(entity, span, name)]
+            if not matches:
+                matches = [entity for entity in entities if _is_persons(entity, span, name)]
+            if matches:
+                entity = min(
+                    matches,
+                    key=lambda entity: (not shares_chain(span, entity), _distance(entity, span)),
+                )
+            else:
+                entity = Entity(span.label_, types)
+            self._add_named(entity, span, name)
+            for key in keys:
+                if entity not in index[key]:
+                    index[key].append(entity)
+        self._join_aliases([span for span, _, _ in named])
+
+    def merge(self, entity: Entity, other: Entity) -> None:
+        """Add the mentions of the second entity to the first, and drop the second."""
+        entity.mentions += other.mentions
+        entity.names |= other.names
+        entity.types |= other.types
+        entity.kb_id = entity.kb_id or other.kb_id
+        if entity.anaphor_group is None:
+            entity.anaphor_group = other.anaphor_group
+        self.owner |= dict.fromkeys(other.names, entity)
+
+    def _add_named(self, entity: Entity, span: Span, name: Name) -> None:
+        entity.mentions.append(span)
+        entity.names[span.start, span.end] = name
+        entity.kb_id = entity.kb_id or known_id(span)
+        self.owner[span.start, span.end] = entity
+
+    def _join_aliases(self, spans: Sequence[Span]) -> None:
+        """Join neighbours of which the text says that they are names of the same thing."""
+        for first, second in pairwise(spans):
+            entity, other = (self.owner[span.start, span.end] for span in (first, second))
+            if entity is other or first.label_ != second.label_ or entity.contradicts(other.kb_id):
+                continue
+            between = self.doc[first.end : second.start].text
+            after = self.doc[second.end : second.end + 2].text
+            kind = entity.names[first.start, first.end].kind
+            if links_aliases(between, after, first.text, second.text, kind):
+                self.merge(entity, other)
+
+
+def mention_of(span: Span) -> Mention:
+    """The tokens of a span."""
+    return span.start, span.end
+
+
+def known_id(span: Span) -> str:
+    """The knowledge base id of a mention, or "" if it has none."""
+    return "" if span.kb_id_ == NIL else span.kb_id_
+
+
+def may_be_same(entity: Entity, other: Entity) -> bool:
+    """Whether two entities may be one if a coreference chain holds mentions of both: they have the
+    same label, compatible names and no different identifiers."""
+    if entity.label != other.label or entity.contradicts(other.kb_id):
+        return False
+    names, others = set(entity.names.values()), set(other.names.values())
+    return any(is_compatible(name, its) for name in names for its in others)
+
+
+def _matches(entity: Entity, span: Span, name: Name) -> bool:
+    kb_id = known_id(span)
+    if kb_id and entity.kb_id:
+        return kb_id == entity.kb_id
+    if span.label_ != entity.label:
+        return False
+    return any(is_alias(name, other) for other in set(entity.names.values()))
+
+
+def _is_persons(entity: Entity, span: Span, name: Name) -> bool:
+    """Whether a name like no other of its label is somebody's surname: recognisers often take a
+    surname by itself for a place or an organisation."""
+    is_word = len(without_possessive(span.text).split()) == 1 and span.text[0].isupper()
+    if not is_word or entity.contradicts(known_id(span)):
+        return False
+    is_person = not entity.types.isdisjoint(PERSON_TYPES)
+    return is_person and any(is_surname(name, full) for full in set(entity.names.values()))
+
+
+def _distance(entity: Entity, span: Span) -> tuple[bool, int]:
+    """Entities named before come first, the last of them foremost."""
+    before = [
+        span.start - mention.start for mention in entity.mentions if mention.start <= span.start
+    ]
+    return (False, min(before)) if before else (True, entity.mentions[0].start - span.start)
+
+
+def first_mention(entity: Entity) -> Mention:
+    """Where the entity is mentioned first."""
+    return min((span.start, span.end) for span in entity.mentions)
