@@ -100,6 +100,16 @@ class Errors(metaclass=ErrorsWithCodes):
         "entity structure: that takes one of the types {supported} with absolute positions. Use "
         "another encoder, or 'spacy-docre.MarkedTransformer.v1', which takes any."
     )
+    D042 = "`render` has no option {options}. It knows: {known}."
+    D043 = (
+        "The head '{head}' of the component '{name}' does not have the {weights} that are to be "
+        "plotted. Train a pipeline with the head {heads} for that."
+    )
+    D044 = "{doc} has no entity '{entity}' with mentions. Its entities: {names}."
+    D045 = (
+        "'{source}' is neither a file that can be viewed (.spacy or .jsonl) nor a pipeline: "
+        "{reason}"
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):

@@ -1,6 +1,6 @@
 """The commands; importing this package registers them with the app."""
 
-from . import benchmark, convert, debug_data, evaluate, extract, find_threshold, predict
+from . import benchmark, convert, debug_data, evaluate, extract, find_threshold, plot, predict, view
 from .app import app
 
 __all__ = [
@@ -11,5 +11,7 @@ __all__ = [
     "evaluate",
     "extract",
     "find_threshold",
+    "plot",
     "predict",
+    "view",
 ]
