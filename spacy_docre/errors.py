@@ -102,8 +102,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D042 = "`render` has no option {options}. It knows: {known}."
     D043 = (
-        "The head '{head}' of the component '{name}' does not have the {weights} that are to be "
-        "plotted. Train a pipeline with the head {heads} for that."
+        "The head '{head}' of the component '{name}' has no {weights} to plot. A head that has: "
+        "'{heads}'."
     )
     D044 = "{doc} has no entity '{entity}' with mentions. Its entities: {names}."
     D045 = (

@@ -20,6 +20,8 @@ BASE = (
 TINT = 0.18
 INK = "#16181d"
 PAPER = "#ffffff"
+# Of a line to the background (Web Content Accessibility Guidelines 2.2, 1.4.11).
+MIN_CONTRAST = 3.0
 
 # The golden section of the circle of hues: each round of the palette falls into the gaps of the
 # former ones.
@@ -37,10 +39,14 @@ def cluster_colour(number: int) -> str:
     if not turn:
         return BASE[index]
     hue, lightness, saturation = colorsys.rgb_to_hls(*_channels(BASE[index]))
+    hue = (hue + turn * _HUE_STEP / 3) % 1
     lightness = min(max(lightness + _LIGHTNESS[turn % 3], 0.16), 0.4)
     saturation = max(saturation, 0.25 + 0.05 * (turn % 5))
-    shifted = colorsys.hls_to_rgb((hue + turn * _HUE_STEP / 3) % 1, lightness, saturation)
-    return _hex(shifted)
+    colour = _hex(colorsys.hls_to_rgb(hue, lightness, saturation))
+    while contrast(colour, PAPER) < MIN_CONTRAST:
+        lightness -= 0.02
+        colour = _hex(colorsys.hls_to_rgb(hue, lightness, saturation))
+    return colour
 
 
 def mix(colour: str, other: str, share: float) -> str:

@@ -13,8 +13,9 @@ MAX_NAME = 26
 _WIDTH = 760
 _RADIUS = 8
 _MARGIN = 40
-_BEND = 0.16
-_CHARACTER = 6.4
+_BEND = 0.14
+_CHARACTER = 6.6
+_LINE = 14
 _DENSE = 12
 
 Point = tuple[float, float]
@@ -86,21 +87,42 @@ def lay_out(view: DocumentView) -> Graph | None:
         arrows.setdefault((relation.head.number, relation.tail.number), []).append(relation)
     found = {c.number: c for relation in view.relations for c in (relation.head, relation.tail)}
     clusters = [found[number] for number in sorted(found)]
-    height = min(240 + 26 * len(clusters), 900)
-    places = _place(clusters, list(arrows), height)
-    nodes = [Node(cluster, *places[cluster.number]) for cluster in clusters]
+    is_dense = len(view.relations) > _DENSE
+    # The labels of a few arrows have places of their own, which the arrows are led through; with
+    # many of them the entities alone are laid out.
+    labelled = [] if is_dense else [pair for pair in arrows if pair[0] != pair[1]]
+    sizes = [(_CHARACTER * min(len(c.name), MAX_NAME) + 16, 48.0) for c in clusters]
+    sizes += [_label_size(arrows[pair]) for pair in labelled]
+    slots = {cluster.number: slot for slot, cluster in enumerate(clusters)}
+    links = [(slots[head], slots[tail]) for head, tail in arrows if (head, tail) not in labelled]
+    for slot, (head, tail) in enumerate(labelled, start=len(clusters)):
+        links += [(slots[head], slot), (slot, slots[tail])]
+    height = min(240 + 24 * len(clusters), 900)
+    points = _place(np.array(sizes), links, height)
+    places = {number: points[slot] for number, slot in slots.items()}
+    middles = dict(zip(labelled, points[len(clusters) :], strict=True))
     edges = [
-        _loop(group, places[head])
-        if head == tail
-        else _arrow(group, places[head], places[tail], (tail, head) in arrows)
-        for (head, tail), group in arrows.items()
+        _loop(group, places[pair[0]])
+        if pair[0] == pair[1]
+        else _arrow(
+            group,
+            places[pair[0]],
+            places[pair[1]],
+            middles.get(pair) or _middle(places[pair[0]], places[pair[1]], pair[::-1] in arrows),
+        )
+        for pair, group in arrows.items()
     ]
-    return Graph(nodes, edges, _WIDTH, height, len(view.relations) > _DENSE)
+    nodes = [Node(cluster, *places[cluster.number]) for cluster in clusters]
+    return Graph(nodes, edges, _WIDTH, height, is_dense)
 
 
-def _place(
-    clusters: list[ClusterView], arrows: list[tuple[int, int]], height: int
-) -> dict[int, Point]:
+def _label_size(relations: list[RelationView]) -> Point:
+    width = max(len(relation.label) for relation in relations)
+    return _CHARACTER * width + 10, _LINE * len(relations) + 10
+
+
+def _place(sizes: np.ndarray, links: list[tuple[int, int]], height: int) -> list[Point]:
+    """Places for boxes, linked ones near each other."""
     try:
         import networkx as nx
     except ImportError:
@@ -108,20 +130,19 @@ def _place(
             Errors.D021.format(package="networkx", purpose="the picture of a graph", extra="visual")
         ) from None
     graph = nx.Graph()
-    graph.add_nodes_from(cluster.number for cluster in clusters)
-    graph.add_edges_from(arrows, weight=1.0)
+    graph.add_nodes_from(range(len(sizes)))
+    graph.add_edges_from(links, weight=1.0)
     # Parts that nothing connects would drift apart until the picture is mostly empty.
     parts = sorted(nx.connected_components(graph), key=lambda part: (-len(part), min(part)))
     hubs = [max(sorted(part), key=graph.degree) for part in parts]
-    graph.add_edges_from(((hubs[0], hub) for hub in hubs[1:]), weight=0.15)
-    start = nx.circular_layout(graph)
+    graph.add_edges_from(((hubs[0], hub) for hub in hubs[1:]), weight=0.3)
+    found = nx.circular_layout(graph)
     # Up to 499 nodes networkx needs no SciPy for this; a picture of more shows nothing anyway.
     if len(graph) < 500:
-        start = nx.spring_layout(graph, pos=start, k=2.2 / len(graph) ** 0.5, iterations=200)
-    points = np.array([start[cluster.number] for cluster in clusters])
-    sizes = np.array([[_CHARACTER * min(len(c.name), MAX_NAME) + 12, 46] for c in clusters])
+        found = nx.spring_layout(graph, pos=found, k=2.0 / len(graph) ** 0.5, iterations=200)
+    points = np.array([found[slot] for slot in range(len(sizes))])
     points = _separate(_fit(points, sizes, height), sizes, height)
-    return {c.number: (float(x), float(y)) for c, (x, y) in zip(clusters, points, strict=True)}
+    return [(float(x), float(y)) for x, y in points]
 
 
 def _fit(points: np.ndarray, sizes: np.ndarray, height: int) -> np.ndarray:
@@ -153,15 +174,19 @@ def _separate(points: np.ndarray, sizes: np.ndarray, height: int) -> np.ndarray:
     return points
 
 
-def _arrow(relations: list[RelationView], source: Point, target: Point, has_opposite: bool) -> Edge:
+def _middle(source: Point, target: Point, has_opposite: bool) -> Point:
+    """Where an arrow is led through: aside, if there is one in the other direction."""
     (x1, y1), (x2, y2) = source, target
-    dx, dy = x2 - x1, y2 - y1
-    bend = _BEND if has_opposite else 0.04
-    control = ((x1 + x2) / 2 - bend * dy * 2, (y1 + y2) / 2 + bend * dx * 2)
-    start, end = _towards(source, control, _RADIUS), _towards(target, control, _RADIUS + 8)
-    middle = tuple(
-        0.25 * a + 0.5 * c + 0.25 * b for a, c, b in zip(start, control, end, strict=True)
+    bend = _BEND if has_opposite else 0.0
+    return (x1 + x2) / 2 - bend * (y2 - y1), (y1 + y2) / 2 + bend * (x2 - x1)
+
+
+def _arrow(relations: list[RelationView], source: Point, target: Point, middle: Point) -> Edge:
+    control = (
+        2 * middle[0] - (source[0] + target[0]) / 2,
+        2 * middle[1] - (source[1] + target[1]) / 2,
     )
+    start, end = _towards(source, control, _RADIUS), _towards(target, control, _RADIUS + 8)
     path = f"M{_point(start)} Q{_point(control)} {_point(end)}"
     return Edge(relations, path, _tip(end, control), *middle)
 

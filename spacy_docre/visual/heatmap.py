@@ -49,15 +49,16 @@ def plot_mention_attention(
     if "attention" not in output.aux:
         raise _no_weights(nlp, name, "relation-specific mention attention", "spacy-docre.RSMAN.v1")
     entity = _entity_number(extractor, doc, clusters, cluster)
-    attention = _array(output.aux["attention"])[clusters.mention_entity == entity]
+    mentions = _mentions(clusters, entity)
+    attention = _array(output.aux["attention"])[mentions]
     columns = _columns(extractor, doc, clusters.keys[entity], labels, attention)
-    chosen = EntityCluster(clusters.keys[entity], doc.spans[clusters.keys[entity]])
     return _heat_map(
         attention[:, columns],
-        rows=_mention_names(chosen),
+        rows=_mention_names(doc, clusters, mentions),
         columns=[visible(extractor.labels[column]) for column in columns],
-        title=f"Mention attention of {_shorten(chosen.text)}",
+        title=f"Mention attention of {_name(doc, clusters, entity)}",
         scale="attention",
+        top=float(attention[:, columns].max()),
     )
 
 
@@ -87,18 +88,21 @@ def plot_key_mentions(
         )
     is_pair = (clusters.pair_head == entities[0]) & (clusters.pair_tail == entities[1])
     rows = _array(output.index["pair"]) == np.flatnonzero(is_pair)[0]
-    first, second = (_array(output.index[side])[rows] for side in ("first", "second"))
-    places = first - first.min(), second - second.min()
-    probability = np.zeros((places[0].max() + 1, places[1].max() + 1))
+    mentions = [_mentions(clusters, entity) for entity in entities]
+    places = tuple(
+        _places(own, _array(output.index[side])[rows])
+        for own, side in zip(mentions, ("first", "second"), strict=True)
+    )
+    probability = np.zeros([len(own) for own in mentions])
     probability[places] = _array(torch.sigmoid(output.aux["key"]))[rows]
     is_key = np.zeros(probability.shape, dtype=bool)
     is_key[places] = _array(output.index["is_key"])[rows]
-    chosen = [EntityCluster(clusters.keys[e], doc.spans[clusters.keys[e]]) for e in entities]
+    names = " and ".join(_name(doc, clusters, entity) for entity in entities)
     return _heat_map(
         probability,
-        rows=_mention_names(chosen[0]),
-        columns=_mention_names(chosen[1]),
-        title=f"Key mention pairs of {_shorten(chosen[0].text)} and {_shorten(chosen[1].text)}",
+        rows=_mention_names(doc, clusters, mentions[0]),
+        columns=_mention_names(doc, clusters, mentions[1]),
+        title=f"Mention pairs of {names} (framed: key)",
         scale="probability",
         framed=is_key,
     )
@@ -188,8 +192,28 @@ def _columns(
     return [known.index(label) for label in labels]
 
 
-def _mention_names(cluster: EntityCluster) -> list[str]:
-    return [f"{i}  {_shorten(name)}" for i, name in enumerate(cluster.names, start=1)]
+def _mentions(clusters: ClusterBatch, entity: int) -> np.ndarray:
+    """The numbers of an entity's mentions, in the order of the text."""
+    found = np.flatnonzero(clusters.mention_entity == entity)
+    order: np.ndarray = found[np.argsort(clusters.mention_start[found], kind="stable")]
+    return order
+
+
+def _places(mentions: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Where each wanted mention stands among others."""
+    order = np.argsort(mentions)
+    places: np.ndarray = order[np.searchsorted(mentions, wanted, sorter=order)]
+    return places
+
+
+def _name(doc: Doc, clusters: ClusterBatch, entity: int) -> str:
+    key = clusters.keys[entity]
+    return _shorten(EntityCluster(key, doc.spans[key]).text)
+
+
+def _mention_names(doc: Doc, clusters: ClusterBatch, mentions: np.ndarray) -> list[str]:
+    spans = (doc[clusters.mention_start[m] : clusters.mention_end[m]] for m in mentions)
+    return [f"{i}  {_shorten(span.text)}" for i, span in enumerate(spans, start=1)]
 
 
 def _shorten(name: str) -> str:
@@ -204,6 +228,7 @@ def _heat_map(
     columns: list[str],
     title: str,
     scale: str,
+    top: float = 1.0,
     framed: np.ndarray | None = None,
 ) -> "Figure":
     try:
@@ -218,13 +243,13 @@ def _heat_map(
     figure = Figure(figsize=(width, _CELL * len(rows) + margins[1] * 0.8 + 1.2), dpi=150)
     figure.set_layout_engine("constrained")
     axes = figure.add_subplot()
-    image = axes.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="equal")
+    image = axes.imshow(values, cmap="cividis", vmin=0, vmax=top, aspect="equal")
     # Names are no formulas, whatever dollar signs are in them.
     axes.set_xticks(range(len(columns)), columns, rotation=40, ha="right", parse_math=False)
     axes.set_yticks(range(len(rows)), rows, parse_math=False)
     figure.suptitle(title, fontsize=11, parse_math=False)
     for (row, column), value in np.ndenumerate(values):
-        ink = "black" if value > 0.55 else "white"
+        ink = "black" if value > 0.55 * top else "white"
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink, fontsize=7)
         if framed is not None and framed[row, column]:
             box = Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, ec="#d55e00", lw=2.5)

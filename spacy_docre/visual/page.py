@@ -116,6 +116,7 @@ def _render(template: str, documents: list[tuple], **context: Any) -> str:
             style=Markup(_asset("style.css") + _cluster_rules(n_clusters)),
             script=Markup(_asset("script.js")),
             ink=INK,
+            paper=PAPER,
             **context,
         )
     )

@@ -51,7 +51,8 @@
 
   function enhance(root) {
     root.setAttribute("data-live", "");
-    all(root, "[style]").forEach(function (element) { element.removeAttribute("style"); });
+    // Colours in the elements themselves are for places that strip styles and scripts.
+    [root].concat(all(root, "[style]")).forEach(function (element) { element.removeAttribute("style"); });
 
     var marks = all(root, ".docre-m");
     var pieces = all(root, ".docre-piece[data-evidence]");
@@ -270,11 +271,17 @@
       label.addEventListener("change", refresh);
       score.addEventListener("input", refresh);
     }
+    // Where the picture is wider than the screen, its middle says more than its left border.
+    var graph = root.querySelector(".docre-graph");
+    if (graph) graph.scrollLeft = (graph.scrollWidth - graph.clientWidth) / 2;
     refresh();
   }
 
   function enhanceAll() {
-    all(document, ".docre:not([data-live])").forEach(enhance);
+    // What the browser is still reading has no button at its end yet.
+    all(document, ".docre:not([data-live])").filter(function (root) {
+      return root.querySelector(".docre-clear");
+    }).forEach(enhance);
   }
 
   // A page of several documents makes each of them when it is chosen; the address says which.

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from base64 import b64decode
@@ -78,6 +79,13 @@ class Browser:
         """The value that a script returns."""
         return self._send("POST", "/execute/sync", {"script": script, "args": list(arguments)})
 
+    def wait(self, script: str, expected: Any, *, seconds: float = 10) -> None:
+        """Wait until a script returns a value."""
+        deadline = time.monotonic() + seconds
+        while (found := self.run(script)) != expected:
+            assert time.monotonic() < deadline, f"{found} is not {expected}"
+            time.sleep(0.02)
+
     def click(self, selector: str) -> None:
         self._send("POST", f"/element/{self._find(selector)}/click", {})
 
@@ -115,12 +123,14 @@ class Browser:
         return self._send("POST", "/se/log", {"type": kind})
 
     def requested(self) -> list[str]:
-        """The addresses asked for since the page was opened."""
+        """The addresses that pages asked for since the last one was opened; what the browser takes
+        from itself for its own windows is left out."""
         messages = [json.loads(entry["message"])["message"] for entry in self.log("performance")]
         return [
             message["params"]["request"]["url"]
             for message in messages
             if message["method"] == "Network.requestWillBeSent"
+            and not message["params"]["documentURL"].startswith("chrome://")
         ]
 
     def alert(self) -> str | None:
@@ -128,8 +138,9 @@ class Browser:
         try:
             return self._send("GET", "/alert/text")
         except AssertionError as error:
-            assert "no such alert" in str(error)
-            return None
+            if "no such alert" in str(error):
+                return None
+            raise
 
     def _find(self, selector: str) -> str:
         body = {"using": "css selector", "value": selector}
