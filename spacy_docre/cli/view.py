@@ -48,8 +48,12 @@ def view_command(
         False, "--predicted-clusters", help="Run the whole pipeline on a corpus."
     ),
     lang: str = typer.Option("en", "--lang", "-l", help="The language's code, for a file."),
-    prefix: str = typer.Option(DEFAULT_PREFIX, "--prefix", help="What clusters' keys start with."),
-    attr: str = typer.Option(DEFAULT_ATTR, "--attr", help="The attribute with the relations."),
+    prefix: str = typer.Option(
+        DEFAULT_PREFIX, "--prefix", help="What clusters' keys start with, in a file."
+    ),
+    attr: str = typer.Option(
+        DEFAULT_ATTR, "--attr", help="The attribute with the relations, in a file."
+    ),
     gpu_id: int = GPU_ID,
 ) -> None:
     """Write documents with their entities and relations as an HTML page that needs nothing else."""
@@ -80,7 +84,7 @@ def view_command(
             draft.write_text(page, encoding="utf8")
     if n_left:
         msg.warn(f"Only the first {limit} documents are shown (--limit).")
-    msg.good(f"{len(shown)} documents: {output}")
+    msg.good(f"{len(shown)} document{'s' if len(shown) > 1 else ''}: {output}")
 
 
 def is_document_file(source: str) -> bool:

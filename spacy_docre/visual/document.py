@@ -17,7 +17,9 @@ from .segments import Offsets, Segment, cut, lanes
 # one character, so that offsets hold. Line breaks and tabs are shown as such.
 _CONTROLS = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n\r"}
 _DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), 0xFFFD)
-_VISIBLE = {**_CONTROLS, 0x7F: 0x2421, **_DIRECTIONS}
+# Halves of characters, which JSON and file names can hold, cannot be written at all.
+_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), 0xFFFD)
+_VISIBLE = {**_CONTROLS, 0x7F: 0x2421, **_DIRECTIONS, **_SURROGATES}
 
 
 @dataclass(frozen=True)

@@ -164,6 +164,13 @@ def test_unicode_and_line_breaks_stay():
     assert letters(render(doc)) == doc.text
 
 
+def test_titles_that_cannot_be_encoded_are_shown_as_far_as_they_can():
+    doc = overlapping_doc(Vocab())
+    doc.user_data["title"] = "half \ud83d of it"
+    html = render(doc, page=True, options={"title": "file\udcff"})
+    assert Reader(html.encode().decode()).text["docre-title"] == ["half \ufffd of it"]
+
+
 def test_scores_that_are_no_shares_have_a_bar():
     doc = overlapping_doc(Vocab())
     rows = [dict(relation) for relation in doc._.relations]
