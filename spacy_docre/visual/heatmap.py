@@ -112,25 +112,28 @@ def find_cluster(doc: Doc, entity: str, *, prefix: str) -> EntityCluster:
     """Find an entity by what a person calls it.
 
     doc (Doc): The document.
-    entity (str): Its key in `doc.spans`, its number (from 1), its canonical name or one of its
-        mentions; capitals do not matter.
+    entity (str): Its key in `doc.spans`, its number on the page (from 1), its canonical name or
+        one of its mentions; capitals do not matter.
     prefix (str): What the clusters' keys start with.
     RETURNS (EntityCluster): The first cluster that is called so.
     RAISES (DocreError): If there is none; lists the document's entities.
     """
-    clusters = [cluster for cluster in get_clusters(doc, prefix) if len(cluster.group)]
+    numbered = [
+        (str(number), cluster)
+        for number, cluster in enumerate(get_clusters(doc, prefix), start=1)
+        if len(cluster.group)
+    ]
     wanted = entity.casefold()
     tests = (
-        lambda c: c.key == entity,
-        lambda c: c.key == f"{prefix}_{entity}",
-        lambda c: c.text.casefold() == wanted,
-        lambda c: wanted in {name.casefold() for name in c.names},
+        lambda number, cluster: entity in (cluster.key, number),
+        lambda number, cluster: cluster.text.casefold() == wanted,
+        lambda number, cluster: wanted in {name.casefold() for name in cluster.names},
     )
     for test in tests:
-        for cluster in clusters:
-            if test(cluster):
+        for number, cluster in numbered:
+            if test(number, cluster):
                 return cluster
-    names = ", ".join(f"{c.key.rpartition('_')[2]} {c.text}" for c in clusters) or "none"
+    names = ", ".join(f"{number} {cluster.text}" for number, cluster in numbered) or "none"
     raise DocreError(Errors.D044.format(doc=describe(doc), entity=entity, names=names))
 
 

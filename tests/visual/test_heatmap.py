@@ -113,6 +113,9 @@ def test_entities_are_found_as_people_call_them():
     doc = make_doc(Vocab(), ["Ada", "Lovelace", "1", "Ada"], [[(0, 2), (3, 4)], [], [(2, 3)]])
     for name in ("entity_clusters_1", "1", "ada lovelace", "ADA"):
         assert find_cluster(doc, name, prefix="entity_clusters").key == "entity_clusters_1"
+    del doc.spans["entity_clusters_2"]
+    assert find_cluster(doc, "2", prefix="entity_clusters").key == "entity_clusters_3"
+    doc.spans["entity_clusters_2"] = []
     with pytest.raises(DocreError, match="1 Ada Lovelace, 3 1"):
         find_cluster(doc, "2", prefix="entity_clusters")
 
