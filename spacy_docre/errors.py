@@ -87,13 +87,13 @@ class Errors(metaclass=ErrorsWithCodes):
         "{names}."
     )
     D020 = "`{setting}` must be {condition}, but it is {value}."
-    D022 = (
-        "The benchmark compares with the bare encoder of a 'spacy-docre.MarkedTransformer.v1' or "
-        "'spacy-docre.EntityStructureTransformer.v1', but this pipeline's encoder is a '{encoder}'."
-    )
     D021 = (
         "The package '{package}' is needed for {purpose}, but is not installed. Install it with "
         "`pip install 'spacy-docre[{extra}]'`."
+    )
+    D022 = (
+        "The benchmark compares with the bare encoder of a 'spacy-docre.MarkedTransformer.v1' or "
+        "'spacy-docre.EntityStructureTransformer.v1', but this pipeline's encoder is a '{encoder}'."
     )
     D030 = (
         "An encoder of type '{model_type}' with positions of type '{positions}' cannot be given an "
@@ -109,6 +109,16 @@ class Errors(metaclass=ErrorsWithCodes):
         "The coreference chains of {doc} cannot be used: {reason}. An adapter must return a list "
         "of chains, each a list of mentions (first token, token after the last), or None if the "
         "document was not resolved. It returned: {chains}"
+    )
+    D042 = "`render` has no option {options}. It knows: {known}."
+    D043 = (
+        "The head '{head}' of the component '{name}' has no {weights} to plot. A head that has: "
+        "'{heads}'."
+    )
+    D044 = "{doc} has no entity '{entity}' with mentions. Its entities: {names}."
+    D045 = (
+        "'{source}' is neither a file that can be viewed (.spacy or .jsonl) nor a pipeline: "
+        "{reason}"
     )
     D046 = (
         "{relation} of {doc} names '{key}', which is no entity cluster of the document "

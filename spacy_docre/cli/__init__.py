@@ -1,6 +1,17 @@
 """The commands; importing this package registers them with the app."""
 
-from . import benchmark, convert, debug_data, evaluate, extract, find_threshold, model_card, predict
+from . import (
+    benchmark,
+    convert,
+    debug_data,
+    evaluate,
+    extract,
+    find_threshold,
+    model_card,
+    plot,
+    predict,
+    view,
+)
 from .app import app
 
 __all__ = [
@@ -12,5 +23,7 @@ __all__ = [
     "extract",
     "find_threshold",
     "model_card",
+    "plot",
     "predict",
+    "view",
 ]

@@ -1,0 +1,96 @@
+"""`plot`: heat maps of what a pipeline's head looked at."""
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from spacy.cli._util import setup_gpu
+from spacy.language import Language
+from spacy.tokens import Doc
+from wasabi import msg
+
+from ..corpora.validation import replacing
+from ..errors import DocreError, Errors
+from ..visual.heatmap import plot_key_mentions, plot_mention_attention
+from .app import app
+from .messages import GPU_ID, readable_errors
+from .view import CORPUS, annotate_corpus, load_pipeline, read_texts
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+plot_app = typer.Typer(
+    name="plot", help="Draw what a head looked at, as a heat map.", no_args_is_help=True
+)
+app.add_typer(plot_app)
+
+MODEL = typer.Argument(help="The pipeline: a path or the name of a package.")
+DATA = typer.Argument(
+    help="Texts, one a line, or a corpus (.spacy), whose entity clusters are used.",
+    exists=True,
+    dir_okay=False,
+)
+OUTPUT = typer.Option(
+    Path("heatmap.png"), "--output", "-o", help="The picture: .png, .svg or .pdf."
+)
+NUMBER = typer.Option(1, "--document", "-d", min=1, help="Which of the documents, from 1.")
+ENTITY = "by its number (from 1), its name or one of its mentions."
+
+
+@plot_app.command("attention")
+def plot_attention_command(
+    model: str = MODEL,
+    data_path: Path = DATA,
+    entity: str = typer.Option(..., "--entity", "-e", help=f"The entity, {ENTITY}"),
+    labels: list[str] | None = typer.Option(
+        None, "--label", help="A relation type; can be repeated. By default the entity's own."
+    ),
+    number: int = NUMBER,
+    output: Path = OUTPUT,
+    gpu_id: int = GPU_ID,
+) -> None:
+    """RSMAN: which of an entity's mentions each relation type attends to."""
+    setup_gpu(gpu_id, silent=False)
+    with readable_errors():
+        nlp, doc = _read(model, data_path, number)
+        _save(plot_mention_attention(nlp, doc, entity, labels or None), output)
+
+
+@plot_app.command("key-mentions")
+def plot_key_mentions_command(
+    model: str = MODEL,
+    data_path: Path = DATA,
+    head: str = typer.Option(..., "--head", help=f"The head entity, {ENTITY}"),
+    tail: str = typer.Option(..., "--tail", help=f"The tail entity, {ENTITY}"),
+    number: int = NUMBER,
+    output: Path = OUTPUT,
+    gpu_id: int = GPU_ID,
+) -> None:
+    """KMGRE: which pairs of mentions tell of the relations of two entities."""
+    setup_gpu(gpu_id, silent=False)
+    with readable_errors():
+        nlp, doc = _read(model, data_path, number)
+        _save(plot_key_mentions(nlp, doc, head, tail), output)
+
+
+def _read(model: str, data_path: Path, number: int) -> tuple[Language, Doc]:
+    nlp = load_pipeline(model)
+    if data_path.suffix == CORPUS:
+        docs = annotate_corpus(nlp, data_path, limit=number)
+    else:
+        docs = nlp.pipe(islice(read_texts(data_path), number))
+    doc = next(islice(docs, number - 1, None), None)
+    if doc is None:
+        reason = f"it has fewer than {number} documents (--document)"
+        raise DocreError(Errors.D015.format(path=data_path, reason=reason))
+    return nlp, doc
+
+
+def _save(figure: "Figure", output: Path) -> None:
+    kind = output.suffix.lstrip(".").lower()
+    if kind not in figure.canvas.get_supported_filetypes():
+        raise typer.BadParameter(f"{output}: a picture ends in .png, .svg or .pdf")
+    with replacing(output) as draft:
+        figure.savefig(draft, format=kind)
+    msg.good(f"Heat map: {output}")
