@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from math import hypot
 
+import networkx as nx
 import numpy as np
 
-from ..errors import DocreError, Errors
 from .document import ClusterView, DocumentView, RelationView
 
 MAX_NAME = 26
@@ -78,7 +78,6 @@ def lay_out(view: DocumentView) -> Graph | None:
 
     view (DocumentView): The document.
     RETURNS (Optional[Graph]): The picture; None for a document without relations.
-    RAISES (DocreError): If networkx is not installed.
     """
     if not view.relations:
         return None
@@ -123,12 +122,6 @@ def _label_size(relations: list[RelationView]) -> Point:
 
 def _place(sizes: np.ndarray, links: list[tuple[int, int]], height: int) -> list[Point]:
     """Places for boxes, linked ones near each other."""
-    try:
-        import networkx as nx
-    except ImportError:
-        raise DocreError(
-            Errors.D021.format(package="networkx", purpose="the picture of a graph", extra="visual")
-        ) from None
     graph = nx.Graph()
     graph.add_nodes_from(range(len(sizes)))
     graph.add_edges_from(links, weight=1.0)
