@@ -100,6 +100,26 @@ class Errors(metaclass=ErrorsWithCodes):
         "entity structure: that takes one of the types {supported} with absolute positions. Use "
         "another encoder, or 'spacy-docre.MarkedTransformer.v1', which takes any."
     )
+    D036 = (
+        "There is no input '{path}'. Give files, folders, or '-' for the lines of standard input."
+    )
+    D037 = (
+        "{folder} holds the results of another command: {differences}. Start that command again to "
+        "go on with it, choose another folder, or give --overwrite to start anew."
+    )
+    D038 = (
+        "The folder {folder} cannot be used for the results: {reason}. Choose another one, which "
+        "is empty or does not exist."
+    )
+    D039 = (
+        "Another process is writing to {folder}. Wait for it to end, or end it, before you start "
+        "the same command again."
+    )
+    D040 = "{source}, document {number} ('{id}'): {reason}"
+    D041 = (
+        "The clusters of '{path}' cannot be kept: `--keep-clusters` takes them from .spacy files "
+        "only. Convert it with `python -m spacy_docre convert`, or leave the option out."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):
@@ -112,4 +132,14 @@ class Warnings(metaclass=ErrorsWithCodes):
         "The head of the component '{name}' ('{head}') is not trained in phases, so the callback "
         "'spacy-docre.em_schedule.v1' does nothing. Take it out of [training.before_update], or "
         "use the head 'spacy-docre.KMGRE.v1'."
+    )
+    DW07 = (
+        "{n_files} file(s) in {folder} were left out since their names end in {suffixes}; known "
+        "are: {known}. Name a file itself to have it read as a text."
+    )
+    DW08 = (
+        "None of the {n_documents} documents has an entity cluster, so there are no relations. The "
+        "pipeline's components are: {names}. It needs one that finds entities and one that joins "
+        "them, such as 'entity_clusters', before its relation extractor; or give --keep-clusters "
+        "for .spacy files that have clusters."
     )

@@ -1,9 +1,10 @@
 """The commands; importing this package registers them with the app."""
 
-from . import benchmark, convert, debug_data, evaluate, extract, find_threshold, predict
+from . import annotate, benchmark, convert, debug_data, evaluate, extract, find_threshold, predict
 from .app import app
 
 __all__ = [
+    "annotate",
     "app",
     "benchmark",
     "convert",
