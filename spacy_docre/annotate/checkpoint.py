@@ -86,8 +86,8 @@ class Checkpoint:
                 self._go_on(overwrite)
             else:
                 self._refuse_strangers()
-            self._remove_leftovers()
             self._save()
+            self._remove_leftovers()
         except BaseException:
             self.lock.close()
             raise
