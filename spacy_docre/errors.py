@@ -115,7 +115,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "Another process is writing to {folder}. Wait for it to end, or end it, before you start "
         "the same command again."
     )
-    D040 = "{source}, document {number} ('{id}'): {reason}"
+    D040 = "{source}, document {number} ({id!r}): {reason}"
     D041 = (
         "The clusters of '{path}' cannot be kept: `--keep-clusters` takes them from .spacy files "
         "only. Convert it with `python -m spacy_docre convert`, or leave the option out."

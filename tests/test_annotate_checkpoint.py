@@ -262,7 +262,7 @@ def test_ten_thousand_documents_and_ten_kills(tmp_path):
 
     def command(out):
         data = [tmp_path / "model", tmp_path / "texts.jsonl", tmp_path / out]
-        options = ["-f", "jsonl", "-f", "ntriples", "--part-size", "250", "--batch-size", "128"]
+        options = ["-f", "jsonl", "-f", "docred", "--part-size", "250", "--batch-size", "128"]
         return [sys.executable, "-m", "spacy_docre", "annotate", *map(str, data), *options]
 
     subprocess.run(command("undisturbed"), check=True)

@@ -166,7 +166,10 @@ class _Annotator:
 
     def _with_given_clusters(self, docs: Iterable[tuple[Doc, int]]) -> Iterator[tuple[Doc, int]]:
         for doc, place in docs:
-            self._give_clusters(cast(Record, self.waiting[place]), doc)
+            try:
+                self._give_clusters(cast(Record, self.waiting[place]), doc)
+            except Exception:
+                continue  # the document is missing, and tried by itself
             yield doc, place
 
     def _give_clusters(self, record: Record, doc: Doc) -> None:
@@ -191,8 +194,8 @@ class _Annotator:
 
     def _overdue(self, place: int | None) -> Iterator[Annotation | Failure]:
         """What the pipeline left out before a place, or at all."""
-        for left_out in [i for i in self.waiting if place is None or i < place]:
-            item = self.waiting.pop(left_out)
+        while self.waiting and (place is None or next(iter(self.waiting)) < place):
+            item = self.waiting.pop(next(iter(self.waiting)))
             yield self._annotate_one(item) if isinstance(item, Record) else item
 
     def _annotate_one(self, record: Record) -> Annotation | Failure:

@@ -87,7 +87,7 @@ def annotate_command(
         sinks = make_sinks(formats, SinkSettings(base_uri, _model_name(nlp)))
         command = {
             "inputs": inputs,
-            "reading": asdict(reading),
+            **asdict(reading),
             "formats": [name.value for name in formats],
             "part_size": part_size,
             "limit": limit,
