@@ -212,11 +212,22 @@ def test_folder_is_read_in_order(tmp_path):
     assert texts(items) == ["a.txt", "b.txt", "sub/z.txt"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_unreadable_folder_is_reported(tmp_path):
-    (tmp_path / "closed").mkdir(mode=0)
-    (failure,) = failures(read(tmp_path))
-    assert "unreadable folder" in failure.reason
+def test_unreadable_folder_is_reported(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "z.txt").write_text("Ada.")
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    items = read(tmp_path)
+    assert texts(items) == ["Ada."]
+    (failure,) = failures(items)
+    assert failure.source.endswith("closed")
+    assert "Permission denied" in failure.reason
 
 
 def test_file_that_vanishes_is_set_aside(tmp_path):

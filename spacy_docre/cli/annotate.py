@@ -5,6 +5,7 @@ import json
 import re
 import time
 from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -96,23 +97,23 @@ def annotate_command(
             "model": _describe_model(nlp),
             "spacy_docre": __version__,
         }
+        run = partial(
+            annotate_corpus,
+            nlp,
+            islice(records, limit or None),
+            sinks=sinks,
+            part_size=part_size,
+            batch_size=batch_size,
+            n_process=n_process,
+            keep_clusters=keep_clusters,
+            fail_fast=fail_fast,
+        )
         with Checkpoint(out, command, overwrite=overwrite) as checkpoint:
             if checkpoint.progress.complete:
                 msg.info(f"{out} is complete already; --overwrite starts anew.")
             else:
                 with _Bar(checkpoint.progress) as bar:
-                    annotate_corpus(
-                        nlp,
-                        islice(records, limit or None),
-                        checkpoint,
-                        sinks,
-                        part_size=part_size,
-                        batch_size=batch_size,
-                        n_process=n_process,
-                        keep_clusters=keep_clusters,
-                        fail_fast=fail_fast,
-                        observe=bar.show,
-                    )
+                    run(checkpoint, observe=bar.show)
             _report(checkpoint.progress, nlp, out)
 
 
