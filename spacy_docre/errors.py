@@ -110,6 +110,26 @@ class Errors(metaclass=ErrorsWithCodes):
         "of chains, each a list of mentions (first token, token after the last), or None if the "
         "document was not resolved. It returned: {chains}"
     )
+    D036 = (
+        "There is no input '{path}'. Give files, folders, or '-' for the lines of standard input."
+    )
+    D037 = (
+        "{folder} holds the results of another command: {differences}. Start that command again to "
+        "go on with it, choose another folder, or give --overwrite to start anew."
+    )
+    D038 = (
+        "The folder {folder} cannot be used for the results: {reason}. Choose another one, which "
+        "is empty or does not exist."
+    )
+    D039 = (
+        "Another process is writing to {folder}. Wait for it to end, or end it, before you start "
+        "the same command again."
+    )
+    D040 = "{source}, document {number} ({id!r}): {reason}"
+    D041 = (
+        "The clusters of '{path}' cannot be kept: `--keep-clusters` takes them from .spacy files "
+        "only. Convert it with `python -m spacy_docre convert`, or leave the option out."
+    )
     D042 = "`render` has no option {options}. It knows: {known}."
     D043 = (
         "The head '{head}' of the component '{name}' has no {weights} to plot. A head that has: "
@@ -165,6 +185,16 @@ class Warnings(metaclass=ErrorsWithCodes):
         "The component '{name}' should use the coreference chains of '{factory}', which comes "
         "after it. It goes on with its rules alone. Put it before: "
         "`nlp.remove_pipe('{name}')`, then add '{name}' again with `after='{factory}'`."
+    )
+    DW07 = (
+        "{n_files} file(s) in {folder} were left out since their names end in {suffixes}; known "
+        "are: {known}. Name a file itself to have it read as a text."
+    )
+    DW08 = (
+        "None of the {n_documents} documents has an entity cluster, so there are no relations. The "
+        "pipeline's components are: {names}. It needs one that finds entities and one that joins "
+        "them, such as 'entity_clusters', before its relation extractor; or give --keep-clusters "
+        "for .spacy files that have clusters."
     )
     DW12 = (
         "The stage '{stage}' is left out: it needs {needs} before the relation extractor. The "

@@ -1,6 +1,7 @@
 """The commands; importing this package registers them with the app."""
 
 from . import (
+    annotate,
     benchmark,
     convert,
     debug_data,
@@ -15,6 +16,7 @@ from . import (
 from .app import app
 
 __all__ = [
+    "annotate",
     "app",
     "benchmark",
     "convert",

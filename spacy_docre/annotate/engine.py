@@ -1,0 +1,260 @@
+"""Running a pipeline over records. Where they come from and where the rows go is not known here, so
+that any engine can call it for a part of a corpus."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from spacy.errors import Errors as SpacyErrors
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import minibatch, raise_error
+
+from ..clusters import EntityCluster, copy_clusters, get_clusters
+from ..corpora.jsonl import to_jsonl
+from ..corpora.readers import copy_sentences
+from ..evaluation import find_extractor
+from ..relation import get_relations, set_relations
+from .records import Failure, Record
+
+# Beyond that, the scores of one document differ between batches and machines.
+SCORE_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """An annotated document.
+
+    record (Record): Where it comes from.
+    doc (Doc): The document.
+    row (dict[str, Any]): The same as plain values, see `docs/annotate.md`.
+    prefix (str): What the clusters' keys start with.
+    attr (str): The name of the extension attribute that holds the relations.
+    """
+
+    record: Record
+    doc: Doc
+    row: dict[str, Any]
+    prefix: str
+    attr: str
+
+
+def annotate(
+    nlp: Language,
+    records: Iterable[Record | Failure],
+    *,
+    batch_size: int | None = None,
+    n_process: int = 1,
+    keep_clusters: bool = False,
+) -> Iterator[Annotation | Failure]:
+    """Annotate documents. If a component fails on a batch, its documents are tried one by one, and
+    those that fail again become failures with the reason.
+
+    nlp (Language): The pipeline, with a relation extractor.
+    records (Iterable[Union[Record, Failure]]): The documents; failures are passed on.
+    batch_size (Optional[int]): How many documents go through a component at once. None takes the
+        pipeline's.
+    n_process (int): The number of processes.
+    keep_clusters (bool): Whether records with a `doc` keep its sentences, entities and clusters,
+        instead of getting the pipeline's.
+    YIELDS (Union[Annotation, Failure]): One for each record, in their order.
+    RAISES (DocreError): If the pipeline has no relation extractor.
+    """
+    annotator = _Annotator(nlp, batch_size, n_process, keep_clusters)
+    with _error_handler(nlp, _leave_out):
+        yield from annotator.run(records)
+
+
+def annotate_rows(
+    nlp: Language, records: Iterable[Record | Failure], **settings: Any
+) -> Iterator[dict[str, Any]]:
+    """Annotate documents, from plain values to plain values: what a distributed engine calls for
+    each of its batches.
+
+    nlp (Language): The pipeline, with a relation extractor.
+    records (Iterable[Union[Record, Failure]]): The documents.
+    **settings (Any): As for `annotate`.
+    YIELDS (dict[str, Any]): The row of each document; of a failure the row with a `reason`.
+    """
+    for item in annotate(nlp, records, **settings):
+        yield item.row() if isinstance(item, Failure) else item.row
+
+
+class _Annotator:
+    def __init__(
+        self, nlp: Language, batch_size: int | None, n_process: int, keep_clusters: bool
+    ) -> None:
+        name, extractor = find_extractor(nlp)
+        self.nlp = nlp
+        self.prefix = extractor.cfg["prefix"]
+        self.attr = extractor.cfg["attr"]
+        self.keep_clusters = keep_clusters
+        self.batch_size = batch_size or nlp.batch_size
+        self.n_process = n_process
+        place = nlp.pipe_names.index(name)
+        self.before, self.after = nlp.pipe_names[:place], nlp.pipe_names[place:]
+        self.waiting: dict[int, Record | Failure] = {}
+
+    def run(self, records: Iterable[Record | Failure]) -> Iterator[Annotation | Failure]:
+        for doc, place in self._pipe(self._docs(records)):
+            yield from self._overdue(place)
+            yield self._finish(cast(Record, self.waiting.pop(place)), doc)
+        yield from self._overdue(None)
+
+    def _docs(self, records: Iterable[Record | Failure]) -> Iterator[tuple[Doc, int]]:
+        for place, item in enumerate(records):
+            self.waiting[place] = item
+            if isinstance(item, Failure):
+                continue
+            try:
+                doc = self._make_doc(item)
+            except Exception as error:
+                self.waiting[place] = item.failure(error)
+            else:
+                yield doc, place
+
+    def _make_doc(self, record: Record) -> Doc:
+        if len(record.text) > self.nlp.max_length:
+            limits = {"length": len(record.text), "max_length": self.nlp.max_length}
+            raise ValueError(SpacyErrors.E088.format(**limits))
+        if record.doc is None:
+            doc = self.nlp.make_doc(record.text)
+        else:
+            given = Doc(self.nlp.vocab).from_bytes(record.doc)
+            doc = Doc(
+                self.nlp.vocab,
+                words=[token.text for token in given],
+                spaces=[bool(token.whitespace_) for token in given],
+            )
+            if self.keep_clusters:
+                copy_sentences(given, doc)
+        doc.user_data["title"] = record.title
+        return doc
+
+    def _pipe(self, docs: Iterable[tuple[Doc, int]]) -> Iterator[tuple[Doc, int]]:
+        if not self.keep_clusters:
+            return self._run(docs, leaving_out=[])
+        docs = self._with_given_clusters(self._run(docs, leaving_out=self.after))
+        return self._run(docs, leaving_out=self.before)
+
+    def _run(
+        self, docs: Iterable[tuple[Doc, int]], *, leaving_out: list[str]
+    ) -> Iterator[tuple[Doc, int]]:
+        if self.n_process != 1:
+            yield from self._call_pipe(docs, leaving_out)
+            return
+        # Not `set_error_handler`: spaCy's parser and recogniser cannot be given one.
+        for batch in minibatch(docs, self.batch_size):
+            try:
+                annotated = list(self._call_pipe(batch, leaving_out))
+            except Exception:
+                continue  # its documents are missing, and tried one by one
+            yield from annotated
+
+    def _call_pipe(
+        self, docs: Iterable[tuple[Doc, int]], leaving_out: list[str]
+    ) -> Iterator[tuple[Doc, int]]:
+        return self.nlp.pipe(
+            cast(Iterable[tuple[str | Doc, int]], docs),
+            as_tuples=True,
+            batch_size=self.batch_size,
+            disable=leaving_out,
+            n_process=self.n_process,
+        )
+
+    def _with_given_clusters(self, docs: Iterable[tuple[Doc, int]]) -> Iterator[tuple[Doc, int]]:
+        for doc, place in docs:
+            try:
+                self._give_clusters(cast(Record, self.waiting[place]), doc)
+            except Exception:
+                continue  # the document is missing, and tried by itself
+            yield doc, place
+
+    def _give_clusters(self, record: Record, doc: Doc) -> None:
+        if record.doc is None:
+            return
+        given = Doc(self.nlp.vocab).from_bytes(record.doc)
+        for cluster in get_clusters(doc, self.prefix):
+            del doc.spans[cluster.key]
+        copy_clusters(given, doc, self.prefix)
+        if given.has_annotation("ENT_IOB"):
+            spans = (
+                doc.char_span(
+                    ent.start_char,
+                    ent.end_char,
+                    label=ent.label_,
+                    kb_id=ent.kb_id_,
+                    alignment_mode="expand",
+                )
+                for ent in given.ents
+            )
+            doc.ents = [span for span in spans if span is not None]
+
+    def _overdue(self, place: int | None) -> Iterator[Annotation | Failure]:
+        """What the pipeline left out before a place, or at all."""
+        while self.waiting and (place is None or next(iter(self.waiting)) < place):
+            item = self.waiting.pop(next(iter(self.waiting)))
+            yield self._annotate_one(item) if isinstance(item, Record) else item
+
+    def _annotate_one(self, record: Record) -> Annotation | Failure:
+        try:
+            with _error_handler(self.nlp, raise_error):
+                doc = self._make_doc(record)
+                if self.keep_clusters:
+                    doc = self.nlp(doc, disable=self.after)
+                    self._give_clusters(record, doc)
+                    doc = self.nlp(doc, disable=self.before)
+                else:
+                    doc = self.nlp(doc)
+        except Exception as error:
+            return record.failure(error)
+        return self._finish(record, doc)
+
+    def _finish(self, record: Record, doc: Doc) -> Annotation | Failure:
+        try:
+            _settle_relations(doc, self.attr)
+            row = {
+                "id": record.id,
+                "source": record.source,
+                **to_jsonl(doc, prefix=self.prefix, attr=self.attr),
+                "meta": record.meta,
+            }
+        except Exception as error:
+            return record.failure(error)
+        clusters = get_clusters(doc, self.prefix)
+        for cluster, cluster_row in zip(clusters, row["clusters"], strict=True):
+            cluster_row["kb_id"] = _kb_id(cluster)
+        return Annotation(record, doc, row, self.prefix, self.attr)
+
+
+def _settle_relations(doc: Doc, attr: str) -> None:
+    """Take the noise from scores, and from the order that they gave."""
+    relations = [
+        {**relation, "score": round(relation.score, SCORE_DIGITS)}
+        for relation in get_relations(doc, attr=attr)
+    ]
+    relations.sort(key=lambda row: (-row["score"], row["head"], row["label"], row["tail"]))
+    set_relations(doc, relations, attr=attr)
+
+
+def _kb_id(cluster: EntityCluster) -> str:
+    given = cluster.group.attrs.get("kb_id")
+    counts = Counter(span.kb_id_ for span in cluster.group if span.kb_id_)
+    return given or max(counts, key=counts.__getitem__, default="")
+
+
+def _leave_out(name: Any, component: Any, docs: Any, error: Exception) -> None:
+    """Nothing: spaCy goes on without a batch that failed in another process, whose documents are
+    then found to be missing."""
+
+
+@contextmanager
+def _error_handler(nlp: Language, handler: Any) -> Iterator[None]:
+    own = nlp.default_error_handler
+    nlp.default_error_handler = handler
+    try:
+        yield
+    finally:
+        nlp.default_error_handler = own

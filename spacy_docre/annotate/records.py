@@ -1,0 +1,63 @@
+"""What a source gives: documents to annotate, and places where there should have been one. Plain
+values, so that they can be sent to another process or machine."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Record:
+    """A document to annotate.
+
+    source (str): The file that it comes from, as the user named it.
+    number (int): Its place there, from 1: the line of a file of lines, the row of a table.
+    id (str): Its identifier.
+    text (str): Its text.
+    title (str): Its title, if it has one.
+    meta (dict[str, Any]): The other fields of its row: JSON values.
+    doc (Optional[bytes]): `Doc.to_bytes` of a document with tokens, which are kept.
+    """
+
+    source: str
+    number: int
+    id: str
+    text: str
+    title: str = ""
+    meta: dict[str, Any] = field(default_factory=dict)
+    doc: bytes | None = None
+
+    def fingerprint(self) -> bytes:
+        """What the document is recognised by when a run goes on."""
+        return json.dumps([self.source, self.number, self.id, self.text]).encode()
+
+    def failure(self, error: Exception) -> "Failure":
+        """What becomes of the document if it breaks the pipeline."""
+        reason = f"{type(error).__name__}: {error}"
+        return Failure(self.source, self.number, self.id, reason, self.text)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A document that was set aside.
+
+    source (str): The file that it comes from, as the user named it.
+    number (int): Its place there, from 1; 0 for the whole file.
+    id (str): Its identifier, if it was found.
+    reason (str): What is wrong with it.
+    raw (str): Its line or text, where there is one.
+    """
+
+    source: str
+    number: int
+    id: str
+    reason: str
+    raw: str = ""
+
+    def fingerprint(self) -> bytes:
+        """What the document is recognised by when a run goes on."""
+        return json.dumps([self.source, self.number, self.id, self.raw]).encode()
+
+    def row(self) -> dict[str, Any]:
+        """The failure as a row of `errors.jsonl`."""
+        return asdict(self)

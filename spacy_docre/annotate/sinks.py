@@ -1,0 +1,186 @@
+"""Writing annotated documents, in each of the formats."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, Protocol
+
+from spacy.tokens import DocBin
+
+from ..errors import DocreError, Errors
+from ..relation import get_relations, set_relations
+from .docred import to_docred
+from .engine import Annotation
+
+DEFAULT_BASE_URI = "urn:spacy-docre:"
+
+
+class Format(str, Enum):
+    """The formats of annotated documents."""
+
+    jsonl = "jsonl"
+    spacy = "spacy"
+    docred = "docred"
+    turtle = "turtle"
+    ntriples = "ntriples"
+    graphml = "graphml"
+
+
+SUFFIXES = {
+    Format.jsonl: ".jsonl",
+    Format.spacy: ".spacy",
+    Format.docred: ".json",
+    Format.turtle: ".ttl",
+    Format.ntriples: ".nt",
+    Format.graphml: ".graphml",
+}
+
+
+class Sink(Protocol):
+    """Writes the documents of one part to a file."""
+
+    def add(self, annotation: Annotation) -> None:
+        """annotation (Annotation): The next document."""
+
+    def close(self) -> None:
+        """Complete the file."""
+
+
+SinkMaker = Callable[[Path], Sink]
+
+
+@dataclass(frozen=True)
+class SinkSettings:
+    """What the formats need to know.
+
+    base_uri (str): What the names of resources start with in RDF.
+    model (str): The name and version of the pipeline.
+    """
+
+    base_uri: str = DEFAULT_BASE_URI
+    model: str = ""
+
+
+def make_sinks(formats: list[Format], settings: SinkSettings) -> dict[str, SinkMaker]:
+    """What makes the files of a part.
+
+    formats (list[Format]): The formats.
+    settings (SinkSettings): What they need to know.
+    RETURNS (dict[str, SinkMaker]): For the suffix of each format, what opens a file.
+    RAISES (DocreError): If a library is missing.
+    """
+    return {SUFFIXES[name]: _maker(name, settings) for name in formats}
+
+
+def _maker(name: Format, settings: SinkSettings) -> SinkMaker:
+    if name is Format.jsonl:
+        return lambda path: TextSink(path, lambda annotation: json_text(annotation.row) + "\n")
+    if name is Format.spacy:
+        return DocBinSink
+    if name is Format.docred:
+        return lambda path: TextSink(path, _docred_text, start="[\n", between=",\n", end="\n]\n")
+    if name is Format.graphml:
+        return _graph_sink_class()
+    writer = _rdf_writer(settings, "turtle" if name is Format.turtle else "nt")
+    between = "\n" if name is Format.turtle else ""
+    return lambda path: TextSink(path, lambda ann: writer(ann.row), between=between)
+
+
+class TextSink:
+    """Writes a text for each document.
+
+    path (Path): The file.
+    render (Callable[[Annotation], str]): Gives the text of a document.
+    start (str): What the file begins with.
+    between (str): What stands between documents.
+    end (str): What the file ends with.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        render: Callable[[Annotation], str],
+        *,
+        start: str = "",
+        between: str = "",
+        end: str = "",
+    ) -> None:
+        self.file = path.open("w", encoding="utf8", newline="\n")
+        self.render = render
+        self.file.write(start)
+        self.before, self.between, self.end = "", between, end
+
+    def add(self, annotation: Annotation) -> None:
+        """annotation (Annotation): The next document."""
+        self.file.write(self.before + self.render(annotation))
+        self.before = self.between
+
+    def close(self) -> None:
+        """Complete the file."""
+        self.file.write(self.end)
+        self.file.close()
+
+
+class DocBinSink:
+    """Writes a `.spacy` file. Of the documents' user data it has the relations, the title, the id,
+    the source and the meta data (as JSON): what other components leave there often cannot be saved
+    (coreferee's chains) or is large (the output of transformers).
+
+    path (Path): The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.doc_bin = DocBin(store_user_data=True)
+
+    def add(self, annotation: Annotation) -> None:
+        """annotation (Annotation): The next document."""
+        doc, record = annotation.doc, annotation.record
+        own = doc.user_data
+        relations = get_relations(doc, attr=annotation.attr)
+        doc.user_data = {
+            "title": record.title,
+            "id": record.id,
+            "source": record.source,
+            "meta": json_text(record.meta),
+        }
+        set_relations(doc, relations, attr=annotation.attr)
+        self.doc_bin.add(doc)
+        doc.user_data = own
+
+    def close(self) -> None:
+        """Complete the file."""
+        self.doc_bin.to_disk(self.path)
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON in one line, the same for the same value."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _docred_text(annotation: Annotation) -> str:
+    title = annotation.record.title or annotation.record.id
+    names = {"prefix": annotation.prefix, "attr": annotation.attr}
+    return json_text(to_docred(annotation.doc, title, **names))
+
+
+def _rdf_writer(settings: SinkSettings, rdf_format: str) -> Callable[[dict[str, Any]], str]:
+    try:
+        from .rdf import RdfWriter
+    except ImportError:
+        raise _missing("rdflib", "RDF") from None
+    return RdfWriter(settings.base_uri, settings.model, rdf_format)
+
+
+def _graph_sink_class() -> SinkMaker:
+    try:
+        from .graph import GraphSink
+    except ImportError:
+        raise _missing("networkx", "GraphML") from None
+    return GraphSink
+
+
+def _missing(package: str, purpose: str) -> DocreError:
+    return DocreError(Errors.D021.format(package=package, purpose=purpose, extra="export"))

@@ -1,0 +1,302 @@
+"""Reading documents to annotate: text files, JSON Lines, CSV, `.spacy`, folders, standard input.
+
+Nothing but the document at hand is kept in memory, except that spaCy's DocBin reads a `.spacy` file
+as a whole. What cannot be read becomes a `Failure` and the reading goes on."""
+
+import csv
+import json
+import os
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from spacy.tokens import DocBin
+from spacy.vocab import Vocab
+
+from ..errors import DocreError, Errors, Warnings
+from .records import Failure, Record
+
+STDIN = "-"
+TEXT_SUFFIXES = (".txt", ".text")
+SHOWN_SUFFIXES = 5
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """How sources are read.
+
+    text_field (str): The field or column with the text.
+    id_field (str): That with the identifier; without one, the source and the number are it.
+    title_field (str): That with the title.
+    delimiter (Optional[str]): What separates the columns of CSV. None takes a tab for `.tsv` and a
+        comma for all others.
+    lines (bool): Whether each line of a text file is a document.
+    """
+
+    text_field: str = "text"
+    id_field: str = "id"
+    title_field: str = "title"
+    delimiter: str | None = None
+    lines: bool = False
+
+
+def read_records(
+    inputs: Sequence[str], settings: SourceSettings | None = None, *, ignore: Path | None = None
+) -> Iterator[Record | Failure]:
+    """Read documents, in the order of the inputs and of the names in a folder.
+
+    inputs (Sequence[str]): Files, folders, or "-" for the lines of standard input. A file whose
+        name ends in none of the known suffixes is a text file; in a folder it is left out.
+    settings (Optional[SourceSettings]): How they are read.
+    ignore (Optional[Path]): A folder to leave out, that of the results.
+    YIELDS (Union[Record, Failure]): The documents, and those that cannot be read.
+    RAISES (DocreError): If an input does not exist.
+    """
+    for name in inputs:
+        if name != STDIN and not Path(name).exists():
+            raise DocreError(Errors.D036.format(path=name))
+    return _read_inputs(inputs, settings or SourceSettings(), ignore)
+
+
+def _read_inputs(
+    inputs: Sequence[str], settings: SourceSettings, ignore: Path | None
+) -> Iterator[Record | Failure]:
+    for name in inputs:
+        if name == STDIN:
+            # Undecodable bytes come as surrogates, for each document to be judged by itself.
+            sys.stdin.reconfigure(  # type: ignore[union-attr]
+                encoding="utf-8-sig", errors="surrogateescape", newline="\n"
+            )
+            yield from _guarded(partial(_read_text_lines, sys.stdin, "stdin"), "stdin")
+        elif Path(name).is_dir():
+            yield from _read_folder(Path(name), settings, ignore)
+        else:
+            yield from _read_file(Path(name), settings)
+
+
+def _read_folder(
+    folder: Path, settings: SourceSettings, ignore: Path | None
+) -> Iterator[Record | Failure]:
+    left_out: Counter[str] = Counter()
+    unreadable: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=unreadable.append):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".")
+            and not (ignore and ignore.resolve() == Path(parent, name).resolve())
+        )
+        for name in sorted(name for name in files if not name.startswith(".")):
+            suffix = Path(name).suffix.lower()
+            if suffix in READERS or suffix in TEXT_SUFFIXES:
+                yield from _read_file(Path(parent, name), settings)
+            else:
+                left_out[suffix] += 1
+    for error in unreadable:
+        yield Failure(_printable(str(error.filename)), 0, "", f"unreadable folder: {error}")
+    if left_out:
+        suffixes = ", ".join(repr(suffix) for suffix in sorted(left_out)[:SHOWN_SUFFIXES])
+        known = ", ".join([*TEXT_SUFFIXES, *READERS])
+        warnings.warn(
+            Warnings.DW07.format(
+                n_files=left_out.total(), folder=folder, suffixes=suffixes, known=known
+            ),
+            stacklevel=2,
+        )
+
+
+def _read_file(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
+    default = _read_lines if settings.lines else _read_text
+    reader = READERS.get(path.suffix.lower(), default)
+    return _guarded(partial(reader, path, settings), path.as_posix())
+
+
+def _guarded(
+    read: Callable[[], Iterator[Record | Failure]], source: str
+) -> Iterator[Record | Failure]:
+    """What remains of a file that cannot be read any further is one failure."""
+    number = 0
+    try:
+        for item in read():
+            yield item
+            number = item.number
+    except Exception as error:  # whatever a broken file does to the libraries that read it
+        place = number + 1 if number else 0
+        reason = f"the file cannot be read from here on: {type(error).__name__}: {error}"
+        yield Failure(source, place, "", reason)
+
+
+def _read_text(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
+    source = path.as_posix()
+    text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    yield _record(source, 1, source, text, raw=text)
+
+
+def _read_lines(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
+    with _open(path) as file:
+        yield from _read_text_lines(file, path.as_posix())
+
+
+def _read_text_lines(file: Iterable[str], source: str) -> Iterator[Record | Failure]:
+    for number, line in _numbered_lines(file):
+        yield _record(source, number, f"{source}:{number}", line, raw=line)
+
+
+def _read_jsonl(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
+    source = path.as_posix()
+    with _open(path) as file:
+        for number, line in _numbered_lines(file):
+            reason = _not_unicode(line)
+            if reason is None:
+                try:
+                    row = json.loads(line, parse_constant=_refuse_constant)
+                    yield _from_row(row, source, number, line, settings)
+                    continue
+                except (ValueError, RecursionError) as error:
+                    reason = f"not JSON: {error}"
+            yield Failure(source, number, "", reason, _printable(line))
+
+
+def _read_csv(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
+    source = path.as_posix()
+    delimiter = settings.delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
+    csv.field_size_limit(sys.maxsize)
+    with _open(path, newline="") as file:
+        lines: list[str] = []
+        rows = csv.reader(_remembered(file, lines), delimiter=delimiter, strict=True)
+        header = next(rows, [])
+        if settings.text_field not in header:
+            columns = ", ".join(map(repr, header)) or "none"
+            reason = f"no column '{settings.text_field}'; there are: {columns}"
+            yield Failure(source, 0, "", _printable(reason))
+            return
+        number = 0
+        while True:
+            lines.clear()
+            try:
+                values = next(rows, None)
+            except csv.Error as error:
+                number += 1
+                raw = _printable("".join(lines))
+                yield Failure(source, number, "", f"not CSV: {error}", raw)
+                continue
+            if values is None:
+                return
+            if not values:
+                continue
+            number += 1
+            raw = "".join(lines)
+            if len(values) != len(header):
+                reason = f"expected {len(header)} columns, but found {len(values)}"
+                yield Failure(source, number, "", reason, _printable(raw))
+            else:
+                row = dict(zip(header, values, strict=True))
+                yield _from_row(row, source, number, raw, settings)
+
+
+def _read_docbin(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
+    source = path.as_posix()
+    # A vocabulary of its own: that of the pipeline forgets the strings of finished documents.
+    docs = DocBin().from_disk(path).get_docs(Vocab())
+    for number, doc in enumerate(docs, start=1):
+        names = {key: doc.user_data.get(key) for key in ("id", "title")}
+        given = {key: value for key, value in names.items() if isinstance(value, str)}
+        yield Record(
+            source,
+            number,
+            given.get("id") or f"{source}:{number}",
+            doc.text,
+            given.get("title", ""),
+            doc=doc.to_bytes(exclude=["user_data", "tensor"]),
+        )
+
+
+READERS: dict[str, Callable[[Path, SourceSettings], Iterator[Record | Failure]]] = {
+    ".jsonl": _read_jsonl,
+    ".ndjson": _read_jsonl,
+    ".csv": _read_csv,
+    ".tsv": _read_csv,
+    ".spacy": _read_docbin,
+}
+
+
+def _from_row(
+    row: Any, source: str, number: int, raw: str, settings: SourceSettings
+) -> Record | Failure:
+    """A document from an object of JSON Lines or a row of a table."""
+    fail = partial(Failure, source, number, raw=_printable(raw))
+    if not isinstance(row, dict):
+        return fail(id="", reason="expected a JSON object")
+    meta = dict(row)
+    identifier = meta.pop(settings.id_field, None)
+    if isinstance(identifier, bool) or not isinstance(identifier, str | int | float | None):
+        return fail(id="", reason=f"the field '{settings.id_field}' is no string or number")
+    name = f"{source}:{number}" if identifier in (None, "") else str(identifier)
+    if settings.text_field not in meta:
+        return fail(id=_printable(name), reason=f"no field '{settings.text_field}'")
+    text = meta.pop(settings.text_field)
+    if not isinstance(text, str):
+        return fail(id=_printable(name), reason=f"the field '{settings.text_field}' is no string")
+    title = ""
+    if isinstance(meta.get(settings.title_field), str):
+        title = meta.pop(settings.title_field)
+    return _record(source, number, name, text, title, meta, raw=raw)
+
+
+def _record(
+    source: str,
+    number: int,
+    identifier: str,
+    text: str,
+    title: str = "",
+    meta: dict[str, Any] | None = None,
+    *,
+    raw: str,
+) -> Record | Failure:
+    # A number such as 1e999 is read as infinity, which cannot be written.
+    everything = json.dumps([identifier, text, title, meta], ensure_ascii=False, allow_nan=False)
+    reason = _not_unicode(everything)
+    if reason is not None:
+        return Failure(source, number, _printable(identifier), reason, _printable(raw))
+    return Record(source, number, identifier, text, title, meta or {})
+
+
+def _not_unicode(text: str) -> str | None:
+    try:
+        text.encode("utf8")
+    except UnicodeEncodeError as error:
+        code = ord(text[error.start])
+        if 0xDC80 <= code <= 0xDCFF:
+            return f"not UTF-8: the byte 0x{code - 0xDC00:02x}"
+        return f"not Unicode: the lone surrogate U+{code:04X}"
+    return None
+
+
+def _printable(text: str) -> str:
+    """The text with what is not Unicode as an escape sequence."""
+    return text.encode("utf8", "backslashreplace").decode("utf8")
+
+
+def _open(path: Path, newline: str = "\n") -> Any:
+    return path.open(encoding="utf-8-sig", errors="surrogateescape", newline=newline)
+
+
+def _numbered_lines(file: Iterable[str]) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(file, start=1):
+        if line.strip():
+            yield number, line.rstrip("\r\n")
+
+
+def _remembered(lines: Iterable[str], memory: list[str]) -> Iterator[str]:
+    for line in lines:
+        memory.append(line)
+        yield line
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON value")

@@ -1,0 +1,193 @@
+"""`annotate`: the relations of a corpus of raw texts, in files that other programs read."""
+
+import hashlib
+import json
+import re
+import time
+from dataclasses import asdict
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import spacy
+import typer
+from spacy.cli._util import setup_gpu
+from spacy.language import Language
+from tqdm import tqdm
+from wasabi import msg
+
+from .. import __version__
+from ..annotate.checkpoint import Checkpoint, Progress
+from ..annotate.engine import Annotation
+from ..annotate.records import Failure
+from ..annotate.run import annotate_corpus
+from ..annotate.sinks import DEFAULT_BASE_URI, Format, SinkSettings, make_sinks
+from ..annotate.sources import SourceSettings, read_records
+from ..errors import DocreError, Errors, Warnings
+from ..evaluation import find_extractor
+from .app import app
+from .messages import GPU_ID, readable_errors
+
+# An absolute IRI, to which a path can be added.
+BASE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|\\^`#?]*")
+
+
+@app.command("annotate")
+def annotate_command(
+    model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
+    inputs: list[str] = typer.Argument(
+        metavar="INPUT...",
+        help="Text files, .jsonl, .csv, .tsv, .spacy, folders of them, or - for the lines of "
+        "standard input.",
+    ),
+    out: Path = typer.Argument(metavar="OUT", help="The folder for the results."),
+    formats: list[Format] = typer.Option(
+        [Format.jsonl], "--format", "-f", help="A format of the results; can be repeated."
+    ),
+    lines: bool = typer.Option(False, "--lines", help="Each line of a text file is a document."),
+    text_field: str = typer.Option("text", "--text-field", help="The field with the text."),
+    id_field: str = typer.Option("id", "--id-field", help="The field with the identifier."),
+    title_field: str = typer.Option("title", "--title-field", help="The field with the title."),
+    delimiter: str | None = typer.Option(
+        None, "--delimiter", help="What separates CSV columns; a comma, or a tab for .tsv."
+    ),
+    keep_clusters: bool = typer.Option(
+        False, "--keep-clusters", help="Use the entities and clusters of .spacy files."
+    ),
+    base_uri: str = typer.Option(
+        DEFAULT_BASE_URI, "--base-uri", help="What RDF resources' names start with."
+    ),
+    part_size: int = typer.Option(1000, "--part-size", help="Documents in a part.", min=1),
+    batch_size: int | None = typer.Option(
+        None, "--batch-size", "-b", help="Documents in a batch; the pipeline's own by default."
+    ),
+    n_process: int = typer.Option(1, "--n-process", "-n", help="The number of processes."),
+    limit: int = typer.Option(0, "--limit", help="Read that many documents; 0 for all.", min=0),
+    fail_fast: bool = typer.Option(
+        False, "--fail-fast", help="Stop at a broken document instead of setting it aside."
+    ),
+    overwrite: bool = typer.Option(False, "--overwrite", help="Remove former results."),
+    gpu_id: int = GPU_ID,
+) -> None:
+    """Annotate a corpus. Killed and started again, it goes on where it was."""
+    setup_gpu(gpu_id, silent=False)
+    reading = SourceSettings(
+        text_field=text_field,
+        id_field=id_field,
+        title_field=title_field,
+        delimiter="\t" if delimiter == "\\t" else delimiter,
+        lines=lines,
+    )
+    formats = sorted(set(formats))
+    with readable_errors():
+        _check_settings(inputs, reading, keep_clusters, base_uri)
+        records = read_records(inputs, reading, ignore=out)
+        nlp = spacy.load(model)
+        find_extractor(nlp)
+        sinks = make_sinks(formats, SinkSettings(base_uri, _model_name(nlp)))
+        command = {
+            "inputs": inputs,
+            **asdict(reading),
+            "formats": [name.value for name in formats],
+            "part_size": part_size,
+            "limit": limit,
+            "keep_clusters": keep_clusters,
+            "base_uri": base_uri,
+            "model": _describe_model(nlp),
+            "spacy_docre": __version__,
+        }
+        run = partial(
+            annotate_corpus,
+            nlp,
+            islice(records, limit or None),
+            sinks=sinks,
+            part_size=part_size,
+            batch_size=batch_size,
+            n_process=n_process,
+            keep_clusters=keep_clusters,
+            fail_fast=fail_fast,
+        )
+        with Checkpoint(out, command, overwrite=overwrite) as checkpoint:
+            if checkpoint.progress.complete:
+                msg.info(f"{out} is complete already; --overwrite starts anew.")
+            else:
+                with _Bar(checkpoint.progress) as bar:
+                    run(checkpoint, observe=bar.show)
+            _report(checkpoint.progress, nlp, out)
+
+
+class _Bar:
+    """The progress bar; silent where there is no terminal.
+
+    progress (Progress): What was done before.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self.bar = tqdm(desc="Annotating", unit="doc", initial=progress.records, disable=None)
+        self.started = time.monotonic()
+        self.words = 0
+        self.errors = progress.errors
+
+    def __enter__(self) -> "_Bar":
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.bar.close()
+
+    def show(self, item: Annotation | Failure) -> None:
+        """item (Union[Annotation, Failure]): The next result."""
+        if isinstance(item, Failure):
+            self.errors += 1
+        else:
+            self.words += len(item.doc)
+        rate = self.words / max(time.monotonic() - self.started, 1e-9)
+        postfix = {"words/s": f"{rate:.0f}", "errors": self.errors}
+        self.bar.set_postfix(postfix, refresh=False)
+        self.bar.update()
+
+
+def _check_settings(
+    inputs: list[str], reading: SourceSettings, keep_clusters: bool, base_uri: str
+) -> None:
+    if reading.delimiter is not None and len(reading.delimiter) != 1:
+        _refuse_setting("--delimiter", "one character", reading.delimiter)
+    if not BASE_URI.fullmatch(base_uri):
+        condition = "an absolute URI such as https://example.org/kg/, without '#' and '?'"
+        _refuse_setting("--base-uri", condition, base_uri)
+    for name in inputs if keep_clusters else ():
+        path = Path(name)
+        if not path.is_dir() and path.suffix.lower() != ".spacy":
+            raise DocreError(Errors.D041.format(path=name))
+
+
+def _refuse_setting(setting: str, condition: str, value: str) -> None:
+    raise DocreError(Errors.D020.format(setting=setting, condition=condition, value=repr(value)))
+
+
+def _model_name(nlp: Language) -> str:
+    return f"{nlp.lang}_{nlp.meta['name']}-{nlp.meta['version']}"
+
+
+def _describe_model(nlp: Language) -> dict[str, str]:
+    """The pipeline's name, and a checksum of its config and its meta data, scores among them, which
+    changes when it is trained anew."""
+    description = nlp.config.to_str() + json.dumps(nlp.meta, sort_keys=True, default=str)
+    checksum = hashlib.sha256(description.encode()).hexdigest()
+    return {"name": _model_name(nlp), "checksum": checksum}
+
+
+def _report(progress: Progress, nlp: Language, out: Path) -> None:
+    rate = progress.documents / max(progress.seconds, 1e-9)
+    words = progress.words / max(progress.seconds, 1e-9)
+    msg.good(
+        f"{progress.documents} documents with {progress.relations} relations in "
+        f"{progress.seconds:.1f} s ({rate:.1f} documents, {words:.0f} words a second): {out}"
+    )
+    if progress.documents and not progress.clusters:
+        names = ", ".join(nlp.pipe_names)
+        msg.warn(Warnings.DW08.format(n_documents=progress.documents, names=names))
+    if progress.errors:
+        msg.warn(f"{progress.errors} documents were set aside: {out / 'errors.jsonl'}")
+        if not progress.documents:
+            raise typer.Exit(1)
