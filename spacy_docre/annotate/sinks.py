@@ -13,6 +13,7 @@ from ..errors import DocreError, Errors
 from ..relation import get_relations, set_relations
 from .docred import to_docred
 from .engine import Annotation
+from .graph import GraphSink
 
 DEFAULT_BASE_URI = "urn:spacy-docre:"
 
@@ -82,7 +83,7 @@ def _maker(name: Format, settings: SinkSettings) -> SinkMaker:
     if name is Format.docred:
         return lambda path: TextSink(path, _docred_text, start="[\n", between=",\n", end="\n]\n")
     if name is Format.graphml:
-        return _graph_sink_class()
+        return GraphSink
     writer = _rdf_writer(settings, "turtle" if name is Format.turtle else "nt")
     between = "\n" if name is Format.turtle else ""
     return lambda path: TextSink(path, lambda ann: writer(ann.row), between=between)
@@ -170,17 +171,7 @@ def _rdf_writer(settings: SinkSettings, rdf_format: str) -> Callable[[dict[str, 
     try:
         from .rdf import RdfWriter
     except ImportError:
-        raise _missing("rdflib", "RDF") from None
+        raise DocreError(
+            Errors.D021.format(package="rdflib", purpose="RDF", extra="export")
+        ) from None
     return RdfWriter(settings.base_uri, settings.model, rdf_format)
-
-
-def _graph_sink_class() -> SinkMaker:
-    try:
-        from .graph import GraphSink
-    except ImportError:
-        raise _missing("networkx", "GraphML") from None
-    return GraphSink
-
-
-def _missing(package: str, purpose: str) -> DocreError:
-    return DocreError(Errors.D021.format(package=package, purpose=purpose, extra="export"))
