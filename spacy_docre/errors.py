@@ -110,6 +110,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "of chains, each a list of mentions (first token, token after the last), or None if the "
         "document was not resolved. It returned: {chains}"
     )
+    D033 = (
+        "Coreferee cannot resolve documents as for the pipeline '{pipeline}' {version}: {reason} "
+        "Install its models with `python -m coreferee install`, followed by the language, or set "
+        "`chains = null` in [components.entity_clusters]."
+    )
     D036 = (
         "There is no input '{path}'. Give files, folders, or '-' for the lines of standard input."
     )
@@ -186,6 +191,7 @@ class Warnings(metaclass=ErrorsWithCodes):
         "after it. It goes on with its rules alone. Put it before: "
         "`nlp.remove_pipe('{name}')`, then add '{name}' again with `after='{factory}'`."
     )
+    DW06 = "Coreferee failed on {doc}: {reason}"
     DW07 = (
         "{n_files} file(s) in {folder} were left out since their names end in {suffixes}; known "
         "are: {known}. Name a file itself to have it read as a text."

@@ -13,7 +13,7 @@ from ..relation import get_relations
 from .app import app
 from .messages import GPU_ID, readable_errors
 
-MAX_COLUMN = 40
+MAX_COLUMN = 60
 
 
 @app.command("extract")

@@ -16,9 +16,9 @@ from spacy.tokens import Doc
 
 from ..clusters import describe, get_clusters
 from ..errors import DocreError, Errors
+from .coreferee import Chain, CorefereeRunner
 from .phrases import PhraseFinder
 
-Chain = list[tuple[int, int]]
 Adapter = Callable[[Doc], list[Chain] | None]
 
 
@@ -48,14 +48,22 @@ class ExtensionChains:
         return None if value is None else self.read(doc, value)
 
 
-def coreferee_chains() -> Adapter:
+def coreferee_chains(pipeline: str = "", version: str = "") -> Adapter:
     """The chains of coreferee (https://github.com/richardpaulhudson/coreferee), in
     `doc._.coref_chains`. They hold the heads of mentions, which are widened: to the entity that
     holds the head or to its noun phrase. A mention of several heads ("he and his wife") is no
     mention of any one entity and left out.
 
+    Coreferee's component refuses pipelines whose names it does not know, such as your own. With
+    `pipeline` and `version`, coreferee runs here, without its component.
+
+    pipeline (str): The name of the pipeline whose tagger, parser and recogniser this one has,
+        without its language ("core_web_sm"); "" to read what the component has left.
+    version (str): Its version ("3.8.0").
     RETURNS (Adapter): The adapter.
     """
+    if pipeline:
+        return CorefereeRunner(pipeline, version, _read_coreferee)
     install = "pip install 'spacy-docre[coref]'` and `python -m coreferee install en"
     return ExtensionChains("coref_chains", "coreferee", install, _read_coreferee)
 

