@@ -88,7 +88,10 @@ class Browser:
             time.sleep(0.02)
 
     def click(self, selector: str) -> None:
-        self._send("POST", f"/element/{self._find(selector)}/click", {})
+        # WebDriver by itself is content with a place under the bar at the bottom.
+        element = {ELEMENT: self._find(selector)}
+        self.run("arguments[0].scrollIntoView({block: 'center'})", element)
+        self._send("POST", f"/element/{element[ELEMENT]}/click", {})
 
     def press(self, *keys: str) -> None:
         """Press keys, by name or as letters, where the focus is."""
