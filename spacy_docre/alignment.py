@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import networkx as nx
 import numpy as np
 from spacy.training import Example
 
@@ -48,6 +47,9 @@ def best_matching(weights: Mapping[tuple[int, int], float]) -> list[tuple[int, i
     """
     n_left, n_right = Counter(i for i, _ in weights), Counter(j for _, j in weights)
     matches = [(i, j) for i, j in weights if n_left[i] == n_right[j] == 1]
+    # Pipelines that are only applied need no graphs, and start faster without.
+    import networkx as nx
+
     graph = nx.Graph()
     for i, j in weights.keys() - set(matches):
         graph.add_edge((0, i), (1, j), weight=weights[i, j] * (1 + NUMBER_TIE * (i == j)))

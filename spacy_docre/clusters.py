@@ -86,14 +86,40 @@ def set_clusters(
     prefix (str): What the keys start with.
     RETURNS (list[SpanGroup]): The new groups, for attributes to be set on.
     """
-    for cluster in get_clusters(doc, prefix):
-        del doc.spans[cluster.key]
+    remove_clusters(doc, prefix)
     groups = []
     for number, mentions in enumerate(clusters, start=1):
         key = cluster_key(prefix, number)
         doc.spans[key] = SpanGroup(doc, name=key, spans=list(mentions))
         groups.append(doc.spans[key])
     return groups
+
+
+def remove_clusters(doc: Doc, prefix: str = DEFAULT_PREFIX) -> None:
+    """Remove the entity clusters of a document.
+
+    doc (Doc): The document.
+    prefix (str): What the keys start with.
+    """
+    for cluster in get_clusters(doc, prefix):
+        del doc.spans[cluster.key]
+
+
+def copy_span(span: Span, target: Doc) -> Span | None:
+    """The span of the same characters in another document of the same text, with label and
+    knowledge base id. One that begins or ends inside a token is widened to whole tokens.
+
+    span (Span): The span.
+    target (Doc): The other document.
+    RETURNS (Optional[Span]): The span; None if there is none of these characters.
+    """
+    return target.char_span(
+        span.start_char,
+        span.end_char,
+        label=span.label_,
+        kb_id=span.kb_id_,
+        alignment_mode="expand",
+    )
 
 
 def copy_clusters(source: Doc, target: Doc, prefix: str = DEFAULT_PREFIX) -> None:
@@ -105,17 +131,8 @@ def copy_clusters(source: Doc, target: Doc, prefix: str = DEFAULT_PREFIX) -> Non
     prefix (str): What the keys start with.
     """
     for cluster in get_clusters(source, prefix):
-        spans = []
-        for span in cluster.mentions:
-            copied = target.char_span(
-                span.start_char,
-                span.end_char,
-                label=span.label_,
-                kb_id=span.kb_id_,
-                alignment_mode="expand",
-            )
-            if copied is not None:
-                spans.append(copied)
+        copied = (copy_span(span, target) for span in cluster.mentions)
+        spans = [span for span in copied if span is not None]
         target.spans[cluster.key] = SpanGroup(
             target, name=cluster.key, attrs=dict(cluster.group.attrs), spans=spans
         )
@@ -195,6 +212,20 @@ class ClusterBatch:
     def pair_doc(self) -> np.ndarray:
         """[P] The document of each pair."""
         return self.entity_doc[self.pair_head]
+
+    def find_pairs(self, head: np.ndarray, tail: np.ndarray) -> np.ndarray:
+        """Look candidate pairs up.
+
+        head (np.ndarray): [C] int64. Head entities.
+        tail (np.ndarray): [C] int64. Tail entities.
+        RETURNS (np.ndarray): [C] int64. The numbers of the pairs; -1 for those that are no
+            candidates.
+        """
+        # Pairs are sorted by head, then tail.
+        code = self.pair_head * len(self.keys) + self.pair_tail
+        wanted = head * len(self.keys) + tail
+        row = np.searchsorted(code, wanted)
+        return np.where(np.append(code, -1)[row] == wanted, row, -1)
 
     @classmethod
     def from_docs(

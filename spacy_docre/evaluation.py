@@ -7,8 +7,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import filter_spans
+from spacy.vocab import Vocab
 
-from .clusters import copy_clusters, get_clusters
+from .clusters import copy_clusters, get_clusters, remove_clusters
 from .component import DocRelationExtractor
 from .corpora.readers import GoldClusterCorpus
 from .decoding import PairScores
@@ -73,7 +74,9 @@ def annotate_examples(
         before = [n for n in before if "doc.ents" not in nlp.get_pipe_meta(n).assigns]
     for start in range(0, len(examples), batch_size):
         batch = examples[start : start + batch_size]
-        docs = [eg.predicted if gold_clusters else _bare(eg.predicted) for eg in batch]
+        docs = [
+            eg.predicted if gold_clusters else bare_doc(eg.predicted, nlp.vocab) for eg in batch
+        ]
         if gold_mentions:
             for eg, doc in zip(batch, docs, strict=True):
                 _copy_entities(eg.reference, doc, prefix)
@@ -81,8 +84,7 @@ def annotate_examples(
             docs = list(nlp.pipe(docs, batch_size=batch_size))
         for eg, doc in zip(batch, docs, strict=True):
             if gold_clusters:
-                for cluster in get_clusters(doc, prefix):
-                    del doc.spans[cluster.key]
+                remove_clusters(doc, prefix)
                 copy_clusters(eg.reference, doc, prefix)
             eg.predicted = doc
         scores = extractor.predict(docs)
@@ -104,10 +106,15 @@ def _copy_entities(source: Doc, target: Doc, prefix: str) -> None:
     target.set_ents(filter_spans(span for span in copied if span is not None))
 
 
-def _bare(doc: Doc) -> Doc:
-    """The document with its tokens only."""
+def bare_doc(doc: Doc, vocab: Vocab) -> Doc:
+    """The document with its tokens and its title only.
+
+    doc (Doc): The document.
+    vocab (Vocab): The vocabulary of the new one.
+    RETURNS (Doc): A new document.
+    """
     return Doc(
-        doc.vocab,
+        vocab,
         words=[token.text for token in doc],
         spaces=[bool(token.whitespace_) for token in doc],
         user_data={"title": doc.user_data.get("title", "")},

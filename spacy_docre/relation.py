@@ -6,7 +6,7 @@ from typing import Any
 
 from spacy.tokens import Doc, Span
 
-from .clusters import EntityCluster
+from .clusters import EntityCluster, describe
 from .errors import DocreError, Errors
 
 DEFAULT_ATTR = "relations"
@@ -143,6 +143,21 @@ def has_relations(doc: Doc, *, attr: str = DEFAULT_ATTR) -> bool:
     RETURNS (bool): Whether the document carries annotation.
     """
     return _user_data_key(attr) in doc.user_data
+
+
+def check_clusters(relation: Relation, doc: Doc) -> None:
+    """Check that the clusters of a relation are there.
+
+    relation (Relation): The relation.
+    doc (Doc): Its document.
+    RAISES (DocreError): If it names a span group that the document does not have.
+    """
+    head, label, tail = relation.triple
+    for key in (head, tail):
+        if key not in doc.spans:
+            raise DocreError(
+                Errors.D009.format(head=head, label=label, tail=tail, doc=describe(doc), key=key)
+            )
 
 
 def install_extension(attr: str = DEFAULT_ATTR) -> None:

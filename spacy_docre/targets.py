@@ -8,7 +8,7 @@ from spacy.training import Example
 from .alignment import align_clusters
 from .clusters import ClusterBatch, describe
 from .errors import DocreError, Errors
-from .relation import get_relations, has_relations
+from .relation import check_clusters, get_relations, has_relations
 
 
 def gold_labels(
@@ -36,11 +36,8 @@ def gold_labels(
     """
     n_entities, n_pairs = len(clusters.keys), len(clusters.pair_head)
     label_ids = {label: i for i, label in enumerate(labels)}
-    # Pairs are sorted by head, then tail, so that a relation's row is found by bisection.
-    pair_code = clusters.pair_head * n_entities + clusters.pair_tail
     is_known = np.zeros(n_entities, dtype=bool)
-    rows: list[int] = []
-    columns: list[int] = []
+    found: list[tuple[int, int, int]] = []
     bounds = np.searchsorted(clusters.entity_doc, np.arange(len(examples) + 1))
     for eg, first, last in zip(examples, bounds[:-1], bounds[1:], strict=True):
         if not has_relations(eg.reference, attr=attr):
@@ -51,14 +48,12 @@ def gold_labels(
         }
         is_known[list(entity_of.values())] = True
         for head, label, tail in _checked_triples(eg, label_ids, name, attr):
-            if head in entity_of and tail in entity_of and head != tail:
-                code = entity_of[head] * n_entities + entity_of[tail]
-                row = int(np.searchsorted(pair_code, code))
-                if row < n_pairs and pair_code[row] == code:
-                    rows.append(row)
-                    columns.append(label_ids[label])
+            if head in entity_of and tail in entity_of:
+                found.append((entity_of[head], entity_of[tail], label_ids[label]))
+    heads, tails, columns = np.array(found, dtype=np.int64).reshape(-1, 3).T
+    rows = clusters.find_pairs(heads, tails)
     gold = np.zeros((n_pairs, len(labels)), dtype=bool)
-    gold[rows, columns] = True
+    gold[rows[rows >= 0], columns[rows >= 0]] = True
     return gold, is_known[clusters.pair_head] & is_known[clusters.pair_tail]
 
 
@@ -67,19 +62,13 @@ def _checked_triples(
 ) -> list[tuple[str, str, str]]:
     triples = []
     for relation in get_relations(eg.reference, attr=attr):
-        head, label, tail = relation.triple
+        label = relation.label
         if label not in label_ids:
             raise DocreError(
                 Errors.D006.format(
                     label=label, doc=describe(eg.reference), n_labels=len(label_ids), name=name
                 )
             )
-        for key in (head, tail):
-            if key not in eg.reference.spans:
-                raise DocreError(
-                    Errors.D009.format(
-                        head=head, label=label, tail=tail, doc=describe(eg.reference), key=key
-                    )
-                )
-        triples.append((head, label, tail))
+        check_clusters(relation, eg.reference)
+        triples.append(relation.triple)
     return triples

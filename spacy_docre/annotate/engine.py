@@ -12,10 +12,10 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch, raise_error
 
-from ..clusters import EntityCluster, copy_clusters, get_clusters
+from ..clusters import EntityCluster, copy_clusters, copy_span, get_clusters, remove_clusters
 from ..corpora.jsonl import to_jsonl
 from ..corpora.readers import copy_sentences
-from ..evaluation import find_extractor
+from ..evaluation import bare_doc, find_extractor
 from ..relation import get_relations, set_relations
 from .records import Failure, Record
 
@@ -123,11 +123,7 @@ class _Annotator:
             doc = self.nlp.make_doc(record.text)
         else:
             given = Doc(self.nlp.vocab).from_bytes(record.doc)
-            doc = Doc(
-                self.nlp.vocab,
-                words=[token.text for token in given],
-                spaces=[bool(token.whitespace_) for token in given],
-            )
+            doc = bare_doc(given, self.nlp.vocab)
             if self.keep_clusters:
                 copy_sentences(given, doc)
         doc.user_data["title"] = record.title
@@ -176,20 +172,10 @@ class _Annotator:
         if record.doc is None:
             return
         given = Doc(self.nlp.vocab).from_bytes(record.doc)
-        for cluster in get_clusters(doc, self.prefix):
-            del doc.spans[cluster.key]
+        remove_clusters(doc, self.prefix)
         copy_clusters(given, doc, self.prefix)
         if given.has_annotation("ENT_IOB"):
-            spans = (
-                doc.char_span(
-                    ent.start_char,
-                    ent.end_char,
-                    label=ent.label_,
-                    kb_id=ent.kb_id_,
-                    alignment_mode="expand",
-                )
-                for ent in given.ents
-            )
+            spans = (copy_span(ent, doc) for ent in given.ents)
             doc.ents = [span for span in spans if span is not None]
 
     def _overdue(self, place: int | None) -> Iterator[Annotation | Failure]:

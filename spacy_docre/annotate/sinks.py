@@ -13,7 +13,6 @@ from ..errors import DocreError, Errors
 from ..relation import get_relations, set_relations
 from .docred import to_docred
 from .engine import Annotation
-from .graph import GraphSink
 
 DEFAULT_BASE_URI = "urn:spacy-docre:"
 
@@ -83,6 +82,9 @@ def _maker(name: Format, settings: SinkSettings) -> SinkMaker:
     if name is Format.docred:
         return lambda path: TextSink(path, _docred_text, start="[\n", between=",\n", end="\n]\n")
     if name is Format.graphml:
+        # Other formats, and other commands, need not wait for networkx.
+        from .graph import GraphSink
+
         return GraphSink
     writer = _rdf_writer(settings, "turtle" if name is Format.turtle else "nt")
     between = "\n" if name is Format.turtle else ""

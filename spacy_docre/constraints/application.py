@@ -85,10 +85,4 @@ class Constraints:
 
 def _opposite_pairs(clusters: ClusterBatch) -> np.ndarray:
     """[P] The pair with head and tail exchanged; -1 where it is no candidate."""
-    n_entities = len(clusters.keys)
-    # Pairs are sorted by head, then tail.
-    code = clusters.pair_head * n_entities + clusters.pair_tail
-    wanted = clusters.pair_tail * n_entities + clusters.pair_head
-    row = np.searchsorted(code, wanted)
-    found = np.append(code, -1)[row] == wanted
-    return np.where(found, row, -1)
+    return clusters.find_pairs(clusters.pair_tail, clusters.pair_head)

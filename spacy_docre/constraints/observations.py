@@ -7,9 +7,8 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from ..clusters import DEFAULT_PREFIX, describe, get_clusters
-from ..errors import DocreError, Errors
-from ..relation import DEFAULT_ATTR, get_relations
+from ..clusters import DEFAULT_PREFIX, get_clusters
+from ..relation import DEFAULT_ATTR, check_clusters, get_relations
 
 
 @dataclass
@@ -40,16 +39,10 @@ class Observations:
         """
         types = {c.key: c.label for c in get_clusters(doc, prefix) if len(c.group)}
         self.entity_types.update(types.values())
-        triples = dict.fromkeys(relation.triple for relation in get_relations(doc, attr=attr))
+        relations = {relation.triple: relation for relation in get_relations(doc, attr=attr)}
         labels_of_pair: dict[tuple[str, str], list[str]] = defaultdict(list)
-        for head, label, tail in triples:
-            for key in (head, tail):
-                if key not in doc.spans:
-                    raise DocreError(
-                        Errors.D009.format(
-                            head=head, label=label, tail=tail, doc=describe(doc), key=key
-                        )
-                    )
+        for (head, label, tail), relation in relations.items():
+            check_clusters(relation, doc)
             self.labels.add(label)
             if head in types and tail in types:
                 self.types[label, types[head], types[tail]] += 1

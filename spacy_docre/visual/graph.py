@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from math import hypot
 
-import networkx as nx
 import numpy as np
 
 from .document import ClusterView, DocumentView, RelationView
@@ -122,6 +121,9 @@ def _label_size(relations: list[RelationView]) -> Point:
 
 def _place(sizes: np.ndarray, links: list[tuple[int, int]], height: int) -> list[Point]:
     """Places for boxes, linked ones near each other."""
+    # Other commands need not wait for it.
+    import networkx as nx
+
     graph = nx.Graph()
     graph.add_nodes_from(range(len(sizes)))
     graph.add_edges_from(links, weight=1.0)
