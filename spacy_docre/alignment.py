@@ -29,7 +29,11 @@ def align_clusters(example: Example, prefix: str) -> dict[str, str]:
     """
     predicted = get_clusters(example.predicted, prefix)
     gold = get_clusters(example.reference, prefix)
-    overlap = cluster_overlap([_offsets(c) for c in predicted], [_offsets(c) for c in gold])
+    offsets = [[_offsets(c) for c in clusters] for clusters in (predicted, gold)]
+    if offsets[0] == offsets[1]:
+        # No alignment overlaps more than that of equal clusters with each other.
+        return {p.key: g.key for p, g in zip(predicted, gold, strict=True) if len(p.group)}
+    overlap = cluster_overlap(*offsets)
     overlap *= [1 - SIZE_TIE * len(c.group) for c in gold]
     rows, columns = (index.tolist() for index in np.nonzero(overlap))
     values = overlap[rows, columns].tolist()

@@ -1,18 +1,27 @@
 """Relation metrics, and the scorer of the component."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
-from spacy.tokens import Doc
+import numpy as np
 from spacy.training import Example
 
-from .alignment import align_clusters
-from .clusters import DEFAULT_PREFIX, EntityCluster, get_clusters
-from .evidence_scoring import Triple, evidence_items
-from .relation import DEFAULT_ATTR, Relation, get_relations, has_relations
+from .clusters import DEFAULT_PREFIX
+from .judgement import Fact, Judgement, collect_facts, count_types, judge_relations
+from .relation import DEFAULT_ATTR
+from .subset_scoring import MACRO_LIMITS, rare_types, relation_subsets
+from .tallies import (
+    CORRECT,
+    GOLD,
+    PREDICTED,
+    TYPES,
+    macro_f1,
+    precision_recall_f1,
+    tally_relations,
+)
 
-Fact = tuple[str, str, str]
+__all__ = ["collect_facts", "count_types", "harmonic_mean", "score_judgement", "score_relations"]
 
 # The metrics of `score_relations` as people read them.
 METRIC_TITLES = {
@@ -24,54 +33,21 @@ METRIC_TITLES = {
     "rel_inter_f": "F1, inter-sentence",
     "rel_pair_f": "F1 of related pairs (Rela)",
     "rel_macro_f": "Macro F1",
+    **{f"rel_macro_{n}_f": f"Macro F1, types of < {n} in training" for n in MACRO_LIMITS},
     "rel_evidence_p": "Evidence precision",
     "rel_evidence_r": "Evidence recall",
     "rel_evidence_f": "Evidence F1",
     "rel_evidence_correct_f": "Evidence F1 of correct relations",
 }
+TRAIN = "train"
 
 
-@dataclass
-class Counts:
-    """What precision, recall and F1 are computed from.
+def make_relation_scorer(subsets: bool = False) -> Callable[..., dict[str, Any]]:
+    """The scorer "spacy-docre.relation_scorer.v1"; see `score_relations`.
 
-    correct (int): Relations that are both predicted and gold.
-    predicted (int): Predicted relations.
-    gold (int): Gold relations.
+    subsets (bool): Whether to score subsets of the relations, too.
     """
-
-    correct: int = 0
-    predicted: int = 0
-    gold: int = 0
-
-    def add(self, predicted: set, gold: set) -> None:
-        """Count the items of one document."""
-        self.correct += len(predicted & gold)
-        self.predicted += len(predicted)
-        self.gold += len(gold)
-
-    @property
-    def precision(self) -> float:
-        """Correct among predicted; 0 where nothing is predicted."""
-        return self.correct / self.predicted if self.predicted else 0.0
-
-    @property
-    def recall(self) -> float:
-        """Correct among gold; 0 where nothing is gold."""
-        return self.correct / self.gold if self.gold else 0.0
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
-        return harmonic_mean(self.precision, self.recall)
-
-    def ignoring(self, n_known: int) -> float:
-        """F1 without the correct relations that the training data give away: they are taken from
-        the correct and the predicted ones, while recall stays that over all gold relations, as in
-        the official DocRED script."""
-        predicted = self.predicted - n_known
-        precision = (self.correct - n_known) / predicted if predicted else 0.0
-        return harmonic_mean(precision, self.recall)
+    return partial(score_relations, subsets=subsets)
 
 
 def harmonic_mean(a: float, b: float) -> float:
@@ -79,41 +55,14 @@ def harmonic_mean(a: float, b: float) -> float:
     return 2 * a * b / (a + b) if a + b else 0.0
 
 
-@dataclass
-class RelationCounts:
-    """The counts of a corpus, each over the union of predicted and gold relations.
-
-    micro (Counts): All relations.
-    intra (Counts): Relations of entities with mentions in one sentence.
-    inter (Counts): The others.
-    pair (Counts): Ordered pairs of entities with any relation at all.
-    evidence (Counts): Relations with each of their evidence sentences.
-    evidence_of_correct (Counts): The same of correct relations whose gold evidence is known.
-    per_type (dict[str, Counts]): The relations of each type.
-    known (int): Correct relations that occur in the training facts by the names of their entities.
-    """
-
-    micro: Counts = field(default_factory=Counts)
-    intra: Counts = field(default_factory=Counts)
-    inter: Counts = field(default_factory=Counts)
-    pair: Counts = field(default_factory=Counts)
-    evidence: Counts = field(default_factory=Counts)
-    evidence_of_correct: Counts = field(default_factory=Counts)
-    per_type: dict[str, Counts] = field(default_factory=dict)
-    known: int = 0
-
-
-def make_relation_scorer() -> Callable[..., dict[str, Any]]:
-    """The scorer "spacy-docre.relation_scorer.v1"; see `score_relations`."""
-    return score_relations
-
-
 def score_relations(
     examples: Iterable[Example],
     *,
     prefix: str = DEFAULT_PREFIX,
     attr: str = DEFAULT_ATTR,
-    train_facts: set[Fact] | None = None,
+    train_facts: set[Fact] | Mapping[str, set[Fact]] | None = None,
+    train_counts: Mapping[str, int] | None = None,
+    subsets: bool = False,
     **_: Any,
 ) -> dict[str, Any]:
     """Score relations over the documents whose references are annotated. Predicted clusters are
@@ -125,134 +74,95 @@ def score_relations(
     examples (Iterable[Example]): Predicted and reference documents.
     prefix (str): What the clusters' keys start with.
     attr (str): The name of the extension attribute that holds the relations.
-    train_facts (Optional[set[tuple[str, str, str]]]): What `collect_facts` gave for the training
-        data, for Ign F1.
+    train_facts (Optional[Union[set, Mapping[str, set]]]): What `collect_facts` gave for the
+        training data, for Ign F1; for several training corpora by their names.
+    train_counts (Optional[Mapping[str, int]]): What `count_types` gave for the training data, for
+        frequent and rare types.
+    subsets (bool): Whether to score the subsets of `subset_scoring`, too.
     RETURNS (dict[str, Any]): `rel_p`, `rel_r`, `rel_f` (micro), `rel_intra_f` and `rel_inter_f`
         (entities with and without mentions in a common sentence), `rel_pair_f` (any relation or
         none, PAEE's Rela), `rel_macro_f` and `rel_per_type` (p, r, f of each type), with
-        `train_facts` `rel_ign_f`; `rel_evidence_p`, `rel_evidence_r` and `rel_evidence_f` as in the
-        official DocRED script, and `rel_evidence_correct_f`, over correct relations whose evidence
-        is known (None where the gold relations have no evidence at all). All in 0..1, all None if
-        no reference is annotated. `docs/metrics.md` has the formulas.
+        `train_facts` `rel_ign_f` (of the first corpus) and `rel_ign_per_source`;
+        `rel_evidence_p`, `rel_evidence_r` and `rel_evidence_f` as in the official DocRED script,
+        and `rel_evidence_correct_f`, over correct relations whose evidence is known (None where
+        the gold relations have no evidence at all); with `train_counts` `rel_macro_500_f`, ...;
+        with `subsets` `rel_subsets` (p, r, f and counts of each). All in 0..1, all None if no
+        reference is annotated. `docs/metrics.md` has the formulas.
     """
-    counts, annotated = RelationCounts(), False
-    for example in examples:
-        if has_relations(example.reference, attr=attr):
-            annotated = True
-            _count_document(counts, example, prefix, attr, train_facts or set())
+    if isinstance(train_facts, set):
+        train_facts = {TRAIN: train_facts}
+    judgement = judge_relations(examples, prefix=prefix, attr=attr, train_facts=train_facts)
+    return score_judgement(judgement, train_counts=train_counts, subsets=subsets)
+
+
+def score_judgement(
+    judgement: Judgement, *, train_counts: Mapping[str, int] | None = None, subsets: bool = False
+) -> dict[str, Any]:
+    """Score relations that were judged already.
+
+    judgement (Judgement): The relations.
+    train_counts (Optional[Mapping[str, int]]): See `score_relations`.
+    subsets (bool): See `score_relations`.
+    RETURNS (dict[str, Any]): See `score_relations`.
+    """
+    chosen = relation_subsets(judgement, train_counts) if subsets else {}
+    totals = {name: tally.sum(axis=0) for name, tally in tally_relations(judgement, chosen).items()}
     scores: dict[str, Any] = {
-        "rel_p": counts.micro.precision,
-        "rel_r": counts.micro.recall,
-        "rel_f": counts.micro.f1,
-        "rel_intra_f": counts.intra.f1,
-        "rel_inter_f": counts.inter.f1,
-        "rel_pair_f": counts.pair.f1,
-        "rel_macro_f": _mean([c.f1 for c in counts.per_type.values()]),
-        "rel_per_type": {
-            label: {"p": c.precision, "r": c.recall, "f": c.f1}
-            for label, c in sorted(counts.per_type.items())
-        },
+        name: value.item()
+        for name, value in metrics_of(totals, judgement, train_counts).items()
+        if name not in chosen
     }
-    if train_facts is not None:
-        scores["rel_ign_f"] = counts.micro.ignoring(counts.known)
-    for name in ("precision", "recall", "f1"):
-        value = getattr(counts.evidence, name) if counts.evidence.gold else None
-        scores[f"rel_evidence_{name[0]}"] = value
-    scores["rel_evidence_correct_f"] = (
-        counts.evidence_of_correct.f1 if counts.evidence.gold else None
-    )
-    return scores if annotated else dict.fromkeys(scores)
+    per_type = zip(judgement.labels, precision_recall_f1(totals[TYPES]).tolist(), strict=True)
+    scores["rel_per_type"] = {
+        label: dict(zip("prf", values, strict=True)) for label, values in sorted(per_type)
+    }
+    if judgement.sources:
+        scores["rel_ign_per_source"] = {
+            source: scores.pop(f"rel_ign {source}") for source in judgement.sources
+        }
+        scores["rel_ign_f"] = scores["rel_ign_per_source"][judgement.sources[0]]
+    if not totals["rel_evidence"][GOLD]:
+        scores |= {name: None for name in scores if name.startswith("rel_evidence")}
+    if subsets:
+        scores["rel_subsets"] = {name: _subset_scores(totals[name]) for name in chosen}
+    return scores if judgement.n_docs else dict.fromkeys(scores)
 
 
-def collect_facts(
-    docs: Iterable[Doc], *, prefix: str = DEFAULT_PREFIX, attr: str = DEFAULT_ATTR
-) -> set[Fact]:
-    """The facts of training documents: for each relation, every name of the head with every name
-    of the tail, as the official DocRED script has it.
+def metrics_of(
+    tallies: Mapping[str, np.ndarray],
+    judgement: Judgement,
+    train_counts: Mapping[str, int] | None = None,
+) -> dict[str, np.ndarray]:
+    """The metrics of tallies that were summed over documents, be it once or for each of many
+    samples.
 
-    docs (Iterable[Doc]): The training documents.
-    prefix (str): What the clusters' keys start with.
-    attr (str): The name of the extension attribute that holds the relations.
-    RETURNS (set[tuple[str, str, str]]): Name of the head, name of the tail, relation type.
+    tallies (Mapping[str, np.ndarray]): What `tally_relations` gave, without the axis of documents
+        or with that of samples in its place.
+    judgement (Judgement): The relations that were counted.
+    train_counts (Optional[Mapping[str, int]]): See `score_relations`.
+    RETURNS (dict[str, np.ndarray]): [...] float64 each: precision, recall and F1 of all relations
+        and of their evidence, the F1 of the other groups, those of subsets under their names and
+        Ign F1 under "rel_ign SOURCE"; macro F1.
     """
-    facts: set[Fact] = set()
-    for doc in docs:
-        names = _names(doc, prefix)
-        for relation in get_relations(doc, attr=attr):
-            head, label, tail = relation.triple
-            facts |= _facts(names[head], names[tail], label)
-    return facts
+    found: dict[str, np.ndarray] = {}
+    for name, tally in tallies.items():
+        if name == TYPES:
+            continue
+        values = precision_recall_f1(tally)
+        if name in ("rel", "rel_evidence"):
+            found |= {f"{name}_{letter}": values[..., i] for i, letter in enumerate("prf")}
+        elif name.startswith("rel_ign ") or not name.startswith("rel_"):
+            found[name] = values[..., 2]
+        else:
+            found[f"{name}_f"] = values[..., 2]
+    found["rel_macro_f"] = macro_f1(tallies[TYPES])
+    for limit in MACRO_LIMITS if train_counts is not None else ():
+        rare = rare_types(judgement, train_counts or {}, limit)
+        found[f"rel_macro_{limit}_f"] = macro_f1(tallies[TYPES], rare)
+    return found
 
 
-def _count_document(
-    counts: RelationCounts, example: Example, prefix: str, attr: str, train_facts: set[Fact]
-) -> None:
-    gold_relations = {r.triple: r for r in get_relations(example.reference, attr=attr)}
-    predicted_relations = _aligned_relations(example, prefix, attr)
-    gold, predicted = set(gold_relations), set(predicted_relations)
-    sentences = _sentences(example.reference, prefix)
-
-    def is_intra(triple: Triple) -> bool:
-        head, _, tail = triple
-        return bool(sentences.get(head, set()) & sentences.get(tail, set()))
-
-    counts.micro.add(predicted, gold)
-    counts.intra.add(set(filter(is_intra, predicted)), set(filter(is_intra, gold)))
-    inter_predicted = {triple for triple in predicted if not is_intra(triple)}
-    counts.inter.add(inter_predicted, {triple for triple in gold if not is_intra(triple)})
-    counts.pair.add({(h, t) for h, _, t in predicted}, {(h, t) for h, _, t in gold})
-    predicted_evidence = evidence_items(predicted_relations, example.reference)
-    gold_evidence = evidence_items(gold_relations, example.reference)
-    counts.evidence.add(predicted_evidence, gold_evidence)
-    known = {triple for triple, _ in gold_evidence} & predicted
-    counts.evidence_of_correct.add(
-        {item for item in predicted_evidence if item[0] in known},
-        {item for item in gold_evidence if item[0] in known},
-    )
-    for label in {label for _, label, _ in predicted | gold}:
-        of_type = counts.per_type.setdefault(label, Counts())
-        of_type.add(
-            {triple for triple in predicted if triple[1] == label},
-            {triple for triple in gold if triple[1] == label},
-        )
-    if train_facts:
-        names = _names(example.reference, prefix)
-        counts.known += sum(
-            not train_facts.isdisjoint(_facts(names[head], names[tail], label))
-            for head, label, tail in predicted & gold
-        )
-
-
-def _aligned_relations(example: Example, prefix: str, attr: str) -> dict[Triple, Relation]:
-    """The predicted relations by the keys of the gold clusters that theirs are aligned with."""
-    relations = get_relations(example.predicted, attr=attr)
-    if not relations:
-        return {}
-    aligned = align_clusters(example, prefix)
-
-    def gold_key(key: str) -> str:
-        return aligned.get(key, f"{key} (predicted only)")
-
-    return {(gold_key(r["head"]), r.label, gold_key(r["tail"])): r for r in relations}
-
-
-def _sentences(doc: Doc, prefix: str) -> dict[str, set[int]]:
-    if not doc.has_annotation("SENT_START"):
-        return {cluster.key: {0} for cluster in get_clusters(doc, prefix)}
-    return {
-        cluster.key: {span.sent.start for span in cluster.group}
-        for cluster in get_clusters(doc, prefix)
-    }
-
-
-def _names(doc: Doc, prefix: str) -> dict[str, list[str]]:
-    clusters: list[EntityCluster] = get_clusters(doc, prefix)
-    return {cluster.key: cluster.names for cluster in clusters}
-
-
-def _facts(heads: Iterable[str], tails: list[str], label: str) -> set[Fact]:
-    return {(head, tail, label) for head in heads for tail in tails}
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+def _subset_scores(total: np.ndarray) -> dict[str, float]:
+    p, r, f = precision_recall_f1(total).tolist()
+    counts = {"correct": CORRECT, "predicted": PREDICTED, "gold": GOLD}
+    return {"p": p, "r": r, "f": f, **{name: int(total[i]) for name, i in counts.items()}}
