@@ -15,9 +15,10 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
 from .batching import batches_by_length
+from .calibration import Calibration
 from .clusters import DEFAULT_PREFIX, ClusterBatch, copy_clusters, describe, get_clusters
 from .constraints import ConstrainedPipe
-from .decoding import PairScores, decode, score_batch, split_by_doc
+from .decoding import PairScores, decode, score_batch, split_by_doc, threshold_of_labels
 from .errors import DocreError, Errors
 from .models.encoding import HeadOutput, Targets
 from .models.relation_model import EncoderInput, loss_and_gradients, relation_head
@@ -39,6 +40,10 @@ class DocRelationExtractor(ConstrainedPipe):
     prefix (str): What the clusters' keys in `doc.spans` start with.
     attr (str): The name of the extension attribute that holds the relations.
     threshold (float): A relation is set if its score is greater.
+    thresholds (Optional[dict[str, float]]): Thresholds of some relation types' own.
+    calibration (Optional[dict[str, float]]): The temperature and the bias that make probabilities
+        of scores, see `Calibration`; thresholds are compared with these. None leaves scores as the
+        model gives them.
     max_labels (int): The most relation types that one pair can have.
     max_pairs (Optional[int]): Classify at most that many pairs of a document, the ones whose
         mentions are nearest, and warn. None sets no limit.
@@ -60,6 +65,8 @@ class DocRelationExtractor(ConstrainedPipe):
         prefix: str = DEFAULT_PREFIX,
         attr: str = DEFAULT_ATTR,
         threshold: float = 0.5,
+        thresholds: dict[str, float] | None = None,
+        calibration: dict[str, float] | None = None,
         max_labels: int = 4,
         max_pairs: int | None = None,
         max_batch_items: int = 8192,
@@ -70,10 +77,12 @@ class DocRelationExtractor(ConstrainedPipe):
         _check_at_least_1(
             max_labels=max_labels, max_pairs=max_pairs, max_batch_items=max_batch_items
         )
-        if not 0 <= threshold <= 1:
-            raise DocreError(
-                Errors.D020.format(setting="threshold", condition="in 0..1", value=threshold)
-            )
+        for setting, value in {"threshold": threshold, **(thresholds or {})}.items():
+            if not 0 <= value <= 1:
+                raise DocreError(
+                    Errors.D020.format(setting=setting, condition="in 0..1", value=value)
+                )
+        Calibration.from_settings(calibration)
         install_extension(attr)
         self.vocab = nlp.vocab
         self.model = model
@@ -86,6 +95,8 @@ class DocRelationExtractor(ConstrainedPipe):
             "prefix": prefix,
             "attr": attr,
             "threshold": threshold,
+            "thresholds": dict(thresholds or {}),
+            "calibration": calibration,
             "max_labels": max_labels,
             "max_pairs": max_pairs,
             "max_batch_items": max_batch_items,
@@ -131,6 +142,10 @@ class DocRelationExtractor(ConstrainedPipe):
         self._use_one_thread_in_worker()
         docs = list(docs)
         constraints = self.constraints
+        calibration = Calibration.from_settings(self.cfg["calibration"])
+        decoding = self._decoding
+        if calibration is not None:
+            decoding["calibrate"] = calibration.apply
         scores = [PairScores.empty(len(self.labels))] * len(docs)
         with_pairs = np.array([i for i in range(len(docs)) if self._has_pairs(docs[i])], dtype=int)
         lengths = np.array([len(docs[i]) for i in with_pairs])
@@ -142,7 +157,7 @@ class DocRelationExtractor(ConstrainedPipe):
                 constraints.warn_of_unknown_types(batch, clusters, name=self.name)
             output = self.model.predict((batch, clusters))
             head = relation_head(self.model.get_ref("head"))
-            scored = score_batch(head, output, clusters, constraints, **self._decoding)
+            scored = score_batch(head, output, clusters, constraints, **decoding)
             by_doc = split_by_doc(clusters, *scored)
             for i, doc_scores in zip(indices, by_doc, strict=True):
                 scores[i] = doc_scores
@@ -263,7 +278,10 @@ class DocRelationExtractor(ConstrainedPipe):
 
     @property
     def _decoding(self) -> dict[str, Any]:
-        return {name: self.cfg[name] for name in ("threshold", "max_labels")}
+        threshold = threshold_of_labels(
+            self.cfg["threshold"], self.cfg["thresholds"], self.labels, name=self.name
+        )
+        return {"threshold": threshold, "max_labels": self.cfg["max_labels"]}
 
     @property
     def _is_initialized(self) -> bool:

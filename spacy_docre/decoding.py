@@ -1,12 +1,14 @@
 """From the scores of pairs to relations."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from .clusters import ClusterBatch
 from .constraints import Constraints
+from .constraints.settings import suggestion
+from .errors import DocreError, Errors
 from .models.encoding import HeadOutput
 from .models.torch_head import RelationHead
 from .relation import Evidence, Relation
@@ -20,7 +22,7 @@ class PairScores:
     pair_head (np.ndarray): [P] int64. The head entity of each pair.
     pair_tail (np.ndarray): [P] int64. Its tail entity.
     scores (np.ndarray): [P, R] float32. The confidence in each relation type, in 0..1, under the
-        component's constraints.
+        component's constraints and calibration.
     evidence (Evidence): For each pair and type that is to be set, start and end token of the spans
         that support it, strongest first. Empty for methods that give none.
     """
@@ -44,8 +46,9 @@ def score_batch(
     clusters: ClusterBatch,
     constraints: Constraints | None,
     *,
-    threshold: float,
+    threshold: float | np.ndarray,
     max_labels: int,
+    calibrate: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> tuple[np.ndarray, Evidence]:
     """The scores of a batch, and the evidence of the relations that they let set.
 
@@ -53,13 +56,18 @@ def score_batch(
     output (HeadOutput): What it returned.
     clusters (ClusterBatch): The batch.
     constraints (Optional[Constraints]): The constraints that the scores are put under.
-    threshold (float): The score that a relation must exceed.
+    threshold (Union[float, np.ndarray]): The score that a relation must exceed, for each type [R]
+        or all.
     max_labels (int): The most types that one pair can have.
+    calibrate (Optional[Callable[[np.ndarray], np.ndarray]]): The rising function that makes
+        probabilities of the constrained scores, which the thresholds are compared with.
     RETURNS (tuple[np.ndarray, Evidence]): [P, R] float32, the scores; and for each pair and type
         that is to be set the spans that support it.
     """
     raw_scores = output.scores().float().cpu().numpy()
     scores = raw_scores if constraints is None else constraints.apply(raw_scores, clusters)
+    if calibrate is not None:
+        raw_scores, scores = calibrate(raw_scores), calibrate(scores)
     selected = select(scores, threshold=threshold, max_labels=max_labels)
     if constraints is None:
         return scores, head.evidence(output, clusters, *selected)
@@ -106,13 +114,14 @@ def split_by_doc(
 
 
 def select(
-    scores: np.ndarray, *, threshold: float, max_labels: int
+    scores: np.ndarray, *, threshold: float | np.ndarray, max_labels: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which relations to set: of each pair the `max_labels` best types, as far as their scores are
     greater than the threshold.
 
     scores (np.ndarray): [P, R] float32. The scores.
-    threshold (float): The score that a relation must exceed.
+    threshold (Union[float, np.ndarray]): The score that a relation must exceed, for each type [R]
+        or all.
     max_labels (int): The most types that one pair can have.
     RETURNS (tuple[np.ndarray, np.ndarray]): The pairs and types, best first.
     """
@@ -126,14 +135,43 @@ def select(
     return pairs[order], types[order]
 
 
+def threshold_of_labels(
+    threshold: float, own: Mapping[str, float], labels: Sequence[str], *, name: str
+) -> float | np.ndarray:
+    """The thresholds of a component in numbers.
+
+    threshold (float): That of the relation types without their own.
+    own (Mapping[str, float]): The thresholds of the others.
+    labels (Sequence[str]): The relation types.
+    name (str): The component's name, for messages.
+    RETURNS (Union[float, np.ndarray]): The threshold, or one for each type, [R] float32.
+    RAISES (DocreError): If a type is not among the labels.
+    """
+    for label in own:
+        if label not in labels:
+            raise DocreError(
+                Errors.D049.format(
+                    setting="thresholds",
+                    name=name,
+                    kind="relation type",
+                    value=label,
+                    suggestion=suggestion(label, labels),
+                )
+            )
+    if not own:
+        return threshold
+    return np.array([own.get(label, threshold) for label in labels], dtype=np.float32)
+
+
 def decode(
-    pairs: PairScores, labels: Sequence[str], *, threshold: float, max_labels: int
+    pairs: PairScores, labels: Sequence[str], *, threshold: float | np.ndarray, max_labels: int
 ) -> list[Relation]:
     """The relations of a document, see `select`.
 
     pairs (PairScores): The document's scores.
     labels (Sequence[str]): The relation types.
-    threshold (float): The score that a relation must exceed.
+    threshold (Union[float, np.ndarray]): The score that a relation must exceed, for each type [R]
+        or all.
     max_labels (int): The most types that one pair can have.
     RETURNS (list[Relation]): The relations, best first.
     """

@@ -1,6 +1,6 @@
 """Where a pipeline loses quality between a text and its relations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spacy.language import Language
@@ -8,7 +8,8 @@ from spacy.training import Example
 
 from .cluster_scoring import score_clusters
 from .evaluation import annotate_examples, find_extractor
-from .scoring import Fact, score_relations
+from .judgement import Fact
+from .scoring import score_relations
 
 Scores = dict[str, Any]
 
@@ -38,7 +39,7 @@ def score_stages(
     examples: Sequence[Example],
     *,
     names_only: bool = False,
-    train_facts: set[Fact] | None = None,
+    train_facts: set[Fact] | Mapping[str, set[Fact]] | None = None,
 ) -> dict[str, Scores]:
     """Score a pipeline with gold clusters, with gold mentions and its own clusters, and from raw
     text.
@@ -46,7 +47,7 @@ def score_stages(
     nlp (Language): The pipeline.
     examples (Sequence[Example]): What `read_examples` gave. The predicted documents are replaced.
     names_only (bool): Let nothing but names count as mentions, see `score_clusters`.
-    train_facts (Optional[set[tuple[str, str, str]]]): For Ign F1, see `score_relations`.
+    train_facts (Optional[Union[set, Mapping[str, set]]]): For Ign F1, see `score_relations`.
     RETURNS (dict[str, dict[str, Any]]): For each possible stage what `score_relations` and
         `score_clusters` return.
     """

@@ -162,6 +162,22 @@ class Errors(metaclass=ErrorsWithCodes):
         "off, call its method `learn_constraints` on the training examples, switch the "
         "constraints on in its `cfg` and save it."
     )
+    D085 = (
+        "{path} holds no relations between entities with names, so it cannot say which relations "
+        "the training data give away. It must be an annotated training corpus; check it with "
+        "`python -m spacy_docre debug-data`."
+    )
+    D086 = (
+        "The scores cannot be calibrated: of the pairs and relation types of the development data "
+        "{n_right} are right and {n_wrong} are wrong, but it takes some of both. Give an annotated "
+        "corpus whose relation types are those of the pipeline."
+    )
+    D087 = (
+        "The scores cannot be calibrated: higher scores are not more often right than lower ones "
+        "(slope {slope}). Is the pipeline trained, and on the relation types of this corpus?"
+    )
+    D088 = "The predictions {path} do not go with the corpus: {reason}"
+    D089 = "{path} cannot be drawn: {reason}"
 
 
 class Warnings(metaclass=ErrorsWithCodes):
@@ -214,4 +230,12 @@ class Warnings(metaclass=ErrorsWithCodes):
         "`{setting}` of the component '{name}' contradicts {n_against} of the {n_relations} "
         "relations '{label}' in the training data. Look whether it says what was meant: head and "
         "tail may have been exchanged."
+    )
+    DW31 = (
+        "'{path}' is called a test corpus. What is chosen on test data makes the results on them "
+        "look better than they are: use development data."
+    )
+    DW32 = (
+        "The thresholds of {n} relation types of their own are dropped: the new threshold was "
+        "chosen for all types. Give --per-label to choose them anew."
     )

@@ -8,7 +8,7 @@ import numpy as np
 from spacy.training import Example
 
 from .clusters import DEFAULT_PREFIX
-from .judgement import Fact, Judgement, collect_facts, count_types, judge_relations
+from .judgement import Fact, Judgement, judge_relations
 from .relation import DEFAULT_ATTR
 from .subset_scoring import MACRO_LIMITS, rare_types, relation_subsets
 from .tallies import (
@@ -20,8 +20,6 @@ from .tallies import (
     precision_recall_f1,
     tally_relations,
 )
-
-__all__ = ["collect_facts", "count_types", "harmonic_mean", "score_judgement", "score_relations"]
 
 # The metrics of `score_relations` as people read them.
 METRIC_TITLES = {

@@ -8,7 +8,8 @@ from spacy.vocab import Vocab
 from spacy_docre import Relation, set_clusters
 from spacy_docre.alignment import align_clusters, cluster_overlap
 from spacy_docre.clusters import copy_clusters
-from spacy_docre.scoring import collect_facts, score_relations
+from spacy_docre.judgement import collect_facts
+from spacy_docre.scoring import score_relations
 
 from .util import make_doc
 

@@ -3,6 +3,7 @@
 from . import (
     annotate,
     benchmark,
+    calibrate,
     convert,
     debug_data,
     evaluate,
@@ -11,6 +12,7 @@ from . import (
     model_card,
     plot,
     predict,
+    significance,
     view,
 )
 from .app import app
@@ -19,6 +21,7 @@ __all__ = [
     "annotate",
     "app",
     "benchmark",
+    "calibrate",
     "convert",
     "debug_data",
     "evaluate",
@@ -27,5 +30,6 @@ __all__ = [
     "model_card",
     "plot",
     "predict",
+    "significance",
     "view",
 ]

@@ -1,5 +1,7 @@
-"""`evaluate`: the metrics of a pipeline on an annotated corpus."""
+"""`evaluate`: the metrics of a pipeline, or of its saved predictions, on an annotated corpus."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -7,26 +9,76 @@ import spacy
 import srsly
 import typer
 from spacy.cli._util import setup_gpu
+from spacy.language import Language
+from spacy.training import Example
+from spacy.vocab import Vocab
 from wasabi import msg
 
+from ..calibration import Reliability, pair_outcomes
 from ..cluster_scoring import has_names_only
 from ..constraints import CONSTRAINTS, switch_settings
+from ..corpora.docred import read_relation_names
+from ..corpora.readers import read_docs
 from ..corpora.validation import replacing
 from ..end_to_end import lost_by_step, score_stages
+from ..errors import DocreError, Errors
 from ..evaluation import annotate_examples, find_extractor, read_examples
-from ..scoring import METRIC_TITLES, collect_facts, score_relations
+from ..judgement import Fact, Judgement, collect_facts, count_types, judge_relations
+from ..predictions import is_predictions, read_predictions
+from ..resampling import LEVEL, bootstrap_intervals
+from ..scoring import score_judgement
 from .app import app
-from .messages import GPU_ID, percent, readable_errors
+from .messages import GPU_ID, readable_errors
+from .reports import print_evaluation
 from .stages import print_stages
+
+TRAIN_FACTS = typer.Option(
+    None,
+    "--train-facts",
+    help="The training corpus (.spacy), for Ign F1; can be repeated (annotated, distant).",
+    exists=True,
+)
+REL_INFO = typer.Option(
+    None,
+    "--rel-info",
+    "-r",
+    help="For predictions in DocRED's format: the rel_info.json that the corpus was converted "
+    "with.",
+    exists=True,
+)
+SEED = typer.Option(0, "--seed", help="Of the random samples.")
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What training corpora say.
+
+    facts (dict[str, set[tuple[str, str, str]]]): The facts of each, by its name.
+    counts (Optional[Mapping[str, int]]): How often each relation type occurs in the first.
+    """
+
+    facts: dict[str, set[Fact]]
+    counts: Mapping[str, int] | None
 
 
 @app.command("evaluate")
 def evaluate_command(
-    model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
+    model: str = typer.Argument(
+        help="The pipeline: a path or the name of a package; or what `predict` wrote."
+    ),
     data_path: Path = typer.Argument(help="The annotated corpus (.spacy).", exists=True),
     output: Path | None = typer.Option(None, "--output", "-o", help="Write the metrics here."),
-    train_facts: Path | None = typer.Option(
-        None, "--train-facts", help="The training corpus (.spacy), for Ign F1.", exists=True
+    train_facts: list[Path] | None = TRAIN_FACTS,
+    subsets: bool = typer.Option(
+        False,
+        "--subsets",
+        help="Score by numbers of mentions and distance, and with --train-facts by frequency.",
+    ),
+    bootstrap: int = typer.Option(
+        0, "--bootstrap", min=0, help="95 % confidence intervals by so many samples, say 1000."
+    ),
+    calibration: bool = typer.Option(
+        False, "--calibration", help="Tell whether the scores are probabilities."
     ),
     predicted_clusters: bool = typer.Option(
         False, "--predicted-clusters", help="Run the whole pipeline instead of using gold clusters."
@@ -43,47 +95,148 @@ def evaluate_command(
         help="The constraints to apply instead of the pipeline's own: any of types,symmetric,"
         "inverse with commas between (learned where the pipeline gives none), or none.",
     ),
+    rel_info: Path | None = REL_INFO,
+    seed: int = SEED,
     gpu_id: int = GPU_ID,
 ) -> None:
     """Evaluate a pipeline's relations on an annotated corpus."""
     switched_on = None if constraints is None else _read_constraints(constraints)
-    setup_gpu(gpu_id, silent=False)
+    is_saved = is_predictions(model)
     if end_to_end and predicted_clusters:
         raise typer.BadParameter("--end-to-end includes --predicted-clusters; give one of them")
+    if end_to_end and (subsets or bootstrap or calibration):
+        raise typer.BadParameter("--end-to-end goes with no --subsets, --bootstrap, --calibration")
+    if is_saved and (end_to_end or predicted_clusters or constraints):
+        raise typer.BadParameter(
+            f"{model} holds predictions, which --end-to-end, --predicted-clusters and "
+            "--constraints cannot change; give a pipeline"
+        )
+    setup_gpu(gpu_id, silent=False)
     with readable_errors():
-        nlp = spacy.load(model)
-        _, extractor = find_extractor(nlp)
-        if switched_on is not None:
-            extractor.cfg["constraints"] = switch_settings(
-                extractor.cfg["constraints"], switched_on
-            )
-        settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}
-        examples = read_examples(nlp, data_path)
-        facts = None
-        if train_facts:
-            references = (eg.reference for eg in read_examples(nlp, train_facts))
-            facts = collect_facts(references, **settings)
+        nlp = spacy.blank("xx") if is_saved else _load(model, switched_on)
+        settings = _settings(nlp)
+        training = read_training_data(train_facts or [], nlp.vocab, subsets, **settings)
         scores: dict[str, Any]
         if end_to_end:
-            names_only = has_names_only((eg.reference for eg in examples), settings["prefix"])
-            if names_only:
-                msg.info(
-                    "The gold clusters hold names only: pronouns and descriptions that the "
-                    "pipeline finds do not count."
-                )
-            stages = score_stages(nlp, examples, names_only=names_only, train_facts=facts)
-            lost = lost_by_step(stages)
-            print_stages(nlp, stages, lost)
-            scores = {**stages, "lost": lost, "names_only": names_only}
+            scores = _score_stages(nlp, data_path, training)
         else:
-            annotated = annotate_examples(nlp, examples, gold_clusters=not predicted_clusters)
-            examples = [eg for eg, _ in annotated]
-            scores = score_relations(examples, train_facts=facts, **settings)
-            _print_scores(scores)
+            reliability = Reliability() if calibration and not is_saved else None
+            if is_saved:
+                examples = read_saved(model, data_path, rel_info, nlp.vocab)
+            else:
+                examples = _annotate(nlp, data_path, not predicted_clusters, reliability)
+            judgement = judge_relations(examples, train_facts=training.facts, **settings)
+            scores = score_judgement(judgement, train_counts=training.counts, subsets=subsets)
+            if bootstrap:
+                scores["bootstrap"] = {"samples": bootstrap, "seed": seed, "level": LEVEL}
+                scores["intervals"] = bootstrap_intervals(
+                    judgement,
+                    n=bootstrap,
+                    seed=seed,
+                    train_counts=training.counts,
+                    subsets=subsets,
+                )
+            if calibration:
+                scores["calibration"] = _calibration(judgement, reliability)
+            print_evaluation(scores)
     if output:
         with replacing(output) as draft:
             srsly.write_json(draft, scores)
         msg.good(f"Metrics: {output}")
+
+
+def read_training_data(
+    paths: Sequence[Path], vocab: Vocab, count: bool, **settings: str
+) -> TrainingData:
+    """Read what training corpora say, a document at a time: distant ones are large.
+
+    paths (Sequence[Path]): The corpora.
+    vocab (Vocab): A vocabulary.
+    count (bool): Whether to count the relation types of the first.
+    **settings (str): Prefix of the clusters and attribute of the relations, if not the usual ones.
+    RETURNS (TrainingData): The facts, by the names of the files.
+    RAISES (DocreError): If a corpus has no facts.
+    """
+    names = [path.stem for path in paths]
+    if len(set(names)) < len(names):
+        names = [str(path) for path in paths]
+    facts = {}
+    for name, path in zip(names, paths, strict=True):
+        facts[name] = collect_facts(read_docs(path, vocab), **settings)
+        if not facts[name]:
+            raise DocreError(Errors.D085.format(path=path))
+    if not (count and paths):
+        return TrainingData(facts, None)
+    attr = {"attr": settings["attr"]} if "attr" in settings else {}
+    return TrainingData(facts, count_types(read_docs(paths[0], vocab), **attr))
+
+
+def read_saved(
+    predictions: str | Path, data_path: Path, rel_info: Path | None, vocab: Vocab
+) -> list[Example]:
+    """Read saved predictions beside their corpus.
+
+    predictions (Union[str, Path]): What `predict` wrote.
+    data_path (Path): The corpus.
+    rel_info (Optional[Path]): The names of relations.
+    vocab (Vocab): A vocabulary.
+    RETURNS (list[Example]): The predicted documents beside the references.
+    RAISES (DocreError): If one does not go with the other.
+    """
+    names = read_relation_names(rel_info) if rel_info else None
+    references = list(read_docs(data_path, vocab))
+    return read_predictions(predictions, references, relation_names=names)
+
+
+def _load(model: str, switched_on: list[str] | None) -> Language:
+    nlp = spacy.load(model)
+    _, extractor = find_extractor(nlp)
+    if switched_on is not None:
+        extractor.cfg["constraints"] = switch_settings(extractor.cfg["constraints"], switched_on)
+    return nlp
+
+
+def _settings(nlp: Language) -> dict[str, str]:
+    if not nlp.pipe_names:
+        return {}
+    _, extractor = find_extractor(nlp)
+    return {name: extractor.cfg[name] for name in ("prefix", "attr")}
+
+
+def _annotate(
+    nlp: Language, data_path: Path, gold_clusters: bool, reliability: Reliability | None
+) -> list[Example]:
+    _, extractor = find_extractor(nlp)
+    examples = []
+    scored = annotate_examples(nlp, read_examples(nlp, data_path), gold_clusters=gold_clusters)
+    for eg, pairs in scored:
+        examples.append(eg)
+        if reliability is not None:
+            for outcome in pair_outcomes([(eg, pairs)], extractor.labels, **_settings(nlp)):
+                reliability.add(*outcome)
+    return examples
+
+
+def _score_stages(nlp: Language, data_path: Path, training: TrainingData) -> dict[str, Any]:
+    examples = read_examples(nlp, data_path)
+    names_only = has_names_only((eg.reference for eg in examples), _settings(nlp)["prefix"])
+    if names_only:
+        msg.info(
+            "The gold clusters hold names only: pronouns and descriptions that the "
+            "pipeline finds do not count."
+        )
+    facts = training.facts or None
+    stages = score_stages(nlp, examples, names_only=names_only, train_facts=facts)
+    lost = lost_by_step(stages)
+    print_stages(nlp, stages, lost)
+    return {**stages, "lost": lost, "names_only": names_only}
+
+
+def _calibration(judgement: Judgement, pairs: Reliability | None) -> dict[str, Any]:
+    relations = Reliability()
+    relations.add(judgement.score[judgement.predicted], judgement.gold[judgement.predicted])
+    found = {"relations": relations.to_dict()}
+    return found if pairs is None else {"pairs": pairs.to_dict(), **found}
 
 
 def _read_constraints(text: str) -> list[str]:
@@ -92,16 +245,3 @@ def _read_constraints(text: str) -> list[str]:
         if name not in CONSTRAINTS:
             raise typer.BadParameter(f"'{name}' is none of {', '.join(CONSTRAINTS)} and 'none'")
     return names
-
-
-def _print_scores(scores: dict[str, Any]) -> None:
-    rows = [(name, percent(scores[key])) for key, name in METRIC_TITLES.items() if key in scores]
-    msg.table(rows, title="Relations", aligns=("l", "r"))
-    per_type = scores["rel_per_type"] or {}
-    rows_per_type = [
-        (label, *(percent(values[name]) for name in ("p", "r", "f")))
-        for label, values in per_type.items()
-    ]
-    msg.table(
-        rows_per_type, title="By type", header=("", "P", "R", "F"), aligns=("l", "r", "r", "r")
-    )

@@ -1,61 +1,102 @@
-"""`find-threshold`: the decision threshold with the best F1 on development data."""
+"""`find-threshold`: the decision thresholds with the best F1 on development data."""
 
+import re
+import warnings
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import spacy
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
-from spacy.training import Example
 from wasabi import msg
 
-from ..decoding import PairScores
+from ..errors import Warnings
 from ..evaluation import annotate_examples, find_extractor, read_examples
-from ..scoring import score_relations
+from ..thresholds import (
+    Candidates,
+    Thresholds,
+    best_threshold,
+    best_thresholds_by_label,
+    collect_candidates,
+    held_out_f1,
+)
 from .app import app
 from .messages import GPU_ID, percent, readable_errors
+
+MODEL = typer.Argument(help="The pipeline.", exists=True, file_okay=False)
+DATA = typer.Argument(help="Development data (.spacy), never test.", exists=True)
 
 
 @app.command("find-threshold")
 def find_threshold_command(
-    model_path: Path = typer.Argument(help="The pipeline.", exists=True, file_okay=False),
-    data_path: Path = typer.Argument(help="Development data (.spacy), never test.", exists=True),
-    n_trials: int = typer.Option(19, "--n-trials", help="How many thresholds between 0 and 1."),
+    model_path: Path = MODEL,
+    data_path: Path = DATA,
+    per_label: bool = typer.Option(
+        False, "--per-label", help="Give frequent relation types thresholds of their own."
+    ),
+    min_gold: int = typer.Option(
+        20,
+        "--min-gold",
+        min=1,
+        help="How many gold relations a type must have for a threshold of its own.",
+    ),
     write: bool = typer.Option(False, "--write", help="Save the best threshold in the pipeline."),
     gpu_id: int = GPU_ID,
 ) -> None:
     """Find the threshold of the relation extractor that gives the best F1."""
     setup_gpu(gpu_id, silent=False)
+    warn_of_test_data(data_path)
     with readable_errors():
         nlp = spacy.load(model_path)
-        scored = list(annotate_examples(nlp, read_examples(nlp, data_path)))
-        trials = np.linspace(0, 1, n_trials + 2)[1:-1].round(4).tolist()
-        results = {threshold: f1_at(nlp, scored, threshold) for threshold in trials}
-    best = max(results, key=results.__getitem__)
-    rows = [(threshold, percent(f1)) for threshold, f1 in results.items()]
-    msg.table(rows, header=("Threshold", "F1"), aligns=("r", "r"))
-    msg.good(f"Best threshold: {best} with F1 {percent(results[best])}")
+        _, extractor = find_extractor(nlp)
+        cfg = extractor.cfg
+        candidates = collect_candidates(
+            list(annotate_examples(nlp, read_examples(nlp, data_path))),
+            extractor.labels,
+            **{name: cfg[name] for name in ("max_labels", "prefix", "attr")},
+        )
+    columns = {label: i for i, label in enumerate(extractor.labels)}
+    own = {columns[label]: value for label, value in cfg["thresholds"].items()}
+    found = best = best_threshold(candidates)
+    rows = [
+        ("As it is", candidates.f1(Thresholds(cfg["threshold"], own)), None),
+        ("One for all", candidates.f1(best), held_out_f1(candidates, best_threshold)),
+    ]
+    if per_label:
+
+        def fit(part: Candidates) -> Thresholds:
+            return best_thresholds_by_label(part, min_gold)
+
+        found = fit(candidates)
+        rows.append(("Per label", candidates.f1(found), held_out_f1(candidates, fit)))
+    table = [(title, percent(f1), percent(held_out)) for title, f1, held_out in rows]
+    msg.table(table, header=("Thresholds", "F1", "F1, held out"), aligns=("l", "r", "r"))
+    thresholds = {extractor.labels[i]: value for i, value in sorted(found.own.items())}
+    if thresholds:
+        msg.table(thresholds.items(), header=("Type", "Threshold"), aligns=("l", "r"))
+    msg.good(f"Best threshold: {found.common} with F1 {percent(candidates.f1(found))}")
     if write:
-        name, extractor = find_extractor(nlp)
-        extractor.cfg["threshold"] = best
-        nlp.config["components"][name]["threshold"] = best
-        nlp.to_disk(model_path)
-        msg.good(f"Saved in {model_path}")
+        if cfg["thresholds"] and not per_label:
+            warnings.warn(Warnings.DW32.format(n=len(cfg["thresholds"])), stacklevel=2)
+        save_settings(nlp, model_path, threshold=found.common, thresholds=thresholds)
 
 
-def f1_at(nlp: Language, scored: list[tuple[Example, PairScores]], threshold: float) -> float:
-    """The micro F1 of scored documents at a threshold.
+def warn_of_test_data(path: Path) -> None:
+    """Warn of development data that are called test data."""
+    if re.search(r"(?<![a-z])test(?![a-z])", path.name.lower()):
+        warnings.warn(Warnings.DW31.format(path=path), stacklevel=2)
 
-    nlp (Language): The pipeline that scored them.
-    scored (list[tuple[Example, PairScores]]): What `annotate_examples` gave.
-    threshold (float): The threshold.
-    RETURNS (float): F1, in 0..1.
+
+def save_settings(nlp: Language, path: Path, **settings: Any) -> None:
+    """Save a pipeline whose relation extractor has got other settings.
+
+    nlp (Language): The pipeline.
+    path (Path): Where to.
+    **settings (Any): The settings.
     """
-    _, extractor = find_extractor(nlp)
-    former = extractor.cfg["threshold"]
-    extractor.cfg["threshold"] = threshold
-    extractor.set_annotations([eg.predicted for eg, _ in scored], [scores for _, scores in scored])
-    extractor.cfg["threshold"] = former
-    settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}
-    return score_relations([eg for eg, _ in scored], **settings)["rel_f"]
+    name, extractor = find_extractor(nlp)
+    extractor.cfg |= settings
+    nlp.get_pipe_config(name).update(settings)
+    nlp.to_disk(path)
+    msg.good(f"Saved in {path}")

@@ -23,3 +23,8 @@ def readable_errors() -> Iterator[None]:
 def percent(value: float | None) -> str:
     """A score as people read it, in percent with two digits."""
     return "-" if value is None else f"{100 * value:.2f}"
+
+
+def decimal(value: float | None) -> str:
+    """A small number as people read it, with five digits."""
+    return "-" if value is None else f"{value:.5f}"

@@ -7,6 +7,7 @@ import spacy
 import srsly
 import typer
 from spacy.cli._util import setup_gpu
+from spacy.tokens import DocBin
 from wasabi import msg
 
 from ..corpora.docred import read_relation_names, to_docred_predictions
@@ -22,6 +23,7 @@ class PredictionFormat(str, Enum):
 
     docred = "docred"
     jsonl = "jsonl"
+    spacy = "spacy"
 
 
 @app.command("predict")
@@ -33,7 +35,8 @@ def predict_command(
         PredictionFormat.jsonl,
         "--format",
         "-f",
-        help="DocRED's submission format (title, h_idx, t_idx, r), or JSON Lines with the texts.",
+        help="DocRED's submission format (title, h_idx, t_idx, r), JSON Lines with the texts, or "
+        "spaCy's format.",
     ),
     rel_info: Path | None = typer.Option(
         None,
@@ -65,6 +68,8 @@ def predict_command(
                 names = read_relation_names(rel_info) if rel_info else {}
                 ids = {name: identifier for identifier, name in names.items()} or None
                 srsly.write_json(draft, to_docred_predictions(docs, relation_ids=ids, **settings))
+            elif output_format is PredictionFormat.spacy:
+                DocBin(docs=docs, store_user_data=True).to_disk(draft)
             else:
                 srsly.write_jsonl(draft, (to_jsonl(doc, **settings) for doc in docs))
     msg.good(f"Relations of {len(docs)} documents: {output}")

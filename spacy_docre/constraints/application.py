@@ -49,7 +49,7 @@ class Constraints:
         pairs: np.ndarray,
         labels: np.ndarray,
         *,
-        threshold: float,
+        threshold: float | np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Where the evidence of relations is to be looked for: a relation that the model by itself
         would not set owes its place to the one in the opposite direction, and so its evidence.
@@ -58,10 +58,11 @@ class Constraints:
         clusters (ClusterBatch): The clusters of the same documents.
         pairs (np.ndarray): [C] int64. The pairs of the relations that are to be set.
         labels (np.ndarray): [C] int64. Their types.
-        threshold (float): The score that a relation must exceed.
+        threshold (Union[float, np.ndarray]): The score that a relation must exceed, for each type
+            [R] or all.
         RETURNS (tuple[np.ndarray, np.ndarray]): The pair and type whose evidence each takes.
         """
-        added = scores[pairs, labels] <= threshold
+        added = scores[pairs, labels] <= np.broadcast_to(threshold, scores.shape[1])[labels]
         opposite, inverse = _opposite_pairs(clusters)[pairs], self.inverse[labels]
         return np.where(added, opposite, pairs), np.where(added, inverse, labels)
 

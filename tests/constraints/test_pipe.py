@@ -9,10 +9,10 @@ import pytest
 import spacy
 
 from spacy_docre import DocreError
-from spacy_docre.cli.find_threshold import f1_at
 from spacy_docre.clusters import get_clusters
 from spacy_docre.constraints import DEFAULT_CONSTRAINTS
 from spacy_docre.evaluation import annotate_examples
+from spacy_docre.thresholds import Thresholds, collect_candidates
 
 from ..methods import add_extractor
 from ..util import birth_doc, birth_examples, make_doc
@@ -150,7 +150,9 @@ def test_everything_that_evaluates_sees_constrained_scores(plain, extractor, mon
     assert constrained == pytest.approx(4 / 12)
     scored = list(annotate_examples(nlp, birth_examples(nlp.vocab)))
     assert all(len(eg.predicted._.relations) == 12 for eg, _ in scored)
-    assert f1_at(nlp, scored, 0.0) == pytest.approx(2 * 4 / (12 + 4))
+    settings = {name: extractor.cfg[name] for name in ("max_labels", "prefix", "attr")}
+    candidates = collect_candidates(scored, extractor.labels, **settings)
+    assert candidates.f1(Thresholds(0.0, {})) == pytest.approx(2 * 4 / (12 + 4))
 
 
 def test_training_is_not_constrained(extractor):
