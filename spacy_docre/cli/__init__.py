@@ -11,6 +11,7 @@ from . import (
     model_card,
     plot,
     predict,
+    train,
     view,
 )
 from .app import app
@@ -27,5 +28,6 @@ __all__ = [
     "model_card",
     "plot",
     "predict",
+    "train",
     "view",
 ]
