@@ -174,8 +174,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "have: was it made with another version of a library? Train anew without --resume."
     )
     D093 = (
-        "The run in {folder} cannot go on: the texts of its steps so far are not those of the corpus "
-        "now. Restore the corpus, or train anew without --resume."
+        "The run in {folder} cannot go on: the texts of its steps so far are not those of the "
+        "corpus now. Restore the corpus, or train anew without --resume."
     )
 
 
