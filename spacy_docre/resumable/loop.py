@@ -217,8 +217,9 @@ class TrainingRun:
     def _remove_log(self, config: dict[str, Any]) -> None:
         # spaCy's logger writes no log where there is one; the replay writes it again.
         path = config["training"]["logger"].get("output_file")
-        if self.first_step and not self.history.finished and path:
+        if self.checkpoints.folder.exists() and not self.history.finished and path:
             Path(path).unlink(missing_ok=True)
+        self.checkpoints.folder.mkdir(parents=True, exist_ok=True)
 
 
 class _Replay:
