@@ -178,6 +178,21 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D088 = "The predictions {path} do not go with the corpus: {reason}"
     D089 = "{path} cannot be drawn: {reason}"
+    D090 = (
+        "The checkpoint {path} was made with another config; these settings differ: {settings}. Go "
+        "on with the config of the checkpoint, or train anew without --resume."
+    )
+    D091 = (
+        "The checkpoint {path} cannot be read: {reason}. Remove it, or train anew without --resume."
+    )
+    D092 = (
+        "The checkpoint has a state of the optimizer for '{name}', which the pipeline does not "
+        "have: was it made with another version of a library? Train anew without --resume."
+    )
+    D093 = (
+        "The run in {folder} cannot go on: the texts of its steps so far are not those of the "
+        "corpus now. Restore the corpus, or train anew without --resume."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):

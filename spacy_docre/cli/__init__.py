@@ -13,6 +13,7 @@ from . import (
     plot,
     predict,
     significance,
+    train,
     view,
 )
 from .app import app
@@ -31,5 +32,6 @@ __all__ = [
     "plot",
     "predict",
     "significance",
+    "train",
     "view",
 ]

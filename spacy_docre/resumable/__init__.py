@@ -1,0 +1,5 @@
+"""Training that a killed process can go on with."""
+
+from .loop import train
+
+__all__ = ["train"]

@@ -1,0 +1,183 @@
+"""The folder of a training run's checkpoints.
+
+A checkpoint is written under a name that begins with a dot, brought to the disk and renamed; the
+ones before it are removed after that. So there is a whole one at each moment, whatever happens."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from spacy.util import dict_to_dot
+from thinc.api import Model, Optimizer
+
+from ..errors import DocreError, Errors
+from .state import (
+    Evaluation,
+    History,
+    optimizer_arrays,
+    optimizer_counts,
+    random_state,
+    restore_optimizer,
+    restore_random_state,
+)
+
+FOLDER = "checkpoints"
+OPTIMIZER = "optimizer.safetensors"
+HISTORY = "history.json"
+# What may change between a run and its continuation.
+FREE_SETTINGS = (
+    "training.logger.",
+    "training.max_steps",
+    "training.max_epochs",
+    "training.patience",
+    "training.gpu_allocator",
+    "system.gpu_allocator",
+)
+
+
+class Checkpoints:
+    """The checkpoints of a training run, of which the newest is kept.
+
+    output (Path): The folder of the run.
+    config (dict[str, Any]): The run's config, interpolated.
+    """
+
+    def __init__(self, output: Path, config: dict[str, Any]) -> None:
+        self.folder = output / FOLDER
+        self.config = json.loads(json.dumps(dict_to_dot(config), default=str))
+
+    def load_history(self) -> History:
+        """What has happened in the run so far: nothing, if it has no checkpoint.
+
+        RAISES (DocreError): If the checkpoint cannot be read, or was made with another config.
+        """
+        newest = self._newest()
+        if newest is None:
+            return History()
+        content = self._read(newest)
+        differences = sorted(
+            name
+            for name in content["config"].keys() | self.config.keys()
+            if content["config"].get(name) != self.config.get(name)
+            and not name.startswith(FREE_SETTINGS)
+        )
+        if differences:
+            raise DocreError(Errors.D090.format(path=newest, settings=", ".join(differences)))
+        evaluations = [Evaluation(**values) for values in content["history"].pop("evaluations")]
+        return History(**content["history"], evaluations=evaluations)
+
+    def restore(self, models: Mapping[str, Model], optimizer: Optimizer) -> None:
+        """Bring models, optimizer and random numbers to the state of the newest checkpoint.
+
+        models (Mapping[str, Model]): The models by the names of their components.
+        optimizer (Optimizer): The optimizer.
+        RAISES (DocreError): If the checkpoint cannot be read.
+        """
+        newest = self._newest()
+        assert newest is not None
+        content = self._read(newest)
+        try:
+            for name, model in models.items():
+                model.from_disk(newest / name)
+            arrays = load_file(newest / OPTIMIZER)
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise DocreError(Errors.D091.format(path=newest, reason=error)) from None
+        restore_optimizer(optimizer, dict(models), arrays, content["optimizer"])
+        restore_random_state(content["random"])
+
+    def save(self, history: History, models: Mapping[str, Model], optimizer: Optimizer) -> None:
+        """Add a checkpoint and remove those before it.
+
+        history (History): What has happened.
+        models (Mapping[str, Model]): The models by the names of their components.
+        optimizer (Optimizer): The optimizer.
+        """
+
+        def write(draft: Path) -> None:
+            for name, model in models.items():
+                model.to_disk(draft / name)
+            save_file(optimizer_arrays(optimizer, dict(models)), draft / OPTIMIZER)
+            content = {
+                "config": self.config,
+                "history": asdict(history),
+                "optimizer": optimizer_counts(optimizer, dict(models)),
+                "random": random_state(),
+            }
+            # Scores are compared with each other, so no digit of them may be lost.
+            (draft / HISTORY).write_text(json.dumps(content, default=float), encoding="utf8")
+
+        write_folder(self.folder / f"step-{history.steps:08}", write)
+        self._remove_older()
+
+    def finish(self, history: History) -> None:
+        """Note that the run has come to its end, and keep nothing else of it.
+
+        history (History): What has happened.
+        """
+
+        def write(draft: Path) -> None:
+            content = {"config": self.config, "history": asdict(history)}
+            (draft / HISTORY).write_text(json.dumps(content, default=float), encoding="utf8")
+
+        write_folder(self.folder / f"step-{history.steps:08}", write)
+        self._remove_older()
+
+    def clear(self) -> None:
+        """Remove all checkpoints."""
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+
+    def _newest(self) -> Path | None:
+        return max(self.folder.glob("step-*"), default=None)
+
+    def _remove_older(self) -> None:
+        newest = self._newest()
+        for path in self.folder.iterdir():
+            if path != newest:
+                shutil.rmtree(path)
+
+    def _read(self, path: Path) -> dict[str, Any]:
+        try:
+            content = json.loads((path / HISTORY).read_text(encoding="utf8"))
+            _ = content["config"], content["history"]["steps"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DocreError(Errors.D091.format(path=path, reason=error)) from None
+        return content
+
+
+def write_folder(target: Path, write: Callable[[Path], Any]) -> None:
+    """Write a folder as a whole or not at all.
+
+    target (Path): The folder. One that is there already is replaced.
+    write (Callable[[Path], Any]): Writes the content to the folder that it is given.
+    """
+    draft = target.with_name(f".{target.name}.draft")
+    former = target.with_name(f".{target.name}.former")
+    for leftover in (draft, former):
+        if leftover.exists():
+            shutil.rmtree(leftover)
+    draft.mkdir(parents=True)
+    try:
+        write(draft)
+        for path in draft.rglob("*"):
+            if path.is_file():
+                _sync(path)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    if target.exists():
+        target.rename(former)
+    draft.rename(target)
+    if former.exists():
+        shutil.rmtree(former)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
