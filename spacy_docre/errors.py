@@ -193,6 +193,8 @@ class Errors(metaclass=ErrorsWithCodes):
         "The run in {folder} cannot go on: the texts of its steps so far are not those of the "
         "corpus now. Restore the corpus, or train anew without --resume."
     )
+    D094 = "There is no method '{method}': {folder} has no config of that name."
+    D095 = "The training of {run} failed with status {status}; see {log}"
 
 
 class Warnings(metaclass=ErrorsWithCodes):

@@ -57,10 +57,10 @@ class Checkpoints:
 
         RAISES (DocreError): If the checkpoint cannot be read, or was made with another config.
         """
-        newest = self._newest()
+        newest = _newest(self.folder)
         if newest is None:
             return History()
-        content = self._read(newest)
+        content = _read(newest)
         differences = sorted(
             name
             for name in content["config"].keys() | self.config.keys()
@@ -69,8 +69,7 @@ class Checkpoints:
         )
         if differences:
             raise DocreError(Errors.D090.format(path=newest, settings=", ".join(differences)))
-        evaluations = [Evaluation(**values) for values in content["history"].pop("evaluations")]
-        return History(**content["history"], evaluations=evaluations)
+        return _history(content)
 
     def restore(self, models: Mapping[str, Model], optimizer: Optimizer) -> None:
         """Bring models, optimizer and random numbers to the state of the newest checkpoint.
@@ -79,9 +78,9 @@ class Checkpoints:
         optimizer (Optimizer): The optimizer.
         RAISES (DocreError): If the checkpoint cannot be read.
         """
-        newest = self._newest()
+        newest = _newest(self.folder)
         assert newest is not None
-        content = self._read(newest)
+        content = _read(newest)
         try:
             for name, model in models.items():
                 model.from_disk(newest / name)
@@ -133,22 +132,40 @@ class Checkpoints:
         if self.folder.exists():
             shutil.rmtree(self.folder)
 
-    def _newest(self) -> Path | None:
-        return max(self.folder.glob("step-*"), default=None)
-
     def _remove_older(self) -> None:
-        newest = self._newest()
+        newest = _newest(self.folder)
         for path in self.folder.iterdir():
             if path != newest:
                 shutil.rmtree(path)
 
-    def _read(self, path: Path) -> dict[str, Any]:
-        try:
-            content = json.loads((path / HISTORY).read_text(encoding="utf8"))
-            _ = content["config"], content["history"]["steps"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DocreError(Errors.D091.format(path=path, reason=error)) from None
-        return content
+
+def read_history(output: Path) -> History:
+    """What has happened in a training run so far: nothing, if it has no checkpoint.
+
+    output (Path): The folder of the run.
+    RAISES (DocreError): If the checkpoint cannot be read.
+    """
+    newest = _newest(output / FOLDER)
+    return History() if newest is None else _history(_read(newest))
+
+
+def _newest(folder: Path) -> Path | None:
+    return max(folder.glob("step-*"), default=None)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((path / HISTORY).read_text(encoding="utf8"))
+        _ = content["config"], content["history"]["steps"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DocreError(Errors.D091.format(path=path, reason=error)) from None
+    return content
+
+
+def _history(content: dict[str, Any]) -> History:
+    values = dict(content["history"])
+    evaluations = [Evaluation(**evaluation) for evaluation in values.pop("evaluations")]
+    return History(**values, evaluations=evaluations)
 
 
 def write_folder(target: Path, write: Callable[[Path], Any]) -> None:

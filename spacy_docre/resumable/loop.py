@@ -29,7 +29,7 @@ from wasabi import Printer
 
 from ..errors import DocreError, Errors
 from .checkpoint import Checkpoints, write_folder
-from .state import Evaluation, restore_python_random, trainable_models
+from .state import Evaluation, peak_memory, restore_python_random, trainable_models
 
 
 def train(
@@ -198,6 +198,7 @@ class TrainingRun:
         history.steps = info["step"] + 1
         history.digest = self.digest
         history.seconds = seconds
+        history.peak_memory = max(peak_memory() or 0, history.peak_memory or 0) or None
         history.losses = {} if evaluated else dict(info["losses"])
         if evaluated:
             history.evaluations.append(

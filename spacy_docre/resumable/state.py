@@ -1,6 +1,7 @@
 """What a training run needs to go on: weights, the optimizer, random numbers and its history."""
 
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -11,6 +12,11 @@ from spacy.language import Language
 from thinc.api import Model, Optimizer, to_numpy
 
 from ..errors import DocreError, Errors
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 Key = tuple[int, str]
 
@@ -38,7 +44,9 @@ class History:
 
     steps (int): How many steps are done.
     digest (int): A checksum of their texts, by which a changed corpus is noticed.
-    seconds (float): The time that they took.
+    seconds (float): The time that they took, evaluations included.
+    peak_memory (Optional[int]): The most memory that the process held, in bytes, or on a GPU that
+        PyTorch allocated. None where it cannot be told.
     losses (dict[str, float]): The losses since the last evaluation.
     evaluations (list[Evaluation]): All evaluations.
     epochs (list[Any]): The state of Python's random numbers at the end of each epoch, before
@@ -49,6 +57,7 @@ class History:
     steps: int = 0
     digest: int = 0
     seconds: float = 0.0
+    peak_memory: int | None = None
     losses: dict[str, float] = field(default_factory=dict)
     evaluations: list[Evaluation] = field(default_factory=list)
     epochs: list[Any] = field(default_factory=list)
@@ -119,6 +128,18 @@ def restore_optimizer(
         kind, _, parameter = name.partition("/")
         getattr(optimizer, kind)[key_of[parameter]] = ops.asarray(cast(Any, array))
     optimizer.nr_update.update({key_of[name]: count for name, count in counts.items()})
+
+
+def peak_memory() -> int | None:
+    """The most memory that the process has held so far, in bytes, or on a GPU that PyTorch has
+    allocated. None where it cannot be told (Windows)."""
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated()
+    if resource is None:
+        return None
+    # Linux counts kibibytes, macOS bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def random_state() -> dict[str, Any]:

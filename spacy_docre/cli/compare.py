@@ -1,0 +1,111 @@
+"""`compare`: methods and seeds, trained, evaluated and compared on one corpus."""
+
+import json
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import typer
+from wasabi import msg
+
+from ..corpora.validation import read_json, replacing
+from ..errors import DocreError
+from ..experiments.report import p_values, plot_curves, pool, to_markdown
+from ..experiments.runs import Experiment, Run
+from ..scoring import score_judgement
+from ..visual.charts import plot_subsets
+from .app import app
+from .messages import GPU_ID, percent, readable_errors
+
+CORPUS_FILE = {"exists": True, "dir_okay": False}
+
+
+@app.command(
+    "compare", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def compare_command(
+    ctx: typer.Context,
+    methods: str = typer.Option(..., "--methods", "-m", help="Configs' names, spaces between."),
+    seeds: str = typer.Option("1", "--seeds", "-s", help="Seeds, with spaces between."),
+    train: Path = typer.Option(..., "--train", help="The training corpus.", **CORPUS_FILE),
+    dev: Path = typer.Option(..., "--dev", help="The development corpus.", **CORPUS_FILE),
+    output: Path = typer.Option(..., "--output", "-o", help="The folder for the trained models."),
+    report: Path = typer.Option(..., "--report", help="The folder for table, charts and records."),
+    configs: Path = typer.Option(Path("configs"), "--configs", help="The folder of the configs."),
+    encoder: str | None = typer.Option(None, "--encoder", help="The configs' paths.encoder."),
+    baseline: str | None = typer.Option(
+        None, "--baseline", help="The method that others are compared with; the first by default."
+    ),
+    published: Path | None = typer.Option(
+        None, "--published", help="Published figures, by corpus and method (JSON).", exists=True
+    ),
+    corpus: str = typer.Option("", "--corpus", help="The corpus's name among these figures."),
+    jobs: int = typer.Option(1, "--jobs", "-j", min=1, help="How many runs to train at once."),
+    gpu_id: int = GPU_ID,
+) -> None:
+    """Train methods with several seeds, as far as that has not been done, and compare them: a run
+    that was interrupted goes on, one that is finished is left as it is. Settings of all configs can
+    be changed by options such as --training.max_steps 100."""
+    runs = [Run(method, int(seed)) for method in methods.split() for seed in seeds.split()]
+    experiment = Experiment(configs, train, dev, output, encoder, ctx.args, gpu_id)
+    with readable_errors():
+        figures = read_json(published).get(corpus, {}) if published else {}
+        records = _complete(experiment, runs, jobs)
+        _write_report(experiment, records, report, baseline or runs[0].method, figures)
+    failed = len(runs) - sum(map(len, records.values()))
+    if failed:
+        msg.fail(f"{failed} of {len(runs)} runs failed; type the command again to go on", exits=1)
+
+
+def _complete(
+    experiment: Experiment, runs: list[Run], jobs: int
+) -> dict[str, list[dict[str, Any]]]:
+    def complete(run: Run) -> dict[str, Any] | None:
+        try:
+            record = experiment.complete(run)
+        except DocreError as error:
+            # One method's failure is no reason not to train the others.
+            msg.fail(f"{run.name}: {error}")
+            return None
+        msg.good(f"{run.name}: F1 {percent(record['scores']['rel_f'])}")
+        return record
+
+    records = defaultdict(list)
+    with ThreadPoolExecutor(jobs) as pool_of_runs:
+        for record in pool_of_runs.map(complete, runs):
+            if record is not None:
+                records[record["method"]].append(record)
+    return records
+
+
+def _write_report(
+    experiment: Experiment,
+    records: dict[str, list[dict[str, Any]]],
+    folder: Path,
+    baseline: str,
+    figures: dict[str, dict[str, float]],
+) -> None:
+    pooled = {
+        method: pool([experiment.judge(Run(method, record["seed"])) for record in of_method])
+        for method, of_method in records.items()
+    }
+    seeds = {method: [r["seed"] for r in of_method] for method, of_method in records.items()}
+    # Pairs of runs are compared, so a method with seeds of its own is left out.
+    comparable = {m: j for m, j in pooled.items() if seeds[m] == seeds.get(baseline)}
+    p = p_values(comparable, baseline) if baseline in comparable else {}
+    table = to_markdown(records, p, baseline=baseline, published=figures)
+    print(table)
+    lines = [json.dumps(record, ensure_ascii=False) for runs in records.values() for record in runs]
+    with replacing(folder / "runs.jsonl") as draft:
+        draft.write_text("".join(f"{line}\n" for line in lines), encoding="utf8")
+    with replacing(folder / "table.md") as draft:
+        draft.write_text(table, encoding="utf8")
+    if not records:
+        return
+    scores = {method: score_judgement(j, subsets=True) for method, j in pooled.items()}
+    charts = {"subsets.png": plot_subsets(scores), "curves.png": plot_curves(records)}
+    for name, figure in charts.items():
+        with replacing(folder / name) as draft:
+            figure.savefig(draft, format="png", dpi=150)
+    msg.good(f"Table, charts and records: {folder}")

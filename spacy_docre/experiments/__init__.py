@@ -1,0 +1,1 @@
+"""Methods and seeds trained and compared on one corpus."""

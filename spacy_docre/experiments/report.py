@@ -1,0 +1,146 @@
+"""What an experiment shows: a table beside the papers' figures, bars by subset, curves."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..judgement import Judgement
+from ..resampling import compare
+from ..visual.charts import new_figure
+from ..visual.colours import BASE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METRICS = {
+    "rel_ign_f": "Ign F1",
+    "rel_f": "F1",
+    "rel_intra_f": "Intra F1",
+    "rel_inter_f": "Inter F1",
+    "rel_pair_f": "Rela",
+    "rel_macro_f": "Macro F1",
+}
+# The metrics that the papers' tables have.
+PUBLISHED = ("rel_ign_f", "rel_f", "rel_pair_f")
+
+Records = Mapping[str, Sequence[Mapping[str, Any]]]
+
+
+def pool(judgements: Sequence[Judgement]) -> Judgement:
+    """The relations of several runs of a method as those of one, for which each document's are
+    counted together: the unit that is resampled stays the document.
+
+    judgements (Sequence[Judgement]): The runs, on the same documents.
+    RETURNS (Judgement): The relations of all.
+    """
+    labels = sorted({label for judgement in judgements for label in judgement.labels})
+    parts = [judgement.with_labels(labels) for judgement in judgements]
+    first_pairs = np.cumsum([0, *(part.pair.max(initial=-1) + 1 for part in parts)])
+    arrays = ("doc", "label", "predicted", "gold", "score", "distance", "mentions", "evidence")
+    return replace(
+        parts[0],
+        pair=np.concatenate([p.pair + n for p, n in zip(parts, first_pairs, strict=False)]),
+        known=np.concatenate([part.known for part in parts]),
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays},
+    )
+
+
+def p_values(
+    pooled: Mapping[str, Judgement], baseline: str, *, n: int = 10_000, seed: int = 0
+) -> dict[str, float]:
+    """How probable a difference in F1 as large as that from the baseline is, in either direction,
+    if a method does not differ from it; see `resampling.compare`.
+
+    pooled (Mapping[str, Judgement]): The relations by method, with as many seeds for each.
+    baseline (str): The method that the others are compared with.
+    n (int): How many random exchanges.
+    seed (int): Of the random numbers.
+    RETURNS (dict[str, float]): p for each other method.
+    """
+    return {
+        method: compare(judgement, pooled[baseline], n=n, seed=seed)["rel_f"].p
+        for method, judgement in pooled.items()
+        if method != baseline
+    }
+
+
+def to_markdown(
+    records: Records,
+    p: Mapping[str, float],
+    *,
+    baseline: str | None,
+    published: Mapping[str, Mapping[str, float]],
+) -> str:
+    """The table of an experiment: the mean of a method's seeds and their standard deviation, in
+    percent, the best mean of each metric bold.
+
+    records (Mapping[str, Sequence[Mapping[str, Any]]]): The records of each method's runs.
+    p (Mapping[str, float]): What `p_values` gave.
+    baseline (Optional[str]): The method that they compare with.
+    published (Mapping[str, Mapping[str, float]]): The papers' figures by method and metric, in
+        percent.
+    RETURNS (str): Markdown.
+    """
+    shown = [key for key in METRICS if any(_values(runs, key) for runs in records.values())]
+    papers = [key for key in PUBLISHED if any(key in published.get(m, {}) for m in records)]
+    header = ["Method", "Seeds", *(METRICS[key] for key in shown)]
+    header += [f"p, against {baseline}"] if p else []
+    header += ["Hours", "Peak memory (MiB)", *(f"{METRICS[key]}, paper" for key in papers)]
+    best = {key: max(_mean(runs, key) for runs in records.values()) for key in shown}
+    rows = []
+    for method, runs in records.items():
+        row = [f"`{method}`", str(len(runs))]
+        row += [_cell(runs, key, best[key]) for key in shown]
+        row += [f"{p[method]:.4f}" if method in p else ""] if p else []
+        memory = [run["peak_memory"] for run in runs if run["peak_memory"]]
+        row.append(f"{statistics.mean(run['seconds'] for run in runs) / 3600:.2f}")
+        row.append(f"{max(memory) / 2**20:,.0f}" if memory else "")
+        figures = published.get(method, {})
+        row += [f"{figures[key]:.2f}" if key in figures else "" for key in papers]
+        rows.append(row)
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *rows]) + "\n"
+
+
+def plot_curves(records: Records) -> "Figure":
+    """Draw the score on the development corpus over the evaluations of training, a line a run.
+
+    records (Mapping[str, Sequence[Mapping[str, Any]]]): The records of each method's runs.
+    RETURNS (Figure): The figure.
+    RAISES (DocreError): If matplotlib is not installed.
+    """
+    figure = new_figure(7.0, 4.2)
+    axes = figure.add_subplot()
+    for number, (method, runs) in enumerate(records.items()):
+        for run in runs:
+            # One name for the lines of all seeds.
+            label = method if run is runs[0] else None
+            steps = np.linspace(0, run["steps"], len(run["curve"]))
+            scores = [100 * score for score in run["curve"]]
+            axes.plot(steps, scores, color=BASE[number % len(BASE)], label=label, linewidth=1.4)
+    axes.set(xlabel="Steps", ylabel="Score on the development corpus, %")
+    axes.spines[["top", "right"]].set_visible(False)
+    for text in figure.legend(loc="outside right upper").get_texts():
+        text.set_parse_math(False)
+    return figure
+
+
+def _values(runs: Sequence[Mapping[str, Any]], key: str) -> list[float]:
+    return [100 * run["scores"][key] for run in runs if run["scores"].get(key) is not None]
+
+
+def _mean(runs: Sequence[Mapping[str, Any]], key: str) -> float:
+    values = _values(runs, key)
+    return round(statistics.mean(values), 2) if values else -1.0
+
+
+def _cell(runs: Sequence[Mapping[str, Any]], key: str, best: float) -> str:
+    values = _values(runs, key)
+    if not values:
+        return ""
+    text = f"{_mean(runs, key):.2f}"
+    text = f"**{text}**" if _mean(runs, key) == best else text
+    return f"{text} ± {statistics.stdev(values):.2f}" if len(values) > 1 else text

@@ -1,0 +1,181 @@
+"""One training run of an experiment: trained, evaluated, and written down."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import spacy
+import srsly
+from spacy.language import Language
+from spacy.tokens import DocBin
+from spacy.training import Example
+
+from ..benchmark.machine import describe_run
+from ..corpora.readers import read_docs
+from ..corpora.validation import replacing
+from ..decoding import PairScores
+from ..errors import DocreError, Errors
+from ..evaluation import annotate_examples, find_extractor, read_examples
+from ..judgement import Judgement, collect_facts, count_types, judge_relations
+from ..models.relation_model import relation_head
+from ..models.torch_head import TypewiseHead
+from ..predictions import read_predictions
+from ..resumable import read_history, write_folder
+from ..scoring import TRAIN, score_judgement
+from ..thresholds import best_threshold, collect_candidates
+
+RECORD = "record.json"
+PREDICTIONS = "dev_predictions.spacy"
+BEST = "model-best"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A method with a seed.
+
+    method (str): The name of its config.
+    seed (int): The seed.
+    """
+
+    method: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return f"{self.method}-{self.seed}"
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What all runs have in common.
+
+    configs (Path): The folder of the methods' configs.
+    train (Path): The training corpus (.spacy).
+    dev (Path): The development corpus.
+    output (Path): The folder for the runs.
+    encoder (Optional[str]): The encoder of the configs, their `paths.encoder`.
+    overrides (Sequence[str]): Further settings, as on the command line of `spacy train`.
+    gpu_id (int): The GPU, or -1.
+    """
+
+    configs: Path
+    train: Path
+    dev: Path
+    output: Path
+    encoder: str | None = None
+    overrides: Sequence[str] = ()
+    gpu_id: int = -1
+
+    def folder(self, run: Run) -> Path:
+        """The folder of a run."""
+        return self.output / run.name
+
+    def complete(self, run: Run) -> dict[str, Any]:
+        """Train a run, or go on with it, and evaluate it, as far as that has not been done.
+
+        run (Run): The run.
+        RETURNS (dict[str, Any]): Its record: settings, machine, time, memory, curve and metrics.
+        RAISES (DocreError): If it fails; names its log.
+        """
+        self._train(run)
+        record = self.folder(run) / RECORD
+        inputs = self._inputs(run)
+        if record.exists():
+            former: dict[str, Any] = srsly.read_json(record)
+            if former["inputs"] == inputs:
+                return former
+        found = {"method": run.method, "seed": run.seed, "inputs": inputs, **self._evaluate(run)}
+        with replacing(record) as draft:
+            # srsly rounds numbers.
+            draft.write_text(json.dumps(found, indent=2, ensure_ascii=False), encoding="utf8")
+        return found
+
+    def judge(self, run: Run) -> Judgement:
+        """The relations that a run predicted for the development corpus."""
+        vocab = spacy.blank("xx").vocab
+        references = list(read_docs(self.dev, vocab))
+        examples = read_predictions(self.folder(run) / PREDICTIONS, references)
+        return judge_relations(examples, train_facts={TRAIN: collect_facts(self._train_docs())})
+
+    def _train(self, run: Run) -> None:
+        config = self.configs / f"{run.method}.cfg"
+        if not config.exists():
+            raise DocreError(Errors.D094.format(method=run.method, folder=self.configs))
+        command = [sys.executable, "-m", "spacy_docre", "train", str(config), "--resume"]
+        command += ["--output", str(self.folder(run)), "--gpu-id", str(self.gpu_id)]
+        command += ["--system.seed", str(run.seed)]
+        command += ["--paths.train", str(self.train), "--paths.dev", str(self.dev)]
+        if self.encoder is not None:
+            command += ["--paths.encoder", self.encoder]
+        self.output.mkdir(parents=True, exist_ok=True)
+        log = self.folder(run).with_suffix(".log")
+        with log.open("ab") as stream:
+            done = subprocess.run([*command, *self.overrides], stdout=stream, stderr=stream)
+        if done.returncode:
+            raise DocreError(Errors.D095.format(run=run.name, status=done.returncode, log=log))
+
+    def _inputs(self, run: Run) -> dict[str, str]:
+        paths = {
+            "config": self.folder(run) / BEST / "config.cfg",
+            "train": self.train,
+            "dev": self.dev,
+        }
+        return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()}
+
+    def _train_docs(self) -> Any:
+        return read_docs(self.train, spacy.blank("xx").vocab)
+
+    def _evaluate(self, run: Run) -> dict[str, Any]:
+        folder = self.folder(run)
+        nlp = spacy.load(folder / BEST)
+        _, extractor = find_extractor(nlp)
+        scored = list(annotate_examples(nlp, read_examples(nlp, self.dev)))
+        is_tuned = _needs_threshold(nlp)
+        if is_tuned:
+            _tune_threshold(nlp, scored, folder / BEST)
+        docs = [eg.predicted for eg, _ in scored]
+        with replacing(folder / PREDICTIONS) as draft:
+            DocBin(docs=docs, store_user_data=True).to_disk(draft)
+        history = read_history(folder)
+        best = max(history.evaluations, key=lambda evaluation: evaluation.score)
+        settings = describe_run(gpu_id=self.gpu_id, seed=run.seed)
+        return {
+            "encoder": self.encoder,
+            "machine": {k: settings[k] for k in ("machine", "cpu", "cores", "gpu", "threads")},
+            "versions": settings["versions"],
+            "seconds": history.seconds,
+            "steps": history.steps,
+            "peak_memory": history.peak_memory,
+            "best_score": best.score,
+            "curve": [e.score for e in history.evaluations],
+            "losses": [e.losses for e in history.evaluations],
+            "threshold": extractor.cfg["threshold"],
+            "threshold_tuned": is_tuned,
+            "scores": score_judgement(
+                self.judge(run), train_counts=count_types(self._train_docs()), subsets=True
+            ),
+        }
+
+
+def _needs_threshold(nlp: Language) -> bool:
+    """Whether the head compares its logits with zero, so that a threshold must be chosen, and not
+    with a class that it learns."""
+    _, extractor = find_extractor(nlp)
+    head = relation_head(extractor.model.get_ref("head"))
+    return isinstance(head, TypewiseHead) and not head.has_threshold
+
+
+def _tune_threshold(nlp: Language, scored: list[tuple[Example, PairScores]], path: Path) -> None:
+    name, extractor = find_extractor(nlp)
+    settings = {key: extractor.cfg[key] for key in ("max_labels", "prefix", "attr")}
+    candidates = collect_candidates(scored, extractor.labels, **settings)
+    extractor.cfg["threshold"] = best_threshold(candidates).common
+    nlp.get_pipe_config(name)["threshold"] = extractor.cfg["threshold"]
+    write_folder(path, nlp.to_disk)
+    extractor.set_annotations([eg.predicted for eg, _ in scored], [s for _, s in scored])
