@@ -36,7 +36,7 @@ def find_threshold_command(
         False, "--per-label", help="Give frequent relation types thresholds of their own."
     ),
     min_gold: int = typer.Option(
-        20,
+        50,
         "--min-gold",
         min=1,
         help="How many gold relations a type must have for a threshold of its own.",
