@@ -104,8 +104,13 @@ def _limits(cfg: Mapping[str, Any]) -> Sequence[str]:
         "It reads entity clusters. Where the pipeline makes them itself, errors of its recogniser "
         "and coreference become errors of relations: compare the columns above, if there are "
         "several.",
-        f"A relation is set if its score is above {cfg['threshold']}. The scores are not "
-        "calibrated probabilities.",
+        f"A relation is set if its score is above {cfg['threshold']:g}"
+        + (", or the threshold of its type. " if cfg["thresholds"] else ". ")
+        + (
+            "The scores are probabilities, calibrated on development data."
+            if cfg["calibration"]
+            else "The scores are not calibrated probabilities."
+        ),
         "On texts unlike its training data (language, genre, time, kinds of entities) expect less "
         "than these figures; evaluate it on texts of your own before you rely on it.",
     )

@@ -16,6 +16,7 @@ from spacy_docre.clusters import copy_clusters
 from spacy_docre.scoring import score_relations
 
 from .methods import add_extractor
+from .official import official_scores
 from .util import birth_docs_as_docred, birth_examples, make_doc
 
 VOCAB = Vocab()
@@ -97,23 +98,6 @@ def test_a_document_without_sentences_is_one():
     assert evidence_scores([Example(document([(1, "met", 2, [(8, 9)])]), gold)]) == [1.0] * 3
 
 
-def official_evidence_f1(predictions, gold):
-    """Written from the description of DocRED's evaluation script."""
-    standard = {
-        (row["title"], fact["r"], fact["h"], fact["t"]): set(fact["evidence"])
-        for row in gold
-        for fact in row["labels"]
-    }
-    n_gold = sum(len(fact["evidence"]) for row in gold for fact in row["labels"])
-    n_predicted = sum(len(set(p["evidence"])) for p in predictions)
-    n_correct = sum(
-        len(standard.get((p["title"], p["r"], p["h_idx"], p["t_idx"]), set()) & set(p["evidence"]))
-        for p in predictions
-    )
-    precision, recall = n_correct / n_predicted, n_correct / n_gold
-    return 2 * precision * recall / (precision + recall)
-
-
 @pytest.mark.parametrize("head", ["atlop", "rsman", "kmgre"])
 def test_evaluate_agrees_with_the_official_metric(head, tmp_path):
     spacy.util.fix_random_seed(1)
@@ -140,6 +124,6 @@ def test_evaluate_agrees_with_the_official_metric(head, tmp_path):
         result = CliRunner().invoke(app, [str(argument) for argument in arguments])
         assert result.exit_code == 0, result.output
     metrics, out = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("metrics", "out"))
-    expected = official_evidence_f1(out, rows)
+    expected = official_scores(out, rows)["evidence_f1"]
     assert 0 < expected < 1, "the half-trained model makes the test meaningful"
     assert metrics["rel_evidence_f"] == pytest.approx(expected, abs=1e-9)

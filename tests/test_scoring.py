@@ -75,6 +75,61 @@ def test_ign_f1_as_the_official_script_computes_it():
     assert scores["rel_ign_f"] == pytest.approx(2 * precision * recall / (precision + recall))
 
 
+def test_ign_f1_by_several_training_corpora():
+    facts = {
+        "annotated": {("Ann", "Bo", "met")},
+        "distant": {("Ann Lee", "Rome", "in"), ("Ann", "Bo", "met"), ("Ann", "Bonn", "in")},
+        "nothing": set(),
+    }
+    gold = [(0, "met", 1), (0, "in", 2), (1, "in", 2)]
+    predicted = [(0, "met", 1), (0, "in", 2), (0, "in", 3)]
+    scores = score_relations([example(gold, predicted)], train_facts=facts)
+    recall = 2 / 3
+
+    def ign_f1(n_known):
+        precision = (2 - n_known) / (3 - n_known)
+        return 2 * precision * recall / (precision + recall) if precision else 0
+
+    # The wrong relation is a fact of the distant corpus, but only correct ones are taken off.
+    assert scores["rel_ign_per_source"] == {
+        "annotated": pytest.approx(ign_f1(1)),
+        "distant": 0,
+        "nothing": pytest.approx(scores["rel_f"]),
+    }
+    assert scores["rel_ign_f"] == scores["rel_ign_per_source"]["annotated"]
+
+
+@pytest.mark.parametrize(
+    ("fact", "is_known"),
+    [
+        (("Ann Lee", "Rome", "in"), True),
+        (("Ann", "Rome", "in"), True),  # another name of the head
+        (("Ann", "Rome", "to"), False),  # another type
+        (("Rome", "Ann", "in"), False),  # the other direction
+        (("Lee", "Rome", "in"), False),  # a part of a name
+        (("ann", "Rome", "in"), False),  # another spelling
+    ],
+)
+def test_a_fact_is_known_by_any_name_of_its_entities(fact, is_known):
+    relations = [(0, "in", 2), (1, "to", 3)]
+    eg = example(relations, [*relations, (3, "in", 2)])
+    ign_f1 = score_relations([eg], train_facts={fact})["rel_ign_f"]
+    precision = 1 / 2 if is_known else 2 / 3
+    assert ign_f1 == pytest.approx(2 * precision / (precision + 1))
+
+
+def test_of_a_prediction_that_is_listed_twice_the_first_counts():
+    gold, predicted = reference([]), reference([])
+    triple = ("entity_clusters_1", "met", "entity_clusters_2")
+    gold._.relations = [Relation(*triple, evidence=[(0, 7)])]
+    predicted._.relations = [
+        Relation(*triple, 0.9, [(0, 7)]),
+        Relation(*triple, 0.8, [(7, 13)]),
+    ]
+    scores = score_relations([Example(predicted, gold)])
+    assert (scores["rel_p"], scores["rel_evidence_p"]) == (1.0, 1.0)
+
+
 def test_names_of_the_source_count_for_ign_f1():
     train = make_doc(VOCAB, ["A", "-", "B", "C"], [[(0, 3)], [(3, 4)]], relations=[(0, "r", 1)])
     train.spans["entity_clusters_1"].attrs["names"] = ["A-B"]

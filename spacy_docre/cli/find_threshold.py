@@ -1,7 +1,6 @@
 """`find-threshold`: the decision thresholds with the best F1 on development data."""
 
 import re
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import spacy
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
+from thinc.api import Config, ConfigValidationError
 from wasabi import msg
 
 from ..errors import Warnings
@@ -36,7 +36,7 @@ def find_threshold_command(
         False, "--per-label", help="Give frequent relation types thresholds of their own."
     ),
     min_gold: int = typer.Option(
-        20,
+        50,
         "--min-gold",
         min=1,
         help="How many gold relations a type must have for a threshold of its own.",
@@ -78,14 +78,14 @@ def find_threshold_command(
     msg.good(f"Best threshold: {found.common} with F1 {percent(candidates.f1(found))}")
     if write:
         if cfg["thresholds"] and not per_label:
-            warnings.warn(Warnings.DW32.format(n=len(cfg["thresholds"])), stacklevel=2)
+            msg.warn(Warnings.DW32.format(n=len(cfg["thresholds"])))
         save_settings(nlp, model_path, threshold=found.common, thresholds=thresholds)
 
 
 def warn_of_test_data(path: Path) -> None:
     """Warn of development data that are called test data."""
     if re.search(r"(?<![a-z])test(?![a-z])", path.name.lower()):
-        warnings.warn(Warnings.DW31.format(path=path), stacklevel=2)
+        msg.warn(Warnings.DW31.format(path=path))
 
 
 def save_settings(nlp: Language, path: Path, **settings: Any) -> None:
@@ -97,6 +97,16 @@ def save_settings(nlp: Language, path: Path, **settings: Any) -> None:
     """
     name, extractor = find_extractor(nlp)
     extractor.cfg |= settings
-    nlp.get_pipe_config(name).update(settings)
+    # The component's own file has them all, and counts. A config cannot hold every relation type.
+    config = nlp.get_pipe_config(name)
+    config.update({key: value for key, value in settings.items() if _fits_config(value)})
     nlp.to_disk(path)
     msg.good(f"Saved in {path}")
+
+
+def _fits_config(value: Any) -> bool:
+    config = Config({"settings": {"value": value}})
+    try:
+        return bool(Config().from_str(config.to_str()) == config)
+    except (ConfigValidationError, ValueError):
+        return False

@@ -1,8 +1,8 @@
-"""`plot`: heat maps of what a pipeline's head looked at."""
+"""`plot`: heat maps of what a pipeline's head looked at, and charts of what `evaluate` measured."""
 
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from spacy.cli._util import setup_gpu
@@ -10,8 +10,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from wasabi import msg
 
-from ..corpora.validation import replacing
+from ..corpora.validation import read_json, replacing
 from ..errors import DocreError, Errors
+from ..visual.charts import plot_reliability, plot_subsets
 from ..visual.heatmap import plot_key_mentions, plot_mention_attention
 from .app import app
 from .messages import GPU_ID, readable_errors
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 plot_app = typer.Typer(
-    name="plot", help="Draw what a head looked at, as a heat map.", no_args_is_help=True
+    name="plot",
+    help="Draw what a head looked at, as a heat map, or what `evaluate` measured, as a chart.",
+    no_args_is_help=True,
 )
 app.add_typer(plot_app)
 
@@ -34,6 +37,12 @@ DATA = typer.Argument(
 OUTPUT = typer.Option(
     Path("heatmap.png"), "--output", "-o", help="The picture: .png, .svg or .pdf."
 )
+METRICS = typer.Argument(
+    help="What `evaluate --output` wrote, one file a system; its name becomes the system's.",
+    exists=True,
+    dir_okay=False,
+)
+CHART = typer.Option(Path("chart.png"), "--output", "-o", help="The picture: .png, .svg or .pdf.")
 NUMBER = typer.Option(1, "--document", "-d", min=1, help="Which of the documents, from 1.")
 ENTITY = "by its number (from 1), its name or one of its mentions."
 
@@ -74,6 +83,38 @@ def plot_key_mentions_command(
         _save(plot_key_mentions(nlp, doc, head, tail), output)
 
 
+@plot_app.command("subsets")
+def plot_subsets_command(
+    metrics: list[Path] = METRICS,
+    output: Path = CHART,
+) -> None:
+    """Bars of the F1 of subsets, of one system or of several."""
+    with readable_errors():
+        _save(plot_subsets(_read_metrics(metrics)), output)
+
+
+@plot_app.command("reliability")
+def plot_reliability_command(
+    metrics: list[Path] = METRICS,
+    output: Path = CHART,
+) -> None:
+    """How often relations of a score are right, of one system or of several."""
+    with readable_errors():
+        _save(plot_reliability(_read_metrics(metrics)), output)
+
+
+def _read_metrics(paths: list[Path]) -> dict[str, Any]:
+    metrics = {}
+    for path in paths:
+        scores = read_json(path)
+        if not isinstance(scores, dict):
+            raise DocreError(Errors.D015.format(path=path, reason="expected an object"))
+        metrics[path.stem] = scores
+    if len(metrics) < len(paths):
+        raise typer.BadParameter("files of the same name, which would be the systems' names")
+    return metrics
+
+
 def _read(model: str, data_path: Path, number: int) -> tuple[Language, Doc]:
     nlp = load_pipeline(model)
     if data_path.suffix == CORPUS:
@@ -93,4 +134,4 @@ def _save(figure: "Figure", output: Path) -> None:
         raise typer.BadParameter(f"{output}: a picture ends in .png, .svg or .pdf")
     with replacing(output) as draft:
         figure.savefig(draft, format=kind)
-    msg.good(f"Heat map: {output}")
+    msg.good(f"Picture: {output}")
