@@ -3,6 +3,8 @@
 from . import (
     annotate,
     benchmark,
+    benchmark_growth,
+    benchmark_tables,
     convert,
     debug_data,
     evaluate,
@@ -19,6 +21,8 @@ __all__ = [
     "annotate",
     "app",
     "benchmark",
+    "benchmark_growth",
+    "benchmark_tables",
     "convert",
     "debug_data",
     "evaluate",
