@@ -27,7 +27,7 @@ PANELS: dict[str, Callable[[Timing], float | None]] = {
     "Memory beside the encoder (MiB)": memory_beside,
 }
 # The least distance of two labels, as a part of a panel's height.
-LABEL_HEIGHT = 0.062
+LABEL_HEIGHT = 0.055
 
 
 def draw_growth(growth: Mapping[str, Sequence[Point]], folder: Path) -> list[Path]:
@@ -60,6 +60,7 @@ def growth_figures(
     """
     try:
         from matplotlib.figure import Figure
+        from matplotlib.ticker import FuncFormatter, LogLocator
     except ImportError:
         raise DocreError(
             Errors.D021.format(package="matplotlib", purpose="plots", extra="visual")
@@ -72,7 +73,7 @@ def growth_figures(
             }
             if not any(point.timing for points in series.values() for point in points):
                 continue
-            figure = Figure(figsize=(15, 4.6), dpi=110)
+            figure = Figure(figsize=(12, 4.4), dpi=130)
             figure.set_layout_engine("constrained")
             figure.suptitle(f"{TITLES[dimension]}: {STEPS[step].strip('`')}", fontsize=12)
             panels = figure.subplots(1, len(PANELS))
@@ -80,6 +81,8 @@ def growth_figures(
                 axes.set_title(title, fontsize=10)
                 axes.set_xlabel(TITLES[dimension])
                 _draw(axes, series, value)
+                axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,g}"))
             yield dimension, step, figure
 
 
@@ -122,17 +125,23 @@ def _label(axes: Any, ends: Mapping[str, tuple[float, float, str]]) -> None:
             xytext=(1.06, height),
             textcoords="axes fraction",
             color=colour,
-            fontsize=8,
+            fontsize=9,
             va="center",
             parse_math=False,
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.5, "alpha": 0.6},
+            arrowprops={
+                "arrowstyle": "-",
+                "relpos": (0, 0.5),
+                "color": colour,
+                "lw": 0.5,
+                "alpha": 0.6,
+            },
         )
 
 
 def spread_labels(wanted: Sequence[float], distance: float) -> list[float]:
     """Move heights apart, by as little as can be: those that are too near form a block around
-    their mean.
+    their mean, inside 0 to 1 as long as there is room.
 
     wanted (Sequence[float]): The heights, ascending.
     distance (float): The least distance of two.
@@ -150,4 +159,10 @@ def spread_labels(wanted: Sequence[float], distance: float) -> list[float]:
             shift = former[1] * block[1] * distance
             block = (former[0] + block[0] - shift, former[1] + block[1])
         blocks.append(block)
-    return [lowest / size + number * distance for lowest, size in blocks for number in range(size)]
+    spread = [
+        lowest / size + number * distance for lowest, size in blocks for number in range(size)
+    ]
+    return [
+        min(max(height, number * distance), 1 - (len(spread) - 1 - number) * distance)
+        for number, height in enumerate(spread)
+    ]

@@ -1,7 +1,7 @@
 """`benchmark`: what extractors cost beside their bare encoders."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from ..benchmark.pipelines import (
     initialize_for,
 )
 from ..benchmark.results import Results
-from ..benchmark.steps import benchmark
+from ..benchmark.steps import STEPS, benchmark
 from ..benchmark.synthetic import DOCRED
 from ..benchmark.tables import Table, method_tables
 from ..compat import has_transformers
@@ -48,6 +48,7 @@ ENCODER = typer.Option(None, "--encoder", help="The encoder of training configs:
 LAYERS = typer.Option(
     0, "--layers", min=0, help="Use only that many of the encoder's layers; 0 for all."
 )
+STEP_HELP = f"What to time: {', '.join(STEPS)}. Can be repeated."
 THREADS = typer.Option(0, "--threads", min=0, help="PyTorch's threads; 0 for its default.")
 SEED = typer.Option(0, "--seed", help="The seed of synthetic documents and of new weights.")
 JSON = typer.Option(None, "--json", help="Write all timings here, after each method.")
@@ -69,6 +70,7 @@ def benchmark_command(
         exists=True,
         help="A corpus with clusters (.spacy). By default synthetic documents of DocRED's sizes.",
     ),
+    steps: list[str] = typer.Option(list(STEPS), "--step", help=STEP_HELP),
     encoder: str | None = ENCODER,
     layers: int = LAYERS,
     n_docs: int = typer.Option(16, "--n-docs", min=1, help="How many documents."),
@@ -88,6 +90,7 @@ def benchmark_command(
     if data_path is not None and docs_path is not None:
         raise typer.BadParameter("give DATA_PATH or --docs, not both")
     docs_path = docs_path or data_path
+    steps = [known("--step", step, STEPS) for step in dict.fromkeys(steps)]
     if model is not None and not model.endswith(CONFIG) and docs_path is None:
         raise typer.BadParameter("a trained pipeline needs documents of its own: give --docs")
     prepare(gpu_id, threads, layers)
@@ -111,7 +114,9 @@ def benchmark_command(
                 from_config(path, encoder=encoder, layers=layers) if is_config else spacy.load(path)
             )
             examples = _documents(nlp, is_config, docs_path, n_docs, seed)
-            results.methods[name] = benchmark(nlp, examples, batch_size=batch_size, repeats=repeats)
+            results.methods[name] = benchmark(
+                nlp, examples, steps=steps, batch_size=batch_size, repeats=repeats
+            )
             save(results, json_path)
     print_tables(method_tables(results.methods))
 
@@ -162,6 +167,19 @@ def find(configs: Path, method: str) -> list[Path]:
     """
     names = [] if method == ALL else [name.strip() for name in method.split(",") if name.strip()]
     return find_methods(configs, names)
+
+
+def known(option: str, name: str, names: Collection[str]) -> str:
+    """Check a name that was given on the command line.
+
+    option (str): The option.
+    name (str): The name.
+    names (Collection[str]): The names that there are.
+    RETURNS (str): The name.
+    """
+    if name not in names:
+        raise typer.BadParameter(f"{option} {name}: choose from {', '.join(names)}")
+    return name
 
 
 def save(results: Results, path: Path | None) -> None:

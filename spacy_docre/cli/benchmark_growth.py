@@ -24,8 +24,10 @@ from .benchmark import (
     LAYERS,
     METHOD,
     SEED,
+    STEP_HELP,
     THREADS,
     find,
+    known,
     prepare,
     print_tables,
     save,
@@ -45,9 +47,7 @@ def benchmark_growth_command(
         help=f"What to vary: {', '.join(DIMENSIONS)}; with its values if they are not to be the "
         "usual ones, as in 'entities=10,100'. Can be repeated.",
     ),
-    steps: list[str] = typer.Option(
-        ["inference"], "--step", help=f"What to time: {', '.join(STEPS)}. Can be repeated."
-    ),
+    steps: list[str] = typer.Option(["inference"], "--step", help=STEP_HELP),
     encoder: str | None = ENCODER,
     layers: int = LAYERS,
     n_docs: int = typer.Option(1, "--n-docs", min=1, help="Documents of each size."),
@@ -68,7 +68,7 @@ def benchmark_growth_command(
     length and the relation types, on synthetic documents."""
     settings = GrowthSettings(
         dimensions=dict(_dimension(text) for text in vary),
-        steps=[_known("--step", step, STEPS) for step in dict.fromkeys(steps)],
+        steps=[known("--step", step, STEPS) for step in dict.fromkeys(steps)],
         n_docs=n_docs,
         repeats=repeats,
         seed=seed,
@@ -111,16 +111,10 @@ def _progress(name: str, point: Point) -> str:
 def _dimension(text: str) -> tuple[str, tuple[int, ...]]:
     """Read "entities" or "entities=10,100"."""
     name, _, values = text.partition("=")
-    _known("--vary", name, DIMENSIONS)
+    known("--vary", name, DIMENSIONS)
     if not values:
         return name, DIMENSIONS[name]
     sizes = values.split(",")
     if not all(size.isdecimal() and int(size) for size in sizes):
         raise typer.BadParameter(f"--vary {text}: values are whole numbers, as in {name}=10,100")
     return name, tuple(sorted({int(size) for size in sizes}))
-
-
-def _known(option: str, name: str, names: dict) -> str:
-    if name not in names:
-        raise typer.BadParameter(f"{option} {name}: choose from {', '.join(names)}")
-    return name

@@ -1,6 +1,8 @@
 """`benchmark-tables`: the results of benchmarks as Markdown, and on a page."""
 
+import os
 from pathlib import Path
+from urllib.parse import quote
 
 import typer
 from wasabi import msg
@@ -24,7 +26,7 @@ def benchmark_tables_command(
         exists=True,
         dir_okay=False,
         help="A Markdown page: the tables of results/NAME.json replace what stands there between "
-        "'<!-- tables: NAME -->' and '<!-- end of tables -->'.",
+        "'<!-- tables: NAME -->' and '<!-- end of tables -->', with the plots of --plots.",
     ),
     plots: Path | None = PLOTS,
 ) -> None:
@@ -32,12 +34,18 @@ def benchmark_tables_command(
     with readable_errors():
         for path in paths:
             results = Results.load(path)
-            text = to_markdown(results)
+            parts = [to_markdown(results)]
+            pictures = [] if plots is None else draw_growth(results.growth, plots)
             if page is None:
-                print(text)
+                print(*parts)
             else:
-                fill_page(page, path.stem, text)
+                parts += [_image(picture, page) for picture in pictures]
+                fill_page(page, path.stem, "\n\n".join(parts))
                 msg.good(f"{path.stem}: {page}")
-            if plots is not None:
-                for picture in draw_growth(results.growth, plots):
-                    msg.good(f"Plot: {picture}")
+            for picture in pictures:
+                msg.good(f"Plot: {picture}")
+
+
+def _image(picture: Path, page: Path) -> str:
+    link = Path(os.path.relpath(picture, page.parent)).as_posix()
+    return f"![{picture.stem}]({quote(link)})"
