@@ -19,7 +19,8 @@ BARE_ENCODERS = ("marked_transformer", "entity_structure_transformer")
 
 # Wordpieces in a batch with which an encoder runs at full speed. The floor is what the encoder
 # takes in batches of the best size and almost without padding, not in the extractor's batches.
-BATCH_ITEMS = {"cpu": 512, "cuda": 8192}
+CPU_BATCH_ITEMS = 512
+GPU_BATCH_ITEMS = 8192
 
 
 class BareEncoder:
@@ -37,11 +38,12 @@ class BareEncoder:
         parts = transformers_of(extractor)
         self.device = shim_of(parts[0]).device
         self._inputs: list[tuple[Any, ArgsKwargs]] = []
+        max_items = CPU_BATCH_ITEMS if self.device.type == "cpu" else GPU_BATCH_ITEMS
         clusters = ClusterBatch.from_docs(docs, prefix=extractor.cfg["prefix"])
         for part in parts:
             layout = window_layout(part, list(docs), clusters)
             self.wordpieces = int(layout.window_lengths.sum())
-            for chunk in batches_by_length(layout.window_lengths, BATCH_ITEMS[self.device.type]):
+            for chunk in batches_by_length(layout.window_lengths, max_items):
                 ids, mask = layout.input_ids(chunk)
                 arguments = {
                     "input_ids": torch.from_numpy(ids).to(self.device),

@@ -10,8 +10,10 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import Config
 
+from ..corpora.readers import read_docs
 from ..errors import DocreError, Errors
 from ..evaluation import find_extractor
+from ..relation import get_relations
 from .steps import calibrate, make_docs
 from .synthetic import Sizes, docred_sizes, synthetic_doc, whole_words
 
@@ -66,6 +68,20 @@ def initialize(nlp: Language, labels: Iterable[str], examples: Sequence[Example]
     for label in labels:
         extractor.add_label(label)
     nlp.initialize(lambda: examples)
+
+
+def read_labels(nlp: Language, path: Path) -> list[str]:
+    """The relation types of a whole corpus: some of its documents have fewer, and a head for these
+    would cost less than a trained one does.
+
+    nlp (Language): The pipeline.
+    path (Path): The corpus, a `.spacy` file or a folder.
+    RETURNS (list[str]): The types.
+    """
+    _, extractor = find_extractor(nlp)
+    attr = extractor.cfg["attr"]
+    docs = read_docs(path, nlp.vocab)
+    return sorted({relation.label for doc in docs for relation in get_relations(doc, attr=attr)})
 
 
 def initialize_for(nlp: Language, sizes: Sizes) -> list[str]:
@@ -126,7 +142,9 @@ def calibrate_on(nlp: Language, examples: Sequence[Example]) -> None:
     examples (Sequence[Example]): The documents.
     """
     _, extractor = find_extractor(nlp)
-    n_relations = sum(len(eg.reference._.get(extractor.cfg["attr"])) for eg in examples)
+    n_relations = sum(
+        len(get_relations(eg.reference, attr=extractor.cfg["attr"])) for eg in examples
+    )
     calibrate(extractor, [eg.predicted for eg in examples], n_relations)
 
 

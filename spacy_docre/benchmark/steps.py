@@ -83,8 +83,10 @@ def benchmark(
             for part in minibatch(examples, batch_size):
                 extractor.update(part)
 
-        measure(batches, {"bare": bare_steps, "training": update})
-        drop_gradients(extractor.model)
+        try:
+            measure(batches, {"bare": bare_steps, "training": update})
+        finally:
+            drop_gradients(extractor.model)
     return timings
 
 

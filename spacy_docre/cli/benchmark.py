@@ -22,6 +22,7 @@ from ..benchmark.pipelines import (
     from_config,
     initialize,
     initialize_for,
+    read_labels,
 )
 from ..benchmark.results import Results
 from ..benchmark.steps import STEPS, benchmark
@@ -51,7 +52,7 @@ LAYERS = typer.Option(
 STEP_HELP = f"What to time: {', '.join(STEPS)}. Can be repeated."
 THREADS = typer.Option(0, "--threads", min=0, help="PyTorch's threads; 0 for its default.")
 SEED = typer.Option(0, "--seed", help="The seed of synthetic documents and of new weights.")
-JSON = typer.Option(None, "--json", help="Write all timings here, after each method.")
+JSON = typer.Option(None, "--json", help="Write all timings here, as they come.")
 
 
 @app.command("benchmark")
@@ -128,7 +129,7 @@ def _documents(
     if path is not None:
         examples = read_examples(nlp, path, limit=n_docs)
         if is_config:
-            initialize(nlp, [], examples)
+            initialize(nlp, read_labels(nlp, path), examples)
     else:
         words = initialize_for(nlp, DOCRED)
         examples = docred_like(nlp, n_docs, seed=seed, words=words)

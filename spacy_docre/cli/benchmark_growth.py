@@ -93,7 +93,7 @@ def benchmark_growth_command(
             for point in measure_growth(make_pipeline, settings):
                 points.append(point)
                 msg.text(_progress(path.stem, point))
-            save(results, json_path)
+                save(results, json_path)
         print_tables(growth_tables(results.growth))
         for line in given_up(results.growth):
             msg.warn(line)

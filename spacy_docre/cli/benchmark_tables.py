@@ -25,7 +25,7 @@ def benchmark_tables_command(
         "--into",
         exists=True,
         dir_okay=False,
-        help="A Markdown page: the tables of results/NAME.json replace what stands there between "
+        help="A Markdown page: the tables of NAME.json replace what stands there between "
         "'<!-- tables: NAME -->' and '<!-- end of tables -->', with the plots of --plots.",
     ),
     plots: Path | None = PLOTS,
