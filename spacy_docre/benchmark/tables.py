@@ -47,6 +47,8 @@ def method_tables(methods: Mapping[str, Mapping[str, Timing]]) -> list[Table]:
     RETURNS (list[Table]): The tables.
     """
     steps = [step for step in STEPS if any(step in timings for timings in methods.values())]
+    if not steps:
+        return []
     overview = Table(
         "Multiples of the bare encoder: median (quartiles)",
         ["Method", *(STEPS[step] for step in steps)],
@@ -183,12 +185,13 @@ def fill_page(page: Path, name: str, text: str) -> None:
 def _describe(results: Results) -> str:
     run = results.run
     versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
-    device = run["gpu"] or f"{run['cpu']}, {run['threads']} threads of {run['cores']} cores"
+    device = run["gpu"] or f"{run['cpu']}, {run['cores']} cores"
     load = "" if run["load"] is None else f"; load before: {run['load']:.1f}"
-    settings = ", ".join(f"{name} {_plain(value)}" for name, value in results.settings.items())
+    settings = {**results.settings, "threads": run["threads"], "seed": run["seed"]}
+    listed = ", ".join(f"{name} {_plain(value)}" for name, value in settings.items())
     return (
         f"```bash\n{run['command']}\n```\n\n{device}; {run['machine']}{load}. {versions}. "
-        f"Settings: {settings}, seed {run['seed']}."
+        f"Settings: {listed}."
     )
 
 

@@ -55,6 +55,10 @@ def test_all_methods_stand_in_one_table():
     assert [row[0] for row in training.rows] == ["atlop"]
 
 
+def test_no_methods_are_no_tables():
+    assert method_tables({}) == []
+
+
 def test_growth_is_shown_with_its_exponent():
     beside, total, memory = growth_tables(make_results().growth)
     assert beside.title == "Entities, `predict`: milliseconds a document beside the encoder"
@@ -83,8 +87,8 @@ def test_other_files_are_refused(content, tmp_path):
 def test_markdown_says_how_it_was_measured():
     text = to_markdown(make_results())
     assert text.startswith("```bash\npython -m spacy_docre benchmark\n```\n")
-    assert "A CPU, 1 threads of 2 cores; Linux; load before: 0.2. python 3.11, torch 2.13." in text
-    assert "Settings: repeats 3, encoder -, seed 7." in text
+    assert "A CPU, 2 cores; Linux; load before: 0.2. python 3.11, torch 2.13." in text
+    assert "Settings: repeats 3, encoder -, threads 1, seed 7." in text
     assert "| `atlop` | 5.00 | 20.0 | 125 | 2.00 (3) |" in text
     assert "- kmgre, `predict`, entities 20: takes more than 5 s\n" in text
 
