@@ -162,6 +162,23 @@ class Errors(metaclass=ErrorsWithCodes):
         "off, call its method `learn_constraints` on the training examples, switch the "
         "constraints on in its `cfg` and save it."
     )
+    D060 = (
+        "There is no config of the method(s) {names} in the folder '{folder}'. A method is a "
+        "training config whose encoder is a 'spacy-docre.MarkedTransformer.v1', a "
+        "'spacy-docre.EntityStructureTransformer.v1', or two of them. Those of the folder: {known}."
+    )
+    D061 = (
+        "Synthetic documents need words that the encoder's tokenizer leaves whole, but it does so "
+        "with only {n_words} of {n_candidates}. Give documents with `--docs`."
+    )
+    D062 = (
+        "There is no document of the sizes {sizes}: each entity needs at least one mention, and at "
+        "most as many as there are words."
+    )
+    D063 = (
+        "The page {path} has no place for the tables of '{name}': put the lines "
+        "'<!-- tables: {name} -->' and '<!-- end of tables -->' where they should stand."
+    )
     D085 = (
         "{path} holds no relations between entities with names, so it cannot say which relations "
         "the training data give away. It must be an annotated training corpus; check it with "
@@ -247,6 +264,11 @@ class Warnings(metaclass=ErrorsWithCodes):
         "`{setting}` of the component '{name}' contradicts {n_against} of the {n_relations} "
         "relations '{label}' in the training data. Look whether it says what was meant: head and "
         "tail may have been exchanged."
+    )
+    DW20 = (
+        "The machine is busy: its load was {load:.1f} on {cores} cores before the first "
+        "measurement. Ratios stand that better than seconds; repeat on an idle machine before you "
+        "quote either."
     )
     DW31 = (
         "'{path}' is called a test corpus. What is chosen on test data makes the results on them "

@@ -3,6 +3,8 @@
 from . import (
     annotate,
     benchmark,
+    benchmark_growth,
+    benchmark_tables,
     calibrate,
     compare,
     convert,
@@ -23,6 +25,8 @@ __all__ = [
     "annotate",
     "app",
     "benchmark",
+    "benchmark_growth",
+    "benchmark_tables",
     "calibrate",
     "compare",
     "convert",

@@ -18,18 +18,14 @@ from ..visual.charts import plot_subsets
 from .app import app
 from .messages import GPU_ID, percent, readable_errors
 
-CORPUS_FILE = {"exists": True, "dir_okay": False}
 
-
-@app.command(
-    "compare", context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
-)
+@app.command("compare", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def compare_command(
     ctx: typer.Context,
     methods: str = typer.Option(..., "--methods", "-m", help="Configs' names, spaces between."),
     seeds: str = typer.Option("1", "--seeds", "-s", help="Seeds, with spaces between."),
-    train: Path = typer.Option(..., "--train", help="The training corpus.", **CORPUS_FILE),
-    dev: Path = typer.Option(..., "--dev", help="The development corpus.", **CORPUS_FILE),
+    train: Path = typer.Option(..., "--train", help="The training corpus (.spacy).", exists=True),
+    dev: Path = typer.Option(..., "--dev", help="The development corpus (.spacy).", exists=True),
     output: Path = typer.Option(..., "--output", "-o", help="The folder for the trained models."),
     report: Path = typer.Option(..., "--report", help="The folder for table, charts and records."),
     configs: Path = typer.Option(Path("configs"), "--configs", help="The folder of the configs."),

@@ -35,7 +35,7 @@ def plot_subsets(metrics: Mapping[str, Mapping[str, Any]]) -> "Figure":
     first = next(iter(metrics.values()))["rel_subsets"]
     subsets = [name for name in SUBSET_TITLES if first.get(name, {}).get("gold")]
     titles = [*OVERALL.values(), *(SUBSET_TITLES[name] for name in subsets)]
-    figure = _new_figure(4.6, 0.9 + len(titles) * (0.16 + 0.19 * len(metrics)))
+    figure = new_figure(4.6, 0.9 + len(titles) * (0.16 + 0.19 * len(metrics)))
     axes = figure.add_subplot()
     height = 0.8 / len(metrics)
     for number, (system, scores) in enumerate(metrics.items()):
@@ -76,7 +76,7 @@ def plot_reliability(metrics: Mapping[str, Mapping[str, Any]]) -> "Figure":
             raise DocreError(Errors.D089.format(path=name, reason=reason))
     panels = {"relations": "Predicted relations", "pairs": "Candidate pairs × types"}
     shown = [k for k in panels if any(k in scores["calibration"] for scores in metrics.values())]
-    figure = _new_figure(4.4 * len(shown), 4.6)
+    figure = new_figure(4.4 * len(shown), 4.6)
     all_axes = figure.subplots(1, len(shown), squeeze=False)[0]
     for key, axes in zip(shown, all_axes, strict=True):
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle="--")
@@ -119,7 +119,7 @@ def _bars(
     return values, [below, above]
 
 
-def _new_figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
     try:
         from matplotlib.figure import Figure
     except ImportError:
