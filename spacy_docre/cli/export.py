@@ -1,5 +1,6 @@
 """`export`: `.spacy` corpora to other formats."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,11 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from ..clusters import DEFAULT_PREFIX
+from ..corpora.dwie import to_dwie
+from ..corpora.folders import new_folder
 from ..corpora.jsonl import to_jsonl
 from ..corpora.readers import read_docs
+from ..corpora.report import ConversionReport
 from ..corpora.validation import replacing
 from ..relation import install_extension
 from .app import app
@@ -24,6 +28,7 @@ app.add_typer(export_app)
 
 INPUT = typer.Argument(help="The corpus (.spacy).", exists=True)
 OUTPUT = typer.Argument(help="The file to write.")
+OUTPUT_DIR = typer.Argument(help="The folder to write, which must be new or empty.")
 PREFIX = typer.Option(DEFAULT_PREFIX, "--prefix", help="What the clusters' keys start with.")
 
 
@@ -37,6 +42,23 @@ def export_jsonl(
         with replacing(output_path) as draft:
             srsly.write_jsonl(draft, rows)
     msg.good(f"{len(rows)} documents: {output_path}")
+
+
+@export_app.command("dwie")
+def export_dwie(
+    input_path: Path = INPUT, output_path: Path = OUTPUT_DIR, prefix: str = PREFIX
+) -> None:
+    """Write a corpus as JSON files of DWIE, one a document."""
+    with readable_errors():
+        report = ConversionReport()
+        n_docs = 0
+        with new_folder(output_path) as folder:
+            for doc in read(input_path):
+                row = to_dwie(doc, report=report, prefix=prefix)
+                folder.write(doc, {".json": json.dumps(row, ensure_ascii=False, indent=1)})
+                n_docs += 1
+        msg.good(f"{n_docs} documents: {output_path}")
+        report.print()
 
 
 def read(input_path: Path) -> Iterator[Doc]:
