@@ -9,6 +9,7 @@ from spacy.tokens import Doc, DocBin
 from wasabi import msg
 
 from ..clusters import DEFAULT_PREFIX
+from ..corpora.brat import read_brat
 from ..corpora.docred import read_docred, read_relation_names
 from ..corpora.dwie import read_dwie
 from ..corpora.jsonl import read_jsonl
@@ -77,6 +78,34 @@ def convert_dwie(
         report = ConversionReport()
         nlp = spacy.blank(lang)
         docs = read_dwie(input_path, nlp, splits=splits, split=split, report=report, prefix=prefix)
+        _write(docs, output_path)
+        report.print()
+
+
+@convert_app.command("brat")
+def convert_brat(
+    input_path: Path = INPUT_DIR,
+    output_path: Path = OUTPUT,
+    coref_types: list[str] = typer.Option(
+        [], "--coref-type", help="A type of relations that join mentions of one entity. Repeatable."
+    ),
+    join_ids: bool = typer.Option(
+        False, "--join-ids", help="Join entities that are normalized to the same identifier."
+    ),
+    lang: str = LANG,
+    prefix: str = PREFIX,
+) -> None:
+    """Convert a folder of brat's .txt and .ann files."""
+    with readable_errors():
+        report = ConversionReport()
+        docs = read_brat(
+            input_path,
+            spacy.blank(lang),
+            coref_types=coref_types,
+            join_ids=join_ids,
+            report=report,
+            prefix=prefix,
+        )
         _write(docs, output_path)
         report.print()
 

@@ -1,7 +1,7 @@
 """`export`: `.spacy` corpora to other formats."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import srsly
@@ -11,6 +11,7 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from ..clusters import DEFAULT_PREFIX
+from ..corpora.brat_export import to_brat
 from ..corpora.dwie import to_dwie
 from ..corpora.folders import new_folder
 from ..corpora.jsonl import to_jsonl
@@ -49,13 +50,37 @@ def export_dwie(
     input_path: Path = INPUT, output_path: Path = OUTPUT_DIR, prefix: str = PREFIX
 ) -> None:
     """Write a corpus as JSON files of DWIE, one a document."""
+
+    def files(doc: Doc, report: ConversionReport) -> dict[str, str]:
+        row = to_dwie(doc, report=report, prefix=prefix)
+        return {".json": json.dumps(row, ensure_ascii=False, indent=1)}
+
+    _write_folder(input_path, output_path, files)
+
+
+@export_app.command("brat")
+def export_brat(
+    input_path: Path = INPUT, output_path: Path = OUTPUT_DIR, prefix: str = PREFIX
+) -> None:
+    """Write a corpus as brat's .txt and .ann files, two a document."""
+
+    def files(doc: Doc, report: ConversionReport) -> dict[str, str]:
+        return {".txt": doc.text, ".ann": to_brat(doc, report=report, prefix=prefix)}
+
+    _write_folder(input_path, output_path, files)
+
+
+def _write_folder(
+    input_path: Path,
+    output_path: Path,
+    files: Callable[[Doc, ConversionReport], Mapping[str, str]],
+) -> None:
+    # Of each document the files of each suffix.
+    n_docs, report = 0, ConversionReport()
     with readable_errors():
-        report = ConversionReport()
-        n_docs = 0
         with new_folder(output_path) as folder:
             for doc in read(input_path):
-                row = to_dwie(doc, report=report, prefix=prefix)
-                folder.write(doc, {".json": json.dumps(row, ensure_ascii=False, indent=1)})
+                folder.write(doc, files(doc, report))
                 n_docs += 1
         msg.good(f"{n_docs} documents: {output_path}")
         report.print()
