@@ -46,20 +46,20 @@ def test_folders_are_read_by_convert(corpus, tmp_path, name):
 
 def test_folders_are_written_as_a_whole_or_not_at_all(corpus, tmp_path):
     out = tmp_path / "out"
-    assert "no title" in run("export", "dwie", corpus, out, code=1)
+    assert "[D075]" in run("export", "dwie", corpus, out, code=1)
     docs = list(read_docs(corpus, Vocab()))
     for doc in docs:
         doc.user_data["title"] = "x"
     DocBin(store_user_data=True, docs=docs).to_disk(corpus)
-    assert "the same title" in run("export", "brat", corpus, out, code=1)
+    assert "another document has" in run("export", "brat", corpus, out, code=1)
     docs[0].user_data["title"] = "x" * 999
     DocBin(store_user_data=True, docs=docs).to_disk(corpus)
-    assert "too long" in run("export", "brat", corpus, out, code=1)
+    assert "[D075]" in run("export", "brat", corpus, out, code=1)
     assert [path.name for path in tmp_path.iterdir()] == ["corpus.spacy"]
     DocBin(store_user_data=True, docs=docs[1:2]).to_disk(corpus)
     out.mkdir()
     run("export", "brat", corpus, out)
-    assert "something there" in run("export", "brat", corpus, out, code=1)
+    assert "[D076]" in run("export", "brat", corpus, out, code=1)
 
 
 def test_convert_reports_what_was_not_kept(tmp_path):

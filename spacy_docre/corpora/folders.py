@@ -72,7 +72,7 @@ def new_folder(path: str | Path) -> Iterator[DocumentFolder]:
     YIELDS (DocumentFolder): What to write with.
     RAISES (DocreError): If there is something at the path already.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise DocreError(Errors.D076.format(path=path))
     draft = path.with_name(f".{path.name}.{os.getpid()}")

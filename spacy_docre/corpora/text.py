@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from spacy.language import Language
 from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc, Span, SpanGroup
@@ -35,16 +36,22 @@ def read_text(text: str, nlp: Language, title: str, field: str) -> Doc:
     except UnicodeEncodeError as error:
         raise DocumentError(field, f"not valid Unicode: {error}") from None
     # Not `nlp.make_doc`, which refuses what is too long for parsers.
-    doc = SENTENCIZER(nlp.tokenizer(text))
+    doc = nlp.tokenizer(text)
     doc.user_data["title"] = title
-    starts_here = False
-    for token in doc:
-        starts_here = starts_here or bool(token.is_sent_start)
-        token.is_sent_start = token.i == 0 or (starts_here and not token.is_space)
+    (guesses,) = SENTENCIZER.predict([doc])
+    starts = np.full(len(doc), -1)
+    seen = starts_here = False
+    for token, guess in zip(doc, guesses, strict=True):
+        starts_here = starts_here or guess
+        # White space ends the sentence before it, or begins the first.
+        if token.i == 0 or (seen and starts_here and not token.is_space):
+            starts[token.i] = 1
         if token.is_space:
             starts_here = starts_here or "\n" in token.text or "\r" in token.text
         else:
-            starts_here = False
+            seen, starts_here = True, False
+    # All at once: to set one token's looks through the document.
+    doc.from_array(["SENT_START"], starts.astype("uint64"))  # type: ignore[arg-type]
     return doc
 
 
