@@ -129,11 +129,15 @@ class _Writer:
             self._count("relations of entities without mentions left out")
             return
         evidence = [tuple(offsets) for offsets in relation["evidence"]]
-        pairs = []
-        for one, other in zip(evidence[::2], evidence[1::2], strict=False):
-            pairs.append((self._mention_at(head, one), self._mention_at(tail, other)))
-        if not pairs or len(evidence) % 2 or not all(h and t for h, t in pairs):
-            self._count("relations written between the first mentions, without their evidence")
+        ids = (
+            (self._mention_at(head, first), self._mention_at(tail, second))
+            for first, second in zip(evidence[::2], evidence[1::2], strict=False)
+        )
+        pairs = [(first, second) for first, second in ids if first and second]
+        if 2 * len(pairs) < len(evidence):
+            self._count("relations written without all of their evidence")
+        if not pairs:
+            self._count("relations written between the first mentions")
             pairs = [(next(iter(self.ids[head].values())), next(iter(self.ids[tail].values())))]
         if relation.score != 1:
             self._count("relations written without their score")
