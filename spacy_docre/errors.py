@@ -179,6 +179,13 @@ class Errors(metaclass=ErrorsWithCodes):
         "The page {path} has no place for the tables of '{name}': put the lines "
         "'<!-- tables: {name} -->' and '<!-- end of tables -->' where they should stand."
     )
+    D075 = "{doc} cannot be written: {reason}."
+    D076 = (
+        "{path} cannot be written, as there is something there already. Choose a folder that is "
+        "empty or does not exist."
+    )
+    D077 = "{path}, line {line}: {reason}"
+    D078 = "{path} has no split '{split}' with a list of ids. It has: {names}."
     D085 = (
         "{path} holds no relations between entities with names, so it cannot say which relations "
         "the training data give away. It must be an annotated training corpus; check it with "

@@ -9,8 +9,11 @@ from spacy.tokens import Doc, DocBin
 from wasabi import msg
 
 from ..clusters import DEFAULT_PREFIX
+from ..corpora.brat import read_brat
 from ..corpora.docred import read_docred, read_relation_names
+from ..corpora.dwie import read_dwie
 from ..corpora.jsonl import read_jsonl
+from ..corpora.report import ConversionReport
 from ..corpora.validation import replacing
 from ..relation import get_relations
 from .app import app
@@ -22,6 +25,7 @@ convert_app = typer.Typer(
 app.add_typer(convert_app)
 
 INPUT = typer.Argument(help="The file to convert.", exists=True, dir_okay=False)
+INPUT_DIR = typer.Argument(help="The folder to convert.", exists=True, file_okay=False)
 OUTPUT = typer.Argument(help="The .spacy file to write.")
 LANG = typer.Option("en", "--lang", "-l", help="The language's code.")
 PREFIX = typer.Option(DEFAULT_PREFIX, "--prefix", help="What the clusters' keys start with.")
@@ -54,6 +58,56 @@ def convert_jsonl(
     """Convert a file in the package's own JSON Lines format."""
     with readable_errors():
         _write(read_jsonl(input_path, spacy.blank(lang), prefix=prefix), output_path)
+
+
+@convert_app.command("dwie")
+def convert_dwie(
+    input_path: Path = INPUT_DIR,
+    output_path: Path = OUTPUT,
+    splits: Path | None = typer.Option(
+        None, "--splits", help="A JSON file with the ids of each split.", exists=True
+    ),
+    split: str | None = typer.Option(None, "--split", help="The split to convert."),
+    lang: str = LANG,
+    prefix: str = PREFIX,
+) -> None:
+    """Convert DWIE's JSON files with text (annos_with_content)."""
+    if (splits is None) != (split is None):
+        raise typer.BadParameter("--splits and --split need each other")
+    with readable_errors():
+        report = ConversionReport()
+        nlp = spacy.blank(lang)
+        docs = read_dwie(input_path, nlp, splits=splits, split=split, report=report, prefix=prefix)
+        _write(docs, output_path)
+        report.print()
+
+
+@convert_app.command("brat")
+def convert_brat(
+    input_path: Path = INPUT_DIR,
+    output_path: Path = OUTPUT,
+    coref_types: list[str] = typer.Option(
+        [], "--coref-type", help="A type of relations that join mentions of one entity. Repeatable."
+    ),
+    join_ids: bool = typer.Option(
+        False, "--join-ids", help="Join entities that are normalized to the same identifier."
+    ),
+    lang: str = LANG,
+    prefix: str = PREFIX,
+) -> None:
+    """Convert a folder of brat's .txt and .ann files."""
+    with readable_errors():
+        report = ConversionReport()
+        docs = read_brat(
+            input_path,
+            spacy.blank(lang),
+            coref_types=coref_types,
+            join_ids=join_ids,
+            report=report,
+            prefix=prefix,
+        )
+        _write(docs, output_path)
+        report.print()
 
 
 def _write(docs: Iterable[Doc], output_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,13 +39,13 @@ def pool(judgements: Sequence[Judgement]) -> Judgement:
     labels = sorted({label for judgement in judgements for label in judgement.labels})
     parts = [judgement.with_labels(labels) for judgement in judgements]
     first_pairs = np.cumsum([0, *(part.pair.max(initial=-1) + 1 for part in parts)])
-    arrays = ("doc", "label", "predicted", "gold", "score", "distance", "mentions", "evidence")
-    return replace(
-        parts[0],
-        pair=np.concatenate([p.pair + n for p, n in zip(parts, first_pairs, strict=False)]),
-        known=np.concatenate([part.known for part in parts]),
-        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays},
-    )
+    arrays: dict[str, Any] = {
+        field.name: np.concatenate([getattr(part, field.name) for part in parts])
+        for field in fields(Judgement)
+        if isinstance(getattr(parts[0], field.name), np.ndarray)
+    }
+    arrays["pair"] += np.repeat(first_pairs[:-1], [len(part.pair) for part in parts])
+    return replace(parts[0], **arrays)
 
 
 def p_values(
