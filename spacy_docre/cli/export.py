@@ -1,0 +1,45 @@
+"""`export`: `.spacy` corpora to other formats."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import srsly
+import typer
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from wasabi import msg
+
+from ..clusters import DEFAULT_PREFIX
+from ..corpora.jsonl import to_jsonl
+from ..corpora.readers import read_docs
+from ..corpora.validation import replacing
+from ..relation import install_extension
+from .app import app
+from .messages import readable_errors
+
+export_app = typer.Typer(
+    name="export", help="Write a corpus in another format.", no_args_is_help=True
+)
+app.add_typer(export_app)
+
+INPUT = typer.Argument(help="The corpus (.spacy).", exists=True)
+OUTPUT = typer.Argument(help="The file to write.")
+PREFIX = typer.Option(DEFAULT_PREFIX, "--prefix", help="What the clusters' keys start with.")
+
+
+@export_app.command("jsonl")
+def export_jsonl(
+    input_path: Path = INPUT, output_path: Path = OUTPUT, prefix: str = PREFIX
+) -> None:
+    """Write a corpus in the package's own JSON Lines format."""
+    with readable_errors():
+        rows = [to_jsonl(doc, prefix=prefix) for doc in read(input_path)]
+        with replacing(output_path) as draft:
+            srsly.write_jsonl(draft, rows)
+    msg.good(f"{len(rows)} documents: {output_path}")
+
+
+def read(input_path: Path) -> Iterator[Doc]:
+    """The documents of a corpus, with relations."""
+    install_extension()
+    return read_docs(input_path, Vocab())
