@@ -162,6 +162,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "off, call its method `learn_constraints` on the training examples, switch the "
         "constraints on in its `cfg` and save it."
     )
+    D080 = (
+        "The relation type '{label}' of {doc} cannot be written in PubTator's format, where a "
+        "number after the document's identifier is an offset. Give it a name."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):

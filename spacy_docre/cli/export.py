@@ -11,10 +11,14 @@ from wasabi import msg
 
 from ..clusters import DEFAULT_PREFIX
 from ..corpora.jsonl import to_jsonl
+from ..corpora.pubtator import SymmetricTypes
+from ..corpora.pubtator_export import to_pubtator
 from ..corpora.readers import read_docs
+from ..corpora.report import ConversionReport
 from ..corpora.validation import replacing
 from ..relation import install_extension
 from .app import app
+from .convert import SEPARATORS_OPTION, SYMMETRIC
 from .messages import readable_errors
 
 export_app = typer.Typer(
@@ -37,6 +41,28 @@ def export_jsonl(
         with replacing(output_path) as draft:
             srsly.write_jsonl(draft, rows)
     msg.good(f"{len(rows)} documents: {output_path}")
+
+
+@export_app.command("pubtator")
+def export_pubtator(
+    input_path: Path = INPUT,
+    output_path: Path = OUTPUT,
+    symmetric: str | None = SYMMETRIC,
+    separators: str = SEPARATORS_OPTION,
+    prefix: str = PREFIX,
+) -> None:
+    """Write a corpus in PubTator's format."""
+    report = ConversionReport()
+    types = SymmetricTypes(symmetric)
+    with readable_errors():
+        blocks = [
+            to_pubtator(doc, report=report, symmetric=types, separators=separators, prefix=prefix)
+            for doc in read(input_path)
+        ]
+        with replacing(output_path) as draft:
+            draft.write_bytes("".join(blocks).encode("utf8"))
+    msg.good(f"{len(blocks)} documents: {output_path}")
+    report.print()
 
 
 def read(input_path: Path) -> Iterator[Doc]:
