@@ -166,6 +166,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "The relation type '{label}' of {doc} cannot be written in PubTator's format, where a "
         "number after the document's identifier is an offset. Give it a name."
     )
+    D081 = (
+        "The relation type '{label}' of {doc} cannot be written in the `.data` form, where it "
+        "stands for no relation. Give it another name."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):

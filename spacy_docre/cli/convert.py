@@ -10,6 +10,7 @@ from wasabi import msg
 
 from ..clusters import DEFAULT_PREFIX
 from ..corpora.docred import read_docred, read_relation_names
+from ..corpora.edge_oriented import read_edge_oriented
 from ..corpora.jsonl import read_jsonl
 from ..corpora.pubtator import SEPARATORS, SymmetricTypes, read_pubtator
 from ..corpora.report import ConversionReport
@@ -96,6 +97,21 @@ def convert_pubtator(
             prefix=prefix,
         )
         _write(docs, output_path)
+    report.print()
+
+
+@convert_app.command("edge-oriented")
+def convert_edge_oriented(
+    input_path: Path = INPUT,
+    output_path: Path = OUTPUT,
+    lang: str = LANG,
+    prefix: str = PREFIX,
+) -> None:
+    """Convert a file in the 17-column .data form (CDR and GDA as papers use them)."""
+    report = ConversionReport()
+    vocab = spacy.blank(lang).vocab
+    with readable_errors():
+        _write(read_edge_oriented(input_path, vocab, report=report, prefix=prefix), output_path)
     report.print()
 
 

@@ -10,6 +10,7 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from ..clusters import DEFAULT_PREFIX
+from ..corpora.edge_oriented_export import HEAD_TYPES, TAIL_TYPES, to_edge_oriented
 from ..corpora.jsonl import to_jsonl
 from ..corpora.pubtator import SymmetricTypes
 from ..corpora.pubtator_export import to_pubtator
@@ -62,6 +63,32 @@ def export_pubtator(
         with replacing(output_path) as draft:
             draft.write_bytes("".join(blocks).encode("utf8"))
     msg.good(f"{len(blocks)} documents: {output_path}")
+    report.print()
+
+
+@export_app.command("edge-oriented")
+def export_edge_oriented(
+    input_path: Path = INPUT,
+    output_path: Path = OUTPUT,
+    head: list[str] = typer.Option(
+        list(HEAD_TYPES), "--head", help="A type of entity that relations start from."
+    ),
+    tail: list[str] = typer.Option(
+        list(TAIL_TYPES), "--tail", help="A type of entity that relations point to."
+    ),
+    prefix: str = PREFIX,
+) -> None:
+    """Write a corpus in the 17-column .data form."""
+    report = ConversionReport()
+    with readable_errors():
+        lines = [
+            to_edge_oriented(doc, report=report, head_types=head, tail_types=tail, prefix=prefix)
+            + "\n"
+            for doc in read(input_path)
+        ]
+        with replacing(output_path) as draft:
+            draft.write_bytes("".join(lines).encode("utf8"))
+    msg.good(f"{len(lines)} documents: {output_path}")
     report.print()
 
 
