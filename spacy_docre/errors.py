@@ -162,6 +162,13 @@ class Errors(metaclass=ErrorsWithCodes):
         "off, call its method `learn_constraints` on the training examples, switch the "
         "constraints on in its `cfg` and save it."
     )
+    D075 = "{doc} cannot be written: {reason}."
+    D076 = (
+        "{path} cannot be written, as there is something there already. Choose a folder that is "
+        "empty or does not exist."
+    )
+    D077 = "{path}, line {line}: {reason}"
+    D078 = "{path} has no split '{split}' with a list of ids. It has: {names}."
     D080 = (
         "The relation type '{label}' of {doc} cannot be written in PubTator's format, where a "
         "number after the document's identifier is an offset. Give it a name."

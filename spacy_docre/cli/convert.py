@@ -10,6 +10,7 @@ from wasabi import msg
 
 from ..clusters import DEFAULT_PREFIX
 from ..corpora.docred import read_docred, read_relation_names
+from ..corpora.dwie import read_dwie
 from ..corpora.edge_oriented import read_edge_oriented
 from ..corpora.jsonl import read_jsonl
 from ..corpora.pubtator import SEPARATORS, SymmetricTypes, read_pubtator
@@ -26,6 +27,7 @@ convert_app = typer.Typer(
 app.add_typer(convert_app)
 
 INPUT = typer.Argument(help="The file to convert.", exists=True, dir_okay=False)
+INPUT_DIR = typer.Argument(help="The folder to convert.", exists=True, file_okay=False)
 OUTPUT = typer.Argument(help="The .spacy file to write.")
 LANG = typer.Option("en", "--lang", "-l", help="The language's code.")
 SYMMETRIC = typer.Option(
@@ -67,6 +69,28 @@ def convert_jsonl(
     """Convert a file in the package's own JSON Lines format."""
     with readable_errors():
         _write(read_jsonl(input_path, spacy.blank(lang), prefix=prefix), output_path)
+
+
+@convert_app.command("dwie")
+def convert_dwie(
+    input_path: Path = INPUT_DIR,
+    output_path: Path = OUTPUT,
+    splits: Path | None = typer.Option(
+        None, "--splits", help="A JSON file with the ids of each split.", exists=True
+    ),
+    split: str | None = typer.Option(None, "--split", help="The split to convert."),
+    lang: str = LANG,
+    prefix: str = PREFIX,
+) -> None:
+    """Convert DWIE's JSON files with text (annos_with_content)."""
+    if (splits is None) != (split is None):
+        raise typer.BadParameter("--splits and --split need each other")
+    with readable_errors():
+        report = ConversionReport()
+        nlp = spacy.blank(lang)
+        docs = read_dwie(input_path, nlp, splits=splits, split=split, report=report, prefix=prefix)
+        _write(docs, output_path)
+        report.print()
 
 
 @convert_app.command("pubtator")

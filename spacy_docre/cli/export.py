@@ -1,5 +1,6 @@
 """`export`: `.spacy` corpora to other formats."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from spacy.vocab import Vocab
 from wasabi import msg
 
 from ..clusters import DEFAULT_PREFIX
+from ..corpora.dwie import to_dwie
 from ..corpora.edge_oriented_export import HEAD_TYPES, TAIL_TYPES, to_edge_oriented
+from ..corpora.folders import new_folder
 from ..corpora.jsonl import to_jsonl
 from ..corpora.pubtator import SymmetricTypes
 from ..corpora.pubtator_export import to_pubtator
@@ -29,6 +32,7 @@ app.add_typer(export_app)
 
 INPUT = typer.Argument(help="The corpus (.spacy).", exists=True)
 OUTPUT = typer.Argument(help="The file to write.")
+OUTPUT_DIR = typer.Argument(help="The folder to write, which must be new or empty.")
 PREFIX = typer.Option(DEFAULT_PREFIX, "--prefix", help="What the clusters' keys start with.")
 
 
@@ -42,6 +46,23 @@ def export_jsonl(
         with replacing(output_path) as draft:
             srsly.write_jsonl(draft, rows)
     msg.good(f"{len(rows)} documents: {output_path}")
+
+
+@export_app.command("dwie")
+def export_dwie(
+    input_path: Path = INPUT, output_path: Path = OUTPUT_DIR, prefix: str = PREFIX
+) -> None:
+    """Write a corpus as JSON files of DWIE, one a document."""
+    with readable_errors():
+        report = ConversionReport()
+        n_docs = 0
+        with new_folder(output_path) as folder:
+            for doc in read(input_path):
+                row = to_dwie(doc, report=report, prefix=prefix)
+                folder.write(doc, {".json": json.dumps(row, ensure_ascii=False, indent=1)})
+                n_docs += 1
+        msg.good(f"{n_docs} documents: {output_path}")
+        report.print()
 
 
 @export_app.command("pubtator")

@@ -1,0 +1,86 @@
+"""Formats of one file, or a few, a document."""
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote
+
+from spacy.tokens import Doc
+
+from ..clusters import describe
+from ..errors import DocreError, Errors
+
+# What no file system, or not each, takes in a name, and the sign of the escapes itself.
+UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f-\x9f\u2028\u2029]|^\.|[. ]$')
+MAX_BYTES = 200
+
+
+def file_stem(title: str) -> str:
+    """A title as a file's name without suffix; `title_of` gives the title back.
+
+    title (str): The title.
+    RETURNS (str): The name; what is not allowed in one is percent-encoded, as in addresses.
+    """
+    return UNSAFE.sub(lambda match: "".join(f"%{b:02X}" for b in match[0].encode()), title)
+
+
+def title_of(path: Path) -> str:
+    """The title that a file is named for."""
+    return unquote(path.stem)
+
+
+class DocumentFolder:
+    """A folder that documents are written to.
+
+    path (Path): The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, doc: Doc, contents: Mapping[str, str]) -> None:
+        """Write the files of a document.
+
+        doc (Doc): The document, whose title names the files.
+        contents (Mapping[str, str]): The content of the file of each suffix (".json").
+        RAISES (DocreError): If there is no such file name, or it is another document's.
+        """
+        stem = file_stem(doc.user_data.get("title", ""))
+        reason = None
+        if not stem:
+            reason = "it has no title (`doc.user_data['title']`) to name the file by"
+        elif len(stem.encode("utf8")) > MAX_BYTES:
+            reason = "its title is too long for the name of a file"
+        # The file system knows best which names are the same to it.
+        elif any((self.path / f"{stem}{suffix}").exists() for suffix in contents):
+            reason = "another document has the same title"
+        if reason:
+            raise DocreError(Errors.D075.format(doc=describe(doc), reason=reason))
+        for suffix, content in contents.items():
+            (self.path / f"{stem}{suffix}").write_bytes(content.encode("utf8"))
+
+
+@contextmanager
+def new_folder(path: str | Path) -> Iterator[DocumentFolder]:
+    """Write a folder as a whole or not at all: the block writes to a folder beside it, which takes
+    its place when the block ends, and is removed if it fails.
+
+    path (Union[str, Path]): The folder, which must be empty if it exists.
+    YIELDS (DocumentFolder): What to write with.
+    RAISES (DocreError): If there is something at the path already.
+    """
+    path = Path(path)
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise DocreError(Errors.D076.format(path=path))
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.mkdir(parents=True)
+    try:
+        yield DocumentFolder(draft)
+        if path.exists():
+            path.rmdir()
+        draft.replace(path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

@@ -1,0 +1,131 @@
+"""What the formats with character offsets have in common: tokens, sentences and mentions."""
+
+from collections.abc import Sequence
+
+from spacy.language import Language
+from spacy.pipeline import Sentencizer
+from spacy.tokens import Doc, Span, SpanGroup
+
+from .report import ConversionReport
+from .validation import DocumentError
+
+# A mention as parts of the text, nearly always one: first character and the character after the
+# last of each.
+Fragments = list[tuple[int, int]]
+
+# The attribute of a span group with the offsets of its mentions in the source, where they differ
+# from those of the spans.
+OFFSETS = "offsets"
+SENTENCIZER = Sentencizer()
+
+
+def read_text(text: str, nlp: Language, title: str, field: str) -> Doc:
+    """Cut a text into tokens and sentences. A sentence ends where spaCy's sentencizer says so and
+    at the end of a line, since headings have no full stop.
+
+    text (str): The text, which the document keeps to the letter.
+    nlp (Language): The pipeline whose tokenizer cuts it.
+    title (str): The document's title.
+    field (str): The name of the text in messages.
+    RETURNS (Doc): The document.
+    RAISES (DocumentError): If the text is not valid Unicode.
+    """
+    try:
+        text.encode("utf8")
+    except UnicodeEncodeError as error:
+        raise DocumentError(field, f"not valid Unicode: {error}") from None
+    # Not `nlp.make_doc`, which refuses what is too long for parsers.
+    doc = SENTENCIZER(nlp.tokenizer(text))
+    doc.user_data["title"] = title
+    starts_here = False
+    for token in doc:
+        starts_here = starts_here or bool(token.is_sent_start)
+        token.is_sent_start = token.i == 0 or (starts_here and not token.is_space)
+        if token.is_space:
+            starts_here = starts_here or "\n" in token.text or "\r" in token.text
+        else:
+            starts_here = False
+    return doc
+
+
+def align_mention(
+    doc: Doc,
+    fragments: Fragments,
+    report: ConversionReport,
+    *,
+    field: str,
+    label: str = "",
+    kb_id: str = "",
+) -> Span | None:
+    """The tokens of a mention, from its first part to its last. What begins or ends inside a token
+    is widened to whole tokens; this and everything else that is not as in the source is counted.
+
+    doc (Doc): The document.
+    fragments (list[tuple[int, int]]): The parts of the mention, in the order of the text.
+    report (ConversionReport): What to count in.
+    field (str): The name of the mention in messages.
+    label (str): Its type.
+    kb_id (str): Its knowledge base id.
+    RETURNS (Optional[Span]): The mention; None if it is white space between tokens.
+    RAISES (DocumentError): If a part is not inside the text.
+    """
+    end_of_last = 0
+    for start, end in fragments:
+        if not end_of_last <= start < end <= len(doc.text):
+            raise DocumentError(field, f"{start}-{end} is not inside the text, or out of order")
+        end_of_last = end
+    title = doc.user_data["title"]
+    start, end = fragments[0][0], fragments[-1][1]
+    span = doc.char_span(start, end, label=label, kb_id=kb_id, alignment_mode="expand")
+    if not span:
+        report.count("mentions of nothing but white space left out", title)
+        return None
+    if span.start_char < start or span.end_char > end:
+        report.count("mentions widened to whole tokens", title)
+    elif (span.start_char, span.end_char) != (start, end):
+        report.count("mentions without the white space at their ends", title)
+    if len(fragments) > 1:
+        report.count("discontinuous mentions filled", title)
+    return span
+
+
+def same_text(text: str, other: str) -> bool:
+    """Whether two texts are the same but for white space."""
+    return text.split() == other.split()
+
+
+def keep_source(group: SpanGroup, names: Sequence[str], offsets: Sequence[Fragments]) -> None:
+    """Keep the spelling and the offsets of a cluster's mentions where they differ from the spans'.
+
+    group (SpanGroup): The cluster.
+    names (Sequence[str]): The text of each mention.
+    offsets (Sequence[list[tuple[int, int]]]): The parts of each mention.
+    """
+    spans = list(group)
+    if list(names) != [span.text for span in spans]:
+        group.attrs["names"] = list(names)
+    if list(offsets) != [[(span.start_char, span.end_char)] for span in spans]:
+        group.attrs[OFFSETS] = [[list(part) for part in fragments] for fragments in offsets]
+
+
+def source_offsets(group: SpanGroup) -> list[Fragments]:
+    """The parts of a cluster's mentions in the source: those kept by `keep_source`, unless the
+    mentions were changed since.
+
+    group (SpanGroup): The cluster.
+    RETURNS (list[list[tuple[int, int]]]): The parts of each mention.
+    """
+    spans = list(group)
+    kept = group.attrs.get(OFFSETS, [])
+    offsets = []
+    for i, span in enumerate(spans):
+        parts = [(start, end) for start, end in kept[i]] if len(kept) == len(spans) else []
+        if not parts or not _covers(span, parts):
+            parts = [(span.start_char, span.end_char)]
+        offsets.append(parts)
+    return offsets
+
+
+def _covers(span: Span, parts: Fragments) -> bool:
+    found = span.doc.char_span(parts[0][0], parts[-1][1], alignment_mode="expand")
+    return found is not None and (found.start, found.end) == (span.start, span.end)
