@@ -97,10 +97,9 @@ def read_pubtator(
     """
     install_extension(attr)
     for index, lines in enumerate(_blocks(path)):
-        title = ""
+        title = re.split(r"[|\t]", lines[0][1])[0]
         try:
             document = _parse(lines)
-            title = document.identifier
             reader = _Reader(document, nlp, report or ConversionReport(), separators, prefix)
             doc = reader.doc
             set_relations(doc, reader.relations(symmetric), attr=attr)

@@ -61,6 +61,7 @@ class _Writer:
         self.identifier = re.sub(r"[\t\r\n|]", "_", self.title)
         self._count("identifiers of documents, changed", self.identifier != self.title)
         self.related = {relation[role] for relation in self.found for role in ("head", "tail")}
+        self.named = {i.strip() for row in self.record.get("left_out", ()) for i in row[1:3]}
         self.ids: dict[str, str] = {}
         for cluster in self.clusters:
             self.ids[cluster.key] = self._free_identifier(cluster)
@@ -72,8 +73,9 @@ class _Writer:
         """The cluster's identifier, or its key if that cannot tell it from the others."""
         given = self._column(cluster.kb_id)
         # `read_pubtator` takes a joined identifier for one if a relation and a mention have it.
-        whole = cluster.key in self.related and bool(cluster.mentions)
-        whole = whole and given == given.strip() and given not in UNKNOWN
+        named = cluster.key in self.related or given in self.named
+        whole = named and bool(cluster.mentions) and given not in UNKNOWN
+        whole = whole and given == given.strip()
         if given and not whole and split_identifiers(given, self.separators) != [given]:
             self._count("identifiers that the format cannot hold, replaced by the cluster's key")
         elif given in self.ids.values():
@@ -122,7 +124,7 @@ class _Writer:
             offsets = [str(span.start_char), str(span.end_char)]
             columns = [self._column(span.text), self._column(item[2]), item[3] or "-1"]
             rows.append([*offsets, *columns])
-        return sorted(rows, key=lambda row: (int(row[0]), int(row[1])))
+        return sorted(rows, key=lambda row: (int(row[0]), int(row[1]), row[2:]))
 
     def _items(self) -> dict[Item, str]:
         """The mentions by tokens, type and identifier, with their spellings."""
