@@ -46,7 +46,6 @@ def test_corpus_is_trained_on_with_the_settings_that_were_given(name):
         assert (given["--vars.seed"], given["--vars.gpu_id"]) == ("3", "0")
         inner = commands(**{key.removeprefix("--vars."): value for key, value in given.items()})
         assert set(inner[step]["deps"]) & set(known[f"convert-{name}"]["outputs"])
-        assert not {"train", "evaluate"} & {name for name in known if name.startswith("train-")}
 
 
 def test_biomedical_corpora_are_trained_with_their_tokenizer(tmp_path):
@@ -73,7 +72,7 @@ def test_assets_are_what_the_converters_read():
 @pytest.mark.parametrize(
     ("name", "n_docs", "n_relations"),
     [
-        ("redocred", (400, 100), (13_837, 3327)),
+        ("redocred", (400, 100), (13_957, 3327)),
         ("cdr", (500, 500), (1038, 1012)),
         ("cdr-filtered", (500, 500), (1038, 1012)),
         ("biored", (400, 100), (2 * 4178 - 3, 2 * 1162 - 1)),
