@@ -46,6 +46,13 @@ class EntityCluster:
         return max(counts, key=counts.__getitem__, default="")
 
     @property
+    def kb_id(self) -> str:
+        """The knowledge base id: the group's attribute "kb_id", or else that of most mentions that
+        have one; "" if none does."""
+        counts = Counter(span.kb_id_ for span in self.group if span.kb_id_)
+        return self.group.attrs.get("kb_id") or max(counts, key=counts.__getitem__, default="")
+
+    @property
     def names(self) -> list[str]:
         """The surface form of each mention: the group's attribute "names" if it is given, which
         keeps the spelling of a source whose tokenisation changed it, or else the spans' texts."""

@@ -186,6 +186,14 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D077 = "{path}, line {line}: {reason}"
     D078 = "{path} has no split '{split}' with a list of ids. It has: {names}."
+    D080 = (
+        "The relation type '{label}' of {doc} cannot be written in PubTator's format, where a "
+        "number after the document's identifier is an offset. Give it a name."
+    )
+    D081 = (
+        "The relation type '{label}' of {doc} cannot be written in the `.data` form, where it "
+        "stands for no relation. Give it another name."
+    )
     D085 = (
         "{path} holds no relations between entities with names, so it cannot say which relations "
         "the training data give away. It must be an annotated training corpus; check it with "

@@ -1,7 +1,6 @@
 """Running a pipeline over records. Where they come from and where the rows go is not known here, so
 that any engine can call it for a part of a corpus."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch, raise_error
 
-from ..clusters import EntityCluster, copy_clusters, copy_span, get_clusters, remove_clusters
+from ..clusters import copy_clusters, copy_span, get_clusters, remove_clusters
 from ..corpora.jsonl import to_jsonl
 from ..corpora.readers import copy_sentences
 from ..evaluation import bare_doc, find_extractor
@@ -211,7 +210,7 @@ class _Annotator:
             return record.failure(error)
         clusters = get_clusters(doc, self.prefix)
         for cluster, cluster_row in zip(clusters, row["clusters"], strict=True):
-            cluster_row["kb_id"] = _kb_id(cluster)
+            cluster_row["kb_id"] = cluster.kb_id
         return Annotation(record, doc, row, self.prefix, self.attr)
 
 
@@ -223,12 +222,6 @@ def _settle_relations(doc: Doc, attr: str) -> None:
     ]
     relations.sort(key=lambda row: (-row["score"], row["head"], row["label"], row["tail"]))
     set_relations(doc, relations, attr=attr)
-
-
-def _kb_id(cluster: EntityCluster) -> str:
-    given = cluster.group.attrs.get("kb_id")
-    counts = Counter(span.kb_id_ for span in cluster.group if span.kb_id_)
-    return given or max(counts, key=counts.__getitem__, default="")
 
 
 def _leave_out(name: Any, component: Any, docs: Any, error: Exception) -> None:

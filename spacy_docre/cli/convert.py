@@ -12,10 +12,13 @@ from ..clusters import DEFAULT_PREFIX
 from ..corpora.brat import read_brat
 from ..corpora.docred import read_docred, read_relation_names
 from ..corpora.dwie import read_dwie
+from ..corpora.edge_oriented import read_edge_oriented
 from ..corpora.jsonl import read_jsonl
+from ..corpora.pubtator import SEPARATORS, SymmetricTypes, read_pubtator
 from ..corpora.report import ConversionReport
 from ..corpora.validation import replacing
 from ..relation import get_relations
+from ..tokenizer import create_fine_tokenizer
 from .app import app
 from .messages import readable_errors
 
@@ -28,6 +31,15 @@ INPUT = typer.Argument(help="The file to convert.", exists=True, dir_okay=False)
 INPUT_DIR = typer.Argument(help="The folder to convert.", exists=True, file_okay=False)
 OUTPUT = typer.Argument(help="The .spacy file to write.")
 LANG = typer.Option("en", "--lang", "-l", help="The language's code.")
+SYMMETRIC = typer.Option(
+    None,
+    "--symmetric",
+    help="Relation types without a direction: 'all', 'none' or names with commas between. "
+    "[default: BioRED's]",
+)
+SEPARATORS_OPTION = typer.Option(
+    SEPARATORS, "--separators", help="The characters that join identifiers of one mention."
+)
 PREFIX = typer.Option(DEFAULT_PREFIX, "--prefix", help="What the clusters' keys start with.")
 
 
@@ -108,6 +120,52 @@ def convert_brat(
         )
         _write(docs, output_path)
         report.print()
+
+
+@convert_app.command("pubtator")
+def convert_pubtator(
+    input_path: Path = INPUT,
+    output_path: Path = OUTPUT,
+    symmetric: str | None = SYMMETRIC,
+    separators: str = SEPARATORS_OPTION,
+    fine: bool = typer.Option(
+        True, "--fine/--plain", help="Whether every symbol is a token: '5-HT(1A)'."
+    ),
+    lang: str = LANG,
+    prefix: str = PREFIX,
+) -> None:
+    """Convert a file in PubTator's format (CDR, BioRED)."""
+    report = ConversionReport()
+    nlp = spacy.blank(lang)
+    if fine:
+        nlp.tokenizer = create_fine_tokenizer()(nlp)
+    nlp.add_pipe("sentencizer")
+    with readable_errors():
+        docs = read_pubtator(
+            input_path,
+            nlp,
+            report=report,
+            symmetric=SymmetricTypes(symmetric),
+            separators=separators,
+            prefix=prefix,
+        )
+        _write(docs, output_path)
+    report.print()
+
+
+@convert_app.command("edge-oriented")
+def convert_edge_oriented(
+    input_path: Path = INPUT,
+    output_path: Path = OUTPUT,
+    lang: str = LANG,
+    prefix: str = PREFIX,
+) -> None:
+    """Convert a file in the 17-column .data form (CDR and GDA as papers use them)."""
+    report = ConversionReport()
+    vocab = spacy.blank(lang).vocab
+    with readable_errors():
+        _write(read_edge_oriented(input_path, vocab, report=report, prefix=prefix), output_path)
+    report.print()
 
 
 def _write(docs: Iterable[Doc], output_path: Path) -> None:

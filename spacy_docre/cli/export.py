@@ -13,13 +13,17 @@ from wasabi import msg
 from ..clusters import DEFAULT_PREFIX
 from ..corpora.brat_export import to_brat
 from ..corpora.dwie import to_dwie
+from ..corpora.edge_oriented_export import HEAD_TYPES, TAIL_TYPES, to_edge_oriented
 from ..corpora.folders import new_folder
 from ..corpora.jsonl import to_jsonl
+from ..corpora.pubtator import SymmetricTypes
+from ..corpora.pubtator_export import to_pubtator
 from ..corpora.readers import read_docs
 from ..corpora.report import ConversionReport
 from ..corpora.validation import replacing
 from ..relation import install_extension
 from .app import app
+from .convert import SEPARATORS_OPTION, SYMMETRIC
 from .messages import readable_errors
 
 export_app = typer.Typer(
@@ -68,6 +72,54 @@ def export_brat(
         return {".txt": doc.text, ".ann": to_brat(doc, report=report, prefix=prefix)}
 
     _write_folder(input_path, output_path, files)
+
+
+@export_app.command("pubtator")
+def export_pubtator(
+    input_path: Path = INPUT,
+    output_path: Path = OUTPUT,
+    symmetric: str | None = SYMMETRIC,
+    separators: str = SEPARATORS_OPTION,
+    prefix: str = PREFIX,
+) -> None:
+    """Write a corpus in PubTator's format."""
+    report = ConversionReport()
+    types = SymmetricTypes(symmetric)
+    with readable_errors():
+        blocks = [
+            to_pubtator(doc, report=report, symmetric=types, separators=separators, prefix=prefix)
+            for doc in read(input_path)
+        ]
+        with replacing(output_path) as draft:
+            draft.write_bytes("".join(blocks).encode("utf8"))
+    msg.good(f"{len(blocks)} documents: {output_path}")
+    report.print()
+
+
+@export_app.command("edge-oriented")
+def export_edge_oriented(
+    input_path: Path = INPUT,
+    output_path: Path = OUTPUT,
+    head: list[str] = typer.Option(
+        list(HEAD_TYPES), "--head", help="A type of entity that relations start from."
+    ),
+    tail: list[str] = typer.Option(
+        list(TAIL_TYPES), "--tail", help="A type of entity that relations point to."
+    ),
+    prefix: str = PREFIX,
+) -> None:
+    """Write a corpus in the 17-column .data form."""
+    report = ConversionReport()
+    with readable_errors():
+        lines = [
+            to_edge_oriented(doc, report=report, head_types=head, tail_types=tail, prefix=prefix)
+            + "\n"
+            for doc in read(input_path)
+        ]
+        with replacing(output_path) as draft:
+            draft.write_bytes("".join(lines).encode("utf8"))
+    msg.good(f"{len(lines)} documents: {output_path}")
+    report.print()
 
 
 def _write_folder(
