@@ -24,6 +24,8 @@ from .methods import add_extractor
 from .util import birth_doc, birth_examples, make_doc
 
 NAME = "doc_relation_extractor"
+# The constraint is there for scores to be merged, not because the corpus has it.
+pytestmark = pytest.mark.filterwarnings("ignore:.*DW15")
 
 
 def logistic(x):
@@ -177,7 +179,7 @@ def scores_of(docs):
 
 @pytest.mark.parametrize("own", [{}, {"died": 0.2}])
 def test_the_relations_stay_and_their_scores_change(nlp, own, tmp_path):
-    nlp.get_pipe(NAME).cfg |= {"threshold": 0.3, "thresholds": own}
+    nlp.get_pipe(NAME).cfg |= {"threshold": 0.1, "thresholds": own}
     before = relations(nlp)
     extractor = calibrated(nlp)
     after = relations(nlp)
@@ -188,10 +190,10 @@ def test_the_relations_stay_and_their_scores_change(nlp, own, tmp_path):
     assert len(scores_of(before))
     expected = Calibration(2.5, -1.0).apply(scores_of(before))
     np.testing.assert_allclose(scores_of(after), expected, rtol=1e-4)
-    assert extractor.cfg["threshold"] == pytest.approx(Calibration(2.5, -1.0).apply_to_number(0.3))
+    assert extractor.cfg["threshold"] == pytest.approx(Calibration(2.5, -1.0).apply_to_number(0.1))
     back = without_calibration(extractor.cfg)
     assert back["calibration"] is None
-    assert back["threshold"] == pytest.approx(0.3)
+    assert back["threshold"] == pytest.approx(0.1)
     assert back["thresholds"] == pytest.approx(own)
     nlp.to_disk(tmp_path / "model")
     loaded = spacy.load(tmp_path / "model")
@@ -199,6 +201,7 @@ def test_the_relations_stay_and_their_scores_change(nlp, own, tmp_path):
 
 
 def test_pipelines_from_before_load_unchanged(nlp, tmp_path):
+    nlp.get_pipe(NAME).cfg["threshold"] = 0.1
     nlp.to_disk(tmp_path / "model")
     path = tmp_path / "model" / NAME / "cfg"
     cfg = srsly.read_json(path)

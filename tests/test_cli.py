@@ -108,7 +108,7 @@ def test_find_threshold_saves_the_best(folder, tmp_path):
     nlp = spacy.load(tmp_path / "model")
     best = nlp.get_pipe("doc_relation_extractor").cfg["threshold"]
     assert f"Best threshold: {best}" in output
-    assert nlp.config["components"]["doc_relation_extractor"]["threshold"] == best
+    assert nlp.config["components"]["doc_relation_extractor"]["threshold"] == pytest.approx(best)
     out = tmp_path / "m.json"
     run("evaluate", tmp_path / "model", folder / "dev.spacy", "-o", out)
     run("evaluate", folder / "model", folder / "dev.spacy", "-o", tmp_path / "before.json")

@@ -35,7 +35,7 @@ def plot_subsets(metrics: Mapping[str, Mapping[str, Any]]) -> "Figure":
     first = next(iter(metrics.values()))["rel_subsets"]
     subsets = [name for name in SUBSET_TITLES if first.get(name, {}).get("gold")]
     titles = [*OVERALL.values(), *(SUBSET_TITLES[name] for name in subsets)]
-    figure = new_figure(4.6, 0.9 + len(titles) * (0.16 + 0.19 * len(metrics)))
+    figure = new_figure(6.4, 1.0 + len(titles) * (0.1 + 0.13 * len(metrics)))
     axes = figure.add_subplot()
     height = 0.8 / len(metrics)
     for number, (system, scores) in enumerate(metrics.items()):
@@ -47,9 +47,11 @@ def plot_subsets(metrics: Mapping[str, Mapping[str, Any]]) -> "Figure":
             places, values, height * 0.92, xerr=errors, label=label, color=colour, ecolor="black"
         )
     axes.set_yticks(range(len(titles)), titles)
-    axes.invert_yaxis()
+    axes.set_ylim(len(titles) - 0.5, -0.5)
     axes.set_xlabel("F1, %")
-    axes.set_xlim(0, 100)
+    axes.set_xlim(left=0)
+    axes.grid(axis="x", color=GREY, alpha=0.25)
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     if len(metrics) > 1:
         legend = figure.legend(loc="outside lower center", ncols=min(len(metrics), 3))
@@ -88,7 +90,8 @@ def plot_reliability(metrics: Mapping[str, Mapping[str, Any]]) -> "Figure":
             colour = BASE[number % len(BASE)]
             label = f"{visible(system)} (ECE {100 * found['ece']:.2f} %)"
             axes.plot(x, y, color=colour, linewidth=1.5, label=label)
-            axes.scatter(x, y, [8 + 120 * c / max(counts) for c in counts], color=colour, alpha=0.8)
+            areas = [8 + 120 * c / max(counts) for c in counts]
+            axes.scatter(x, y, areas, color=colour, alpha=0.8, clip_on=False, zorder=3)
         axes.set_title(panels[key], fontsize=11)
         axes.set(
             xlim=(0, 1),
