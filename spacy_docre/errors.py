@@ -162,6 +162,26 @@ class Errors(metaclass=ErrorsWithCodes):
         "off, call its method `learn_constraints` on the training examples, switch the "
         "constraints on in its `cfg` and save it."
     )
+    D070 = (
+        "`{option}` has no meaning with `--engine {engine}`. The options of the engine 'ray' are "
+        "--address, --workers, --cores-per-worker and --gpus-per-worker, those of 'local' "
+        "--n-process and --gpu-id."
+    )
+    D071 = (
+        "The worker on the machine {machine} has another pipeline than this process under "
+        "'{model}': {differences}. Install the same pipeline, and the same version of spacy-docre, "
+        "on all machines of the cluster."
+    )
+    D072 = "The Ray cluster cannot be used: {reason}."
+    D073 = (
+        "The run on Ray stopped: {reason}. {folder} holds the first {parts} parts; the same "
+        "command goes on with the others. A worker may have run out of memory: then give fewer "
+        "documents in a part (`--part-size`, in another folder) or fewer workers."
+    )
+    D074 = (
+        "Standard input cannot be read with `--engine ray`, which reads the input in another "
+        "process. Write the lines to a file and give it with --lines."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):
@@ -214,4 +234,8 @@ class Warnings(metaclass=ErrorsWithCodes):
         "`{setting}` of the component '{name}' contradicts {n_against} of the {n_relations} "
         "relations '{label}' in the training data. Look whether it says what was meant: head and "
         "tail may have been exchanged."
+    )
+    DW25 = (
+        "{n_workers} workers were asked for, but the Ray cluster has room for {n_fitting} at "
+        "present, with {cores} cores and {gpus} GPUs each. The others start when it grows."
     )
