@@ -87,6 +87,8 @@ def cluster():
         patch.setenv("PYTHONPATH", str(ROOT))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("RAY_worker_register_timeout_seconds", "600")
+        patch.setenv("RAY_prestart_worker_first_driver", "0")
         ray.init(
             "local",
             num_cpus=3,

@@ -12,8 +12,8 @@ import pickle
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -90,17 +90,18 @@ def annotate_corpus_on_ray(
     source = _Parts(read, checkpoint.progress.records, part_size)
     started = time.monotonic()
     try:
-        for part in _run(source, settings, workers):
-            if fail_fast and part.tally.failures:
-                refuse_failure(part.tally.failures[0])
-            for suffix, content in part.files.items():
-                checkpoint.draft(suffix).write_bytes(content)
-            now = time.monotonic()
-            progress = part.tally.added_to(checkpoint.progress, now - started, part.digest)
-            started = now
-            checkpoint.commit(part.files, part.tally.failures, progress)
-            if observe:
-                observe(part.tally)
+        with closing(_run(source, settings, workers)) as parts:
+            for part in parts:
+                if fail_fast and part.tally.failures:
+                    refuse_failure(part.tally.failures[0])
+                for suffix, content in part.files.items():
+                    checkpoint.draft(suffix).write_bytes(content)
+                now = time.monotonic()
+                progress = part.tally.added_to(checkpoint.progress, now - started, part.digest)
+                started = now
+                checkpoint.commit(part.files, part.tally.failures, progress)
+                if observe:
+                    observe(part.tally)
     except RayError as error:
         names = {"folder": checkpoint.folder, "parts": checkpoint.progress.parts}
         raise DocreError(Errors.D073.format(reason=_reason(error), **names)) from error
@@ -108,7 +109,9 @@ def annotate_corpus_on_ray(
     return checkpoint.progress
 
 
-def _run(source: Datasource, settings: PartSettings, workers: Workers) -> Iterator[_DonePart]:
+def _run(
+    source: Datasource, settings: PartSettings, workers: Workers
+) -> Generator[_DonePart, None, None]:
     context = DataContext.get_current().copy()
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False
@@ -229,8 +232,6 @@ def _to_block(value: _Part | _DonePart) -> pa.Table:
 
 
 def _reason(error: RayError) -> str:
-    """What went wrong, without the stack of each process that the error went through."""
-    cause: BaseException = error
-    while (inner := getattr(cause, "cause", None) or cause.__cause__) is not None:
-        cause = inner
-    return f"{type(cause).__name__}: {cause}"
+    """What went wrong, without the stacks of all processes that the error went through."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
