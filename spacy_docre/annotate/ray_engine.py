@@ -12,6 +12,7 @@ import pickle
 import platform
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from ray.data import ActorPoolStrategy, DataContext, Dataset, Datasource
 from ray.data.block import BlockMetadata
 from ray.data.datasource import ReadTask
 from ray.exceptions import RayError
+from ray.util.annotations import RayDeprecationWarning
 from thinc.api import require_gpu
 
 from .. import __version__
@@ -120,16 +122,19 @@ def _run(
     context.target_max_block_size = 1
     with DataContext.current(context):
         parts: Dataset = ray.data.read_datasource(source, num_cpus=0, override_num_blocks=1)
-        done = parts.map_batches(
-            _Worker,
-            fn_constructor_args=[settings, workers],
-            compute=ActorPoolStrategy(size=workers.number),
-            batch_size=1,
-            batch_format="pyarrow",
-            num_cpus=workers.cores,
-            num_gpus=workers.gpus,
-            ray_remote_args_fn=_fault_tolerance,
-        )
+        with warnings.catch_warnings():
+            # Ray up to 2.63 has no other way to limit the retries.
+            warnings.simplefilter("ignore", RayDeprecationWarning)
+            done = parts.map_batches(
+                _Worker,
+                fn_constructor_args=[settings, workers],
+                compute=ActorPoolStrategy(size=workers.number),
+                batch_size=1,
+                batch_format="pyarrow",
+                num_cpus=workers.cores,
+                num_gpus=workers.gpus,
+                ray_remote_args_fn=_fault_tolerance,
+            )
         for row in done.iter_rows():
             yield pickle.loads(row[COLUMN])
 
