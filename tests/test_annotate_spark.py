@@ -43,6 +43,7 @@ def spark(monkeypatch, tmp_path):
 def test_the_recipe_gives_the_rows_of_this_process(spark, tmp_path):
     nlp = make_pipeline()
     model = tmp_path / "training" / "own" / "model-best"
+    model.mkdir(parents=True)
     nlp.to_disk(model)
     texts = [*make_texts(20), "", *HOSTILE_NAMES, "Ada saw Oslo. " * 100_000]
     data = [{"id": f"d{n}", "title": "T", "text": text} for n, text in enumerate(texts)]

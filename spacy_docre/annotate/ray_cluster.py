@@ -1,5 +1,6 @@
 """The Ray cluster that a corpus is annotated on: an existing one, or one of this machine alone."""
 
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ def connected(address: str, workers: Workers) -> Iterator[Workers]:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         settings = {"num_cpus": workers.number * workers.cores or None, "include_dashboard": False}
     try:
-        ray.init(address, logging_level="WARNING", **settings)
+        ray.init(address, logging_level=logging.WARNING, **settings)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise DocreError(Errors.D072.format(reason=error)) from None
     try:
