@@ -179,6 +179,26 @@ class Errors(metaclass=ErrorsWithCodes):
         "The page {path} has no place for the tables of '{name}': put the lines "
         "'<!-- tables: {name} -->' and '<!-- end of tables -->' where they should stand."
     )
+    D070 = (
+        "`{option}` has no meaning with `--engine {engine}`. The options of the engine 'ray' are "
+        "--address, --workers, --cores-per-worker and --gpus-per-worker, those of 'local' "
+        "--n-process and --gpu-id."
+    )
+    D071 = (
+        "The worker on the machine {machine} has another pipeline than this process under "
+        "'{model}': {differences}. Install the same pipeline, and the same version of spacy-docre, "
+        "on all machines of the cluster."
+    )
+    D072 = "The Ray cluster cannot be used: {reason}."
+    D073 = (
+        "The run on Ray stopped: {reason}. {folder} holds the first {parts} parts; the same "
+        "command goes on with the others. A worker may have run out of memory: then give fewer "
+        "documents in a part (`--part-size`, in another folder) or fewer workers."
+    )
+    D074 = (
+        "Standard input cannot be read with `--engine ray`, which reads the input in another "
+        "process. Write the lines to a file and give it with --lines."
+    )
     D075 = "{doc} cannot be written: {reason}."
     D076 = (
         "{path} cannot be written, as there is something there already. Choose a folder that is "
@@ -284,6 +304,10 @@ class Warnings(metaclass=ErrorsWithCodes):
         "The machine is busy: its load was {load:.1f} on {cores} cores before the first "
         "measurement. Ratios stand that better than seconds; repeat on an idle machine before you "
         "quote either."
+    )
+    DW25 = (
+        "{n_workers} workers were asked for, but the Ray cluster has room for {n_fitting} at "
+        "present, with {cores} cores and {gpus} GPUs each. The others start when it grows."
     )
     DW31 = (
         "'{path}' is called a test corpus. What is chosen on test data makes the results on them "

@@ -261,20 +261,36 @@ def test_entities_are_named_by_kb_id_or_by_type_and_name():
     assert entity_path({"kb_id": "", "type": "", "name": ""}) == "entity/_/_"
 
 
-def test_missing_library_names_the_extra(monkeypatch):
+@pytest.mark.parametrize(
+    ("library", "module", "name", "extra"),
+    [
+        ("rdflib", "rdf", Format.turtle, "export"),
+        ("pyarrow", "parquet", Format.parquet, "parquet"),
+    ],
+)
+def test_missing_library_names_the_extra(monkeypatch, library, module, name, extra):
     import sys
 
     original = builtins.__import__
 
     def refuse(imported, *args, **kwargs):
-        if imported.split(".")[0] == "rdflib":
+        if imported.split(".")[0] == library:
             raise ImportError(imported)
         return original(imported, *args, **kwargs)
 
-    monkeypatch.delitem(sys.modules, "spacy_docre.annotate.rdf", raising=False)
+    monkeypatch.delitem(sys.modules, f"spacy_docre.annotate.{module}", raising=False)
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(DocreError, match=r"D021.*spacy-docre\[export\]"):
-        make_sinks([Format.turtle], SinkSettings())
+    with pytest.raises(DocreError, match=rf"D021.*spacy-docre\[{extra}\]"):
+        make_sinks([name], SinkSettings())
+
+
+def test_parquet_has_the_rows(either, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
+    table = parquet.read_table(write(tmp_path / "a.parquet", either, Format.parquet))
+    rows = [row | {"meta": json.loads(row["meta"])} for row in table.to_pylist()]
+    assert rows == [{"sentences": None} | annotation.row for annotation in either]
+    empty = parquet.read_table(write(tmp_path / "b.parquet", [], Format.parquet))
+    assert (empty.num_rows, empty.schema) == (0, table.schema)
 
 
 def test_every_format_has_a_suffix_of_its_own():

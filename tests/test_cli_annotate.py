@@ -1,6 +1,8 @@
 """The command as people call it."""
 
 import json
+import re
+import sys
 
 import pytest
 import spacy
@@ -148,3 +150,32 @@ def test_no_progress_bar_without_a_terminal(model, tmp_path):
     assert "Annotating" not in run(model, tmp_path / "a.txt", tmp_path / "out")
     progress = json.loads((tmp_path / "out" / "annotate.json").read_text())["progress"]
     assert progress["documents"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--workers", 2], "D070.*--workers.*--engine local"),
+        (["--address", "auto"], "D070.*--address"),
+        (["--gpus-per-worker", 0.5], "D070.*--gpus-per-worker"),
+        (["--engine", "ray", "-n", 2], "D070.*--n-process.*--engine ray"),
+        (["--engine", "ray", "--gpu-id", 0], "D070.*--gpu-id"),
+    ],
+)
+def test_options_of_the_other_engine_are_refused(tmp_path, options, message):
+    output = run("model", "in.txt", tmp_path / "out", *options, code=1)
+    assert re.search(message, output)
+    assert not (tmp_path / "out").exists()
+
+
+def test_standard_input_is_refused(tmp_path):
+    assert "D074" in run("model", "-", tmp_path / "out", "--engine", "ray", code=1)
+
+
+def test_missing_ray_names_the_extra(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray.data", None)
+    output = run("model", "in.txt", tmp_path / "out", "--engine", "ray", code=1)
+    assert "D021" in output
+    assert "pip install 'spacy-docre[ray]'" in output
+    assert not (tmp_path / "out").exists()

@@ -157,7 +157,7 @@ class Checkpoint:
             reason = f"{MANIFEST} cannot be read ({type(error).__name__}: {error})"
             raise DocreError(Errors.D038.format(folder=self.folder, reason=reason)) from None
         if former != self.command:
-            self.refuse(_differences(former, self.command))
+            self.refuse(differences(former, self.command))
         self.progress = progress
 
     def refuse(self, differences: str) -> None:
@@ -187,8 +187,13 @@ class Checkpoint:
         _sync(self.folder)
 
 
-def _differences(former: Mapping[str, Any], command: Mapping[str, Any]) -> str:
-    """What differs, in the manner of "part_size was 1000 and is 500"."""
+def differences(former: Mapping[str, Any], command: Mapping[str, Any]) -> str:
+    """What differs, in the manner of "part_size was 1000 and is 500".
+
+    former (Mapping[str, Any]): What was.
+    command (Mapping[str, Any]): What is.
+    RETURNS (str): The differences.
+    """
     return "; ".join(
         f"{name} was {json.dumps(former.get(name))} and is {json.dumps(command.get(name))}"
         for name in dict.fromkeys([*former, *command])

@@ -1,6 +1,8 @@
 """Running a pipeline over records. Where they come from and where the rows go is not known here, so
 that any engine can call it for a part of a corpus."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -212,6 +214,25 @@ class _Annotator:
         for cluster, cluster_row in zip(clusters, row["clusters"], strict=True):
             cluster_row["kb_id"] = cluster.kb_id
         return Annotation(record, doc, row, self.prefix, self.attr)
+
+
+def model_name(nlp: Language) -> str:
+    """nlp (Language): A pipeline.
+    RETURNS (str): Its name and version.
+    """
+    return f"{nlp.lang}_{nlp.meta['name']}-{nlp.meta['version']}"
+
+
+def describe_model(nlp: Language) -> dict[str, str]:
+    """What tells a pipeline from others: its name, and a checksum of its config and its meta data,
+    scores among them, which changes when it is trained anew.
+
+    nlp (Language): The pipeline.
+    RETURNS (dict[str, str]): The "name" and the "checksum".
+    """
+    description = nlp.config.to_str() + json.dumps(nlp.meta, sort_keys=True, default=str)
+    checksum = hashlib.sha256(description.encode()).hexdigest()
+    return {"name": model_name(nlp), "checksum": checksum}
 
 
 def _settle_relations(doc: Doc, attr: str) -> None:

@@ -21,6 +21,7 @@ class Format(str, Enum):
     """The formats of annotated documents."""
 
     jsonl = "jsonl"
+    parquet = "parquet"
     spacy = "spacy"
     docred = "docred"
     turtle = "turtle"
@@ -30,6 +31,7 @@ class Format(str, Enum):
 
 SUFFIXES = {
     Format.jsonl: ".jsonl",
+    Format.parquet: ".parquet",
     Format.spacy: ".spacy",
     Format.docred: ".json",
     Format.turtle: ".ttl",
@@ -86,6 +88,8 @@ def _maker(name: Format, settings: SinkSettings) -> SinkMaker:
         from .graph import GraphSink
 
         return GraphSink
+    if name is Format.parquet:
+        return _parquet_sink()
     writer = _rdf_writer(settings, "turtle" if name is Format.turtle else "nt")
     between = "\n" if name is Format.turtle else ""
     return lambda path: TextSink(path, lambda ann: writer(ann.row), between=between)
@@ -167,6 +171,16 @@ def _docred_text(annotation: Annotation) -> str:
     title = annotation.record.title or annotation.record.id
     names = {"prefix": annotation.prefix, "attr": annotation.attr}
     return json_text(to_docred(annotation.doc, title, **names))
+
+
+def _parquet_sink() -> SinkMaker:
+    try:
+        from .parquet import ParquetSink
+    except ImportError:
+        raise DocreError(
+            Errors.D021.format(package="pyarrow", purpose="Parquet", extra="parquet")
+        ) from None
+    return ParquetSink
 
 
 def _rdf_writer(settings: SinkSettings, rdf_format: str) -> Callable[[dict[str, Any]], str]:

@@ -1,10 +1,10 @@
 """`annotate`: the relations of a corpus of raw texts, in files that other programs read."""
 
-import hashlib
-import json
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
+from enum import Enum
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,15 +19,24 @@ from wasabi import msg
 
 from .. import __version__
 from ..annotate.checkpoint import Checkpoint, Progress
-from ..annotate.engine import Annotation
-from ..annotate.records import Failure
-from ..annotate.run import annotate_corpus
+from ..annotate.engine import Annotation, describe_model, model_name
+from ..annotate.records import Failure, Record
+from ..annotate.run import ReadInput, Tally, annotate_corpus
 from ..annotate.sinks import DEFAULT_BASE_URI, Format, SinkSettings, make_sinks
-from ..annotate.sources import SourceSettings, read_records
+from ..annotate.sources import STDIN, SourceSettings, read_records
+from ..annotate.workers import LOCAL, PartSettings, Workers
 from ..errors import DocreError, Errors, Warnings
 from ..evaluation import find_extractor
 from .app import app
 from .messages import GPU_ID, readable_errors
+
+
+class Engine(str, Enum):
+    """What runs the pipeline."""
+
+    local = "local"
+    ray = "ray"
+
 
 # An absolute IRI, to which a path can be added.
 BASE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|\\^`#?]*")
@@ -69,8 +78,32 @@ def annotate_command(
     ),
     overwrite: bool = typer.Option(False, "--overwrite", help="Remove former results."),
     gpu_id: int = GPU_ID,
+    engine: Engine = typer.Option(
+        Engine.local, "--engine", help="This process, or a cluster of Ray."
+    ),
+    address: str | None = typer.Option(
+        None,
+        "--address",
+        help="The Ray cluster, or 'auto' to find it; a new one on this machine by default.",
+    ),
+    workers: int | None = typer.Option(
+        None, "--workers", help="Workers on Ray; as many as there is room for by default.", min=1
+    ),
+    cores_per_worker: int | None = typer.Option(
+        None, "--cores-per-worker", help="Cores of each worker; 1 by default.", min=1
+    ),
+    gpus_per_worker: float | None = typer.Option(
+        None, "--gpus-per-worker", help="GPUs of each worker; 0 by default.", min=0
+    ),
 ) -> None:
     """Annotate a corpus. Killed and started again, it goes on where it was."""
+    with readable_errors():
+        if engine is Engine.ray:
+            _check_ray(inputs)
+            _refuse_options(engine, {"--n-process": n_process != 1, "--gpu-id": gpu_id != -1})
+        else:
+            sizes = {"--cores-per-worker": cores_per_worker, "--gpus-per-worker": gpus_per_worker}
+            _refuse_options(engine, {"--address": address, "--workers": workers, **sizes})
     setup_gpu(gpu_id, silent=False)
     reading = SourceSettings(
         text_field=text_field,
@@ -82,11 +115,13 @@ def annotate_command(
     formats = sorted(set(formats))
     with readable_errors():
         _check_settings(inputs, reading, keep_clusters, base_uri)
-        records = read_records(inputs, reading, ignore=out)
+        read = partial(_read, inputs, reading, out, limit)
+        records = read()
         nlp = spacy.load(model)
         find_extractor(nlp)
-        sinks = make_sinks(formats, SinkSettings(base_uri, _model_name(nlp)))
-        command = {
+        naming = SinkSettings(base_uri, model_name(nlp))
+        sinks = make_sinks(formats, naming)
+        command: dict[str, Any] = {
             "inputs": inputs,
             **asdict(reading),
             "formats": [name.value for name in formats],
@@ -94,26 +129,44 @@ def annotate_command(
             "limit": limit,
             "keep_clusters": keep_clusters,
             "base_uri": base_uri,
-            "model": _describe_model(nlp),
+            "model": describe_model(nlp),
             "spacy_docre": __version__,
         }
-        run = partial(
-            annotate_corpus,
-            nlp,
-            islice(records, limit or None),
-            sinks=sinks,
-            part_size=part_size,
-            batch_size=batch_size,
-            n_process=n_process,
-            keep_clusters=keep_clusters,
-            fail_fast=fail_fast,
-        )
+        corpus: dict[str, Any] = {"part_size": part_size, "fail_fast": fail_fast}
         with Checkpoint(out, command, overwrite=overwrite) as checkpoint:
             if checkpoint.progress.complete:
                 msg.info(f"{out} is complete already; --overwrite starts anew.")
             else:
                 with _Bar(checkpoint.progress) as bar:
-                    run(checkpoint, observe=bar.show)
+                    if engine is Engine.ray:
+                        _annotate_on_ray(
+                            read,
+                            checkpoint,
+                            PartSettings(
+                                model=_on_every_machine(model),
+                                description=command["model"],
+                                formats=formats,
+                                sinks=naming,
+                                batch_size=batch_size,
+                                keep_clusters=keep_clusters,
+                            ),
+                            Workers(workers or 0, cores_per_worker or 1, gpus_per_worker or 0.0),
+                            address or LOCAL,
+                            observe=bar.advance,
+                            **corpus,
+                        )
+                    else:
+                        annotate_corpus(
+                            nlp,
+                            records,
+                            checkpoint,
+                            sinks,
+                            batch_size=batch_size,
+                            n_process=n_process,
+                            keep_clusters=keep_clusters,
+                            observe=bar.show,
+                            **corpus,
+                        )
             _report(checkpoint.progress, nlp, out)
 
 
@@ -137,14 +190,61 @@ class _Bar:
 
     def show(self, item: Annotation | Failure) -> None:
         """item (Union[Annotation, Failure]): The next result."""
-        if isinstance(item, Failure):
-            self.errors += 1
-        else:
-            self.words += len(item.doc)
+        tally = Tally()
+        tally.add(item)
+        self.advance(tally)
+
+    def advance(self, tally: Tally) -> None:
+        """tally (Tally): The next results."""
+        self.errors += len(tally.failures)
+        self.words += tally.words
         rate = self.words / max(time.monotonic() - self.started, 1e-9)
         postfix = {"words/s": f"{rate:.0f}", "errors": self.errors}
         self.bar.set_postfix(postfix, refresh=False)
-        self.bar.update()
+        self.bar.update(tally.documents + len(tally.failures))
+
+
+def _read(
+    inputs: list[str], settings: SourceSettings, out: Path, limit: int
+) -> Iterator[Record | Failure]:
+    return islice(read_records(inputs, settings, ignore=out), limit or None)
+
+
+def _annotate_on_ray(
+    read: ReadInput,
+    checkpoint: Checkpoint,
+    settings: PartSettings,
+    workers: Workers,
+    address: str,
+    **corpus: Any,
+) -> None:
+    from ..annotate.ray_cluster import connected
+    from ..annotate.ray_engine import annotate_corpus_on_ray
+
+    with connected(address, workers) as workers:
+        annotate_corpus_on_ray(read, checkpoint, settings, workers, **corpus)
+
+
+def _on_every_machine(model: str) -> str:
+    """The pipeline's name as a worker understands it, whose working folder is another."""
+    return str(Path(model).resolve()) if Path(model).exists() else model
+
+
+def _check_ray(inputs: list[str]) -> None:
+    if STDIN in inputs:
+        raise DocreError(Errors.D074)
+    try:
+        import ray.data  # noqa: F401
+    except ImportError:
+        raise DocreError(
+            Errors.D021.format(package="ray[data]", purpose="--engine ray", extra="ray")
+        ) from None
+
+
+def _refuse_options(engine: Engine, options: dict[str, Any]) -> None:
+    for option, given in options.items():
+        if given:
+            raise DocreError(Errors.D070.format(option=option, engine=engine.value))
 
 
 def _check_settings(
@@ -163,18 +263,6 @@ def _check_settings(
 
 def _refuse_setting(setting: str, condition: str, value: str) -> None:
     raise DocreError(Errors.D020.format(setting=setting, condition=condition, value=repr(value)))
-
-
-def _model_name(nlp: Language) -> str:
-    return f"{nlp.lang}_{nlp.meta['name']}-{nlp.meta['version']}"
-
-
-def _describe_model(nlp: Language) -> dict[str, str]:
-    """The pipeline's name, and a checksum of its config and its meta data, scores among them, which
-    changes when it is trained anew."""
-    description = nlp.config.to_str() + json.dumps(nlp.meta, sort_keys=True, default=str)
-    checksum = hashlib.sha256(description.encode()).hexdigest()
-    return {"name": _model_name(nlp), "checksum": checksum}
 
 
 def _report(progress: Progress, nlp: Language, out: Path) -> None:

@@ -65,7 +65,9 @@ def test_table():
     records = {"atlop": [record(0.5), record(0.52)], "glre": [record(0.6, peak_memory=None)]}
     published = {"glre": {"rel_f": 57.4}}
     table = to_markdown(records, {"glre": 0.0123}, baseline="atlop", published=published)
-    header = "Method | Seeds | Ign F1 | F1 | p, against atlop | Hours | Peak memory (MiB) | F1, paper"
+    header = (
+        "Method | Seeds | Ign F1 | F1 | p, against atlop | Hours | Peak memory (MiB) | F1, paper"
+    )
     assert table.splitlines() == [
         f"| {header} |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
