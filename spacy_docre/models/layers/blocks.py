@@ -11,6 +11,9 @@ from torch.utils.checkpoint import checkpoint
 # 128 MB in single precision. A few tensors of that size exist at once.
 MAX_BLOCK_ITEMS = 2**25
 
+# In training, so many blocks are rather kept than computed again.
+KEPT_BLOCKS = 4
+
 _max_items: ContextVar[int] = ContextVar("max_block_items", default=MAX_BLOCK_ITEMS)
 
 
@@ -41,8 +44,8 @@ def in_blocks(
     function: Callable[..., Tensor], *inputs: Tensor, items_per_row: int, dim: int = 0
 ) -> Tensor:
     """Apply a function whose result has a row for each row of its inputs, block by block, if its
-    intermediate tensors would have more items than the limit. The backward pass, if there is to
-    be one, then computes each block again, so that no more than a block is ever held.
+    intermediate tensors would have more items than the limit. If there are more than a few blocks,
+    the backward pass computes each of them again, so that never more than one is held.
 
     function (Callable[..., Tensor]): The function. It must not depend on random numbers.
     *inputs (Tensor): The tensors that are divided. Whatever else the function reads is not.
@@ -53,8 +56,8 @@ def in_blocks(
     rows = block_rows(items_per_row)
     if inputs[0].shape[dim] <= rows:
         return function(*inputs)
-    blocks = zip(*(tensor.split(rows, dim) for tensor in inputs), strict=True)
-    if not torch.is_grad_enabled():
+    blocks = list(zip(*(tensor.split(rows, dim) for tensor in inputs), strict=True))
+    if not torch.is_grad_enabled() or len(blocks) <= KEPT_BLOCKS:
         return torch.cat([function(*block) for block in blocks], dim)
     results = [
         checkpoint(function, *block, use_reentrant=False, preserve_rng_state=False)

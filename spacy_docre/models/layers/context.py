@@ -40,7 +40,7 @@ def context_matrix(encoding: Encoding, values: Tensor, weigh: Callable[[Tensor],
     attention = entity_attention(encoding)
     slots = attention.new_zeros(n_docs, index.max_entities, *attention.shape[1:])
     slots = slots.index_put((index.entity_doc, index.entity_slot), attention)
-    tails = slots.permute(0, 3, 2, 1).contiguous()  # [B, L, K, n]
+    tails = slots.permute(0, 3, 2, 1)  # [B, L, K, n]
 
     def contexts(heads: Tensor) -> Tensor:
         weights = weigh(heads.permute(0, 3, 1, 2) @ tails)  # [B, L, h, n]
