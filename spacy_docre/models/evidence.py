@@ -105,14 +105,15 @@ def sentence_attention(output: HeadOutput, clusters: ClusterBatch, pairs: np.nda
     first_sentence = to_device(np.cumsum(counts) - counts)
     # Columns outside of words go to a slot of their own, which is then left out.
     slot = torch.where(column_sentence < 0, n_slots, column_sentence - first_sentence[:, None])
-    slot = slot[to_device(clusters.pair_doc[pairs])]
+    docs = to_device(clusters.pair_doc[pairs])
     owner, n_entities = to_device(clusters.mention_entity), len(clusters.entity_doc)
     by_entity = segment_mean(attention.transpose(0, 1), owner, n_entities)
     size = max(1, BLOCK_ELEMENTS // max(1, n_heads * length))
-    parts = (heads.split(size), tails.split(size), slot.split(size))
+    parts = (heads.split(size), tails.split(size), docs.split(size))
     mass = [attention.new_zeros(0, n_slots + 1)]
-    for head, tail, columns in zip(*parts, strict=True):
+    for head, tail, doc in zip(*parts, strict=True):
         weights = localized_weights((by_entity[head] * by_entity[tail]).sum(dim=1))
+        columns = slot.index_select(0, doc)
         mass.append(weights.new_zeros(len(head), n_slots + 1).scatter_add(1, columns, weights))
     return torch.cat(mass)[:, :n_slots].float().cpu().numpy()
 

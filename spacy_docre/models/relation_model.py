@@ -9,7 +9,9 @@ from thinc.api import Model
 from torch import Tensor
 
 from ..clusters import ClusterBatch
+from ..errors import DocreError, Errors
 from .encoding import Encoding, HeadOutput, Targets
+from .layers.blocks import MAX_BLOCK_ITEMS, block_limit
 from .torch_head import RelationHead
 from .torch_module import lazy_shim
 
@@ -18,19 +20,32 @@ Encoder = Model[EncoderInput, Encoding]
 Head = Model[Encoding, HeadOutput]
 
 
-def RelationModel(encoder: Encoder, head: Head) -> Model[EncoderInput, HeadOutput]:
+def RelationModel(
+    encoder: Encoder, head: Head, max_block_items: int = MAX_BLOCK_ITEMS
+) -> Model[EncoderInput, HeadOutput]:
     """The model "spacy-docre.RelationModel.v1": documents and their entity clusters go through an
     encoder, its `Encoding` through a head. Any encoder goes with any head.
 
     encoder (Model[tuple[list[Doc], ClusterBatch], Encoding]): The encoder.
     head (Model[Encoding, HeadOutput]): The method's classifier.
+    max_block_items (int): The most numbers of an intermediate tensor of the head. What would take
+        more is computed in blocks of pairs, and again in the backward pass. It changes nothing but
+        memory and time.
     RETURNS (Model[tuple[list[Doc], ClusterBatch], HeadOutput]): The model.
+    RAISES (DocreError): If that is less than 1.
     """
+    if max_block_items < 1:
+        raise DocreError(
+            Errors.D020.format(
+                setting="max_block_items", condition="at least 1", value=max_block_items
+            )
+        )
     return Model(
         "relation_model",
         forward,
         init=init,
         layers=[encoder, head],
+        attrs={"max_block_items": max_block_items},
         refs={"encoder": encoder, "head": head, "output_layer": head},
     )
 
@@ -50,7 +65,8 @@ def forward(
     """Run encoder and head. The backward pass takes the gradients of the output's tensors."""
     encoder, head = model.layers
     encoding, backprop_encoder = encoder(inputs, is_train)
-    output, backprop_head = head(encoding, is_train)
+    with block_limit(model.attrs["max_block_items"]):
+        output, backprop_head = head(encoding, is_train)
 
     def backprop(gradients: Sequence[Tensor | None]) -> None:
         backprop_encoder(backprop_head(gradients))

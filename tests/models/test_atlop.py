@@ -6,8 +6,8 @@ import torch
 
 from spacy_docre.errors import DocreError
 from spacy_docre.models.heads.atlop import ATLOPHead
-from spacy_docre.models.layers import bilinear, context
 from spacy_docre.models.layers.bilinear import GroupedBilinear
+from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.layers.context import localized_context
 from spacy_docre.models.torch_head import HeadSizes
 
@@ -87,12 +87,10 @@ def test_head_gradients():
 
 
 @pytest.mark.parametrize("entities", ENTITIES)
-def test_blocks_at_inference_change_nothing(entities, monkeypatch):
+def test_blocks_at_inference_change_nothing(entities):
     encoding, head = random_encoding(3, entities), make_head()
     expected = head(encoding).scores().detach()
-    monkeypatch.setattr(context, "BLOCK_ELEMENTS", 1)
-    monkeypatch.setattr(bilinear, "BLOCK_ELEMENTS", 64)
-    with torch.no_grad():
+    with torch.no_grad(), block_limit(64):
         np.testing.assert_allclose(head(encoding).scores(), expected, atol=1e-12)
 
 

@@ -9,7 +9,7 @@ import torch
 from spacy_docre.errors import DocreError
 from spacy_docre.models.encoding import Encoding, Targets
 from spacy_docre.models.heads.paee import PAEE, PAEEHead
-from spacy_docre.models.layers import bilinear, context, tnet
+from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.layers.pair_aware import local_mean, pairs_bit
 from spacy_docre.models.layers.pair_map import in_order_of_mention
 from spacy_docre.models.torch_head import HeadSizes
@@ -244,13 +244,10 @@ def test_documents_without_a_token_give_no_nan():
 
 
 @pytest.mark.parametrize("entities", ENTITIES)
-def test_blocks_at_inference_change_nothing(entities, monkeypatch):
+def test_blocks_at_inference_change_nothing(entities):
     encoding, head = random_encoding(3, entities), make_head()
     expected = head(encoding).scores().detach()
-    monkeypatch.setattr(context, "BLOCK_ELEMENTS", 1)
-    monkeypatch.setattr(tnet, "BLOCK_ELEMENTS", 64)
-    monkeypatch.setattr(bilinear, "BLOCK_ELEMENTS", 64)
-    with torch.no_grad():
+    with torch.no_grad(), block_limit(64):
         np.testing.assert_allclose(head(encoding).scores(), expected, atol=1e-12)
 
 

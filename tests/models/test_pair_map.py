@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_docre.models.layers import tnet
+from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.layers.convolution import ConvStack
 from spacy_docre.models.layers.pair_map import (
     PairMap,
@@ -148,10 +148,9 @@ def test_where_to_look_is_learned_in_training_only():
     assert network.score.weight.grad is None
 
 
-def test_blocks_at_inference_change_nothing(monkeypatch):
+def test_blocks_at_inference_change_nothing():
     network = make_network("tnet")
     square, counts = torch.randn(2, 3, 9, 9, dtype=torch.float64), torch.tensor([5, 3])
     expected = network(square, counts, 5).detach()
-    monkeypatch.setattr(tnet, "BLOCK_ELEMENTS", 64)
-    with torch.no_grad():
+    with torch.no_grad(), block_limit(64):
         np.testing.assert_allclose(network(square, counts, 5), expected, atol=1e-12)

@@ -12,6 +12,7 @@ from ...relation import Evidence
 from ..encoding import Encoding, HeadOutput
 from ..evidence import mention_spans
 from ..layers.bilinear import PairContextBilinear, RelationBilinear
+from ..layers.blocks import in_blocks
 from ..layers.context import localized_context as pool_context
 from ..layers.segments import segment_softmax, segment_sum
 from ..torch_head import HeadSizes, PairLoss, TypewiseHead, build_head
@@ -166,8 +167,14 @@ class PrototypeMLP(nn.Module):
         RETURNS (Tensor): [M, R] The similarities.
         """
         # W [p; m] = W_p p + W_m m: neither is computed for each combination.
-        joined = self.from_mention(mention)[:, None] + self.from_prototype(prototypes)
-        return self.output(torch.tanh(joined)).squeeze(2)
+        prototype = self.from_prototype(prototypes)
+
+        def similarities(mention: Tensor) -> Tensor:
+            joined = mention[:, None] + prototype
+            return self.output(torch.tanh(joined)).squeeze(2)
+
+        mention = self.from_mention(mention)
+        return in_blocks(similarities, mention, items_per_row=prototype.numel())
 
 
 def RSMAN(

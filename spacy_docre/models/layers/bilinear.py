@@ -7,9 +7,7 @@ from torch import Tensor, nn
 
 from ...errors import DocreError, Errors
 from ..encoding import EncodingIndex
-
-# Elements of the outer products that are held at once when no backward pass will need them.
-BLOCK_ELEMENTS = 2**25
+from .blocks import in_blocks
 
 
 class GroupedBilinear(nn.Module):
@@ -39,18 +37,12 @@ class GroupedBilinear(nn.Module):
         """head, tail (Tensor): [P, width] float.
         RETURNS (Tensor): [P, n_outputs] The logits.
         """
-        rows = max(1, len(head))
-        if not torch.is_grad_enabled():
-            rows = max(1, BLOCK_ELEMENTS // self.weight.shape[1])
-        logits = [
-            nn.functional.linear(self._outer(h, t), self.weight, self.bias)
-            for h, t in zip(head.split(rows), tail.split(rows), strict=True)
-        ]
-        return torch.cat(logits)
+        return in_blocks(self._logits, head, tail, items_per_row=self.weight.shape[1])
 
-    def _outer(self, head: Tensor, tail: Tensor) -> Tensor:
+    def _logits(self, head: Tensor, tail: Tensor) -> Tensor:
         head, tail = (x.unflatten(1, (-1, self.block)) for x in (head, tail))
-        return (head.unsqueeze(3) * tail.unsqueeze(2)).flatten(1)
+        outer = (head.unsqueeze(3) * tail.unsqueeze(2)).flatten(1)
+        return nn.functional.linear(outer, self.weight, self.bias)
 
 
 class RelationBilinear(nn.Module):

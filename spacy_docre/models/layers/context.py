@@ -2,14 +2,11 @@
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 from ..encoding import Encoding
+from .blocks import in_blocks
 from .segments import segment_mean
-
-# Elements of the largest intermediate tensor when nothing has to be kept for a backward pass.
-BLOCK_ELEMENTS = 2**25
 
 
 def entity_attention(encoding: Encoding) -> Tensor:
@@ -39,21 +36,19 @@ def context_matrix(encoding: Encoding, values: Tensor, weigh: Callable[[Tensor],
         document does not fill mean nothing.
     """
     index = encoding.index
-    n_docs, length, width = values.shape
+    n_docs, length, _ = values.shape
     attention = entity_attention(encoding)
     slots = attention.new_zeros(n_docs, index.max_entities, *attention.shape[1:])
     slots = slots.index_put((index.entity_doc, index.entity_slot), attention)
-    by_token = slots.permute(0, 3, 1, 2)  # [B, L, n, K]
-    transposed = by_token.transpose(2, 3)
-    rows = index.max_entities
-    if not torch.is_grad_enabled():
-        rows = max(1, BLOCK_ELEMENTS // max(1, n_docs * length * index.max_entities))
-    contexts = [values.new_zeros(n_docs, 0, index.max_entities, width)]
-    for block in by_token.split(max(1, rows), dim=2):
-        weights = weigh(block @ transposed)  # [B, L, rows, n]
-        block_context = weights.flatten(2).transpose(1, 2) @ values
-        contexts.append(block_context.unflatten(1, (block.shape[2], index.max_entities)))
-    return torch.cat(contexts, dim=1)
+    tails = slots.permute(0, 3, 2, 1)  # [B, L, K, n]
+
+    def contexts(heads: Tensor) -> Tensor:
+        weights = weigh(heads.permute(0, 3, 1, 2) @ tails)  # [B, L, h, n]
+        context = weights.flatten(2).transpose(1, 2) @ values
+        return context.unflatten(1, (heads.shape[1], index.max_entities))
+
+    items_per_row = n_docs * length * index.max_entities
+    return in_blocks(contexts, slots, items_per_row=items_per_row, dim=1)
 
 
 def localized_weights(shared: Tensor, epsilon: float = 1e-5) -> Tensor:

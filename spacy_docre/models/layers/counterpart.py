@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from ...errors import DocreError, Errors
 from ..encoding import EncodingIndex
+from .blocks import in_blocks
 from .segments import segment_softmax, segment_sum
 
 
@@ -58,8 +59,14 @@ class CounterpartAttention(nn.Module):
         # than pairs.
         value = self.value(mention).unflatten(1, (self.n_heads, -1)).transpose(0, 1)
         out = self.output.weight.unflatten(1, (self.n_heads, -1)).permute(1, 2, 0)
-        mixed = weights @ (value @ out).transpose(0, 1)  # [M, n, width]
-        return self.norm(segment_sum(mixed, index.mention_entity, index.n_entities))
+        value = (value @ out).transpose(0, 1)  # [M, Z, width]
+
+        def mix(weights: Tensor) -> Tensor:
+            mixed = weights @ value  # [M, n, width]
+            return self.norm(segment_sum(mixed, index.mention_entity, index.n_entities))
+
+        items_per_row = index.n_mentions * value.shape[2]
+        return in_blocks(mix, weights, items_per_row=items_per_row, dim=1)
 
     def _scores(self, query: Tensor, key: Tensor, index: EncodingIndex) -> Tensor:
         """[M, Z, n] How each entity of a mention's document scores it, as products of padded

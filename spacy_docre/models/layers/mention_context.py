@@ -7,12 +7,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..encoding import Encoding
+from .blocks import in_blocks
 from .mention_pairs import MentionPairs
 
 # Elements of the products of attention rows that are held at once, few enough for a cache.
 PRODUCT_ELEMENTS = 2**18
-# Elements of the shared attention that is held at once when no backward pass will need it.
-BLOCK_ELEMENTS = 2**24
 # Added to the sums that normalise, for mentions that share no attention.
 EPSILON = 1e-10
 
@@ -91,17 +90,15 @@ def project_contexts(encoding: Encoding, weight: Tensor, pairs: MentionPairs) ->
 
 def _means(values: Tensor, attention: Tensor, pairs: MentionPairs) -> Tensor:
     """[Q, R] The means of the tokens' values [B, L, R], weighted by the shared attention."""
-    chunks = max(1, len(pairs.left))
-    if not torch.is_grad_enabled():
-        per_chunk = values.shape[1] * (pairs.left.shape[1] + values.shape[2])
-        chunks = max(1, BLOCK_ELEMENTS // per_chunk)
-    means = [values.new_zeros(0, values.shape[2])]
-    sides = (pairs.left.split(chunks), pairs.right.split(chunks), pairs.chunk_doc.split(chunks))
-    for left, right, doc in zip(*sides, strict=True):
+
+    def means(left: Tensor, right: Tensor, doc: Tensor) -> Tensor:
         shared = SharedAttention.apply(attention, left.flatten(), right.flatten())
-        of_doc = values.index_select(0, doc)
-        means.append((shared.unflatten(0, left.shape) @ of_doc).flatten(0, 1))
-    return torch.cat(means).index_select(0, pairs.unordered)
+        return shared.unflatten(0, left.shape) @ values.index_select(0, doc)
+
+    items_per_row = values.shape[1] * (pairs.left.shape[1] + values.shape[2])
+    sides = (pairs.left, pairs.right, pairs.chunk_doc)
+    chunks = in_blocks(means, *sides, items_per_row=items_per_row)
+    return chunks.flatten(0, 1).index_select(0, pairs.unordered)
 
 
 def _mean_of_one(value: Tensor, encoding: Encoding, pairs: MentionPairs) -> Tensor:
@@ -114,13 +111,14 @@ def _mean_of_one(value: Tensor, encoding: Encoding, pairs: MentionPairs) -> Tens
     index = encoding.index
     doc, slot = index.mention_doc, index.mention_slot
     rows = value.new_zeros(n_docs, index.max_mentions, len(encoding.attention), length)
-    rows = rows.index_put((doc, slot), encoding.attention.transpose(0, 1)).transpose(1, 2)
-    transposed, value = rows.transpose(2, 3), value.transpose(1, 2)[:, None]
-    size = max(1, index.max_mentions)
-    if not torch.is_grad_enabled():
-        size = max(1, BLOCK_ELEMENTS // max(1, rows[:, :, :, 0].numel()))
-    means = []
-    for block in rows.split(size, dim=2):
-        total = block @ transposed  # [B, K, rows, m]
-        means.append(((block * value) @ transposed / (total + EPSILON)).mean(dim=1))
-    return torch.cat(means, dim=1)[doc[pairs.first], slot[pairs.first], slot[pairs.second], None]
+    rows = rows.index_put((doc, slot), encoding.attention.transpose(0, 1))
+    transposed, value = rows.permute(0, 2, 3, 1), value.transpose(1, 2)[:, None]
+
+    def means(rows: Tensor) -> Tensor:
+        rows = rows.transpose(1, 2)
+        total = rows @ transposed  # [B, K, rows, m]
+        return ((rows * value) @ transposed / (total + EPSILON)).mean(dim=1)
+
+    items_per_row = n_docs * len(encoding.attention) * max(length, index.max_mentions)
+    matrix = in_blocks(means, rows, items_per_row=items_per_row, dim=1)
+    return matrix[doc[pairs.first], slot[pairs.first], slot[pairs.second], None]

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ..encoding import EncodingIndex
+from .blocks import block_rows
 
-# Pairs that attend at once: the largest tensor has one row for each of them and one column for each
-# pair of their documents.
+# The most pairs that attend at once: enough for the products of matrices to run at full speed.
 BLOCK_ROWS = 256
 
 ContextForm = Literal["full", "low_rank", "diagonal"]
@@ -106,11 +106,14 @@ class PairAttention(torch.autograd.Function):
         RETURNS (Tensor): [P, v] The averages.
         """
         output = torch.empty_like(value)
-        for block in _blocks(index):
+        # The largest tensor has one row for each pair that attends and one column for each pair of
+        # its document.
+        size = min(BLOCK_ROWS, block_rows(len(query)))
+        for block in _blocks(index, size):
             rows, columns, _ = block
             output[rows] = _weights(query, key, index, include_self, block) @ value[columns]
         ctx.save_for_backward(query, key, value, output)
-        ctx.index, ctx.include_self = index, include_self
+        ctx.index, ctx.include_self, ctx.size = index, include_self, size
         return output
 
     @staticmethod
@@ -123,7 +126,7 @@ class PairAttention(torch.autograd.Function):
         d_query, d_key, d_value = (torch.zeros_like(x) for x in (query, key, value))
         # The derivative of a softmax p of s: ds = p * (dp - p . dp), and here p . dp is y . dy.
         inner = (output * d_output).sum(dim=1, keepdim=True)
-        for block in _blocks(ctx.index):
+        for block in _blocks(ctx.index, ctx.size):
             rows, columns, _ = block
             weights = _weights(query, key, ctx.index, ctx.include_self, block)
             d_value[columns].addmm_(weights.T, d_output[rows])
@@ -133,7 +136,7 @@ class PairAttention(torch.autograd.Function):
         return d_query, d_key, d_value, None, None
 
 
-def _blocks(index: EncodingIndex) -> Iterator[Block]:
+def _blocks(index: EncodingIndex, size: int) -> Iterator[Block]:
     """Blocks of neighbouring pairs: the block, the pairs of all documents that it touches, and
     whether there are several of these."""
     n_pairs = len(index.pair_doc)
@@ -141,8 +144,8 @@ def _blocks(index: EncodingIndex) -> Iterator[Block]:
         return
     counts = torch.bincount(index.pair_doc, minlength=index.n_docs)
     ends = counts.cumsum(0)
-    starts = torch.arange(0, n_pairs, BLOCK_ROWS, device=ends.device)
-    stops = (starts + BLOCK_ROWS).clamp(max=n_pairs)
+    starts = torch.arange(0, n_pairs, size, device=ends.device)
+    stops = (starts + size).clamp(max=n_pairs)
     first, last = index.pair_doc[starts], index.pair_doc[stops - 1]
     bounds = torch.stack([starts, stops, (ends - counts)[first], ends[last], last - first], dim=1)
     for start, stop, left, right, n_more in bounds.tolist():

@@ -6,12 +6,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from .blocks import in_blocks
 from .convolution import Backbone, ChannelNorm, Readout, ResidualBlock, double, half
 
 Selection = Literal["straight_through", "soft"]
-
-# Elements of the neighbourhoods that are held at once when no backward pass will need them.
-BLOCK_ELEMENTS = 2**25
 
 
 class TNet(Backbone):
@@ -90,14 +88,12 @@ class TNet(Backbone):
         neighbours (Tensor): [T, 9] int64. The cells that each of the chosen ones sees.
         RETURNS (Tensor): [T, C]
         """
-        rows = max(1, len(neighbours))
-        if not torch.is_grad_enabled():
-            rows = max(1, BLOCK_ELEMENTS // self.fine.in_features)
-        blocks = [
-            self.fine(cells.index_select(0, block.flatten()).view(-1, self.fine.in_features))
-            for block in neighbours.split(rows)
-        ]
-        return torch.cat(blocks)
+        width = self.fine.in_features
+
+        def convolve(neighbours: Tensor) -> Tensor:
+            return self.fine(cells.index_select(0, neighbours.flatten()).view(-1, width))
+
+        return in_blocks(convolve, neighbours, items_per_row=width)
 
 
 def best_cells(score: Tensor, counts: Tensor, share: float) -> Tensor:
