@@ -3,6 +3,7 @@
 A checkpoint is written under a name that begins with a dot, brought to the disk and renamed; the
 ones before it are removed after that. So there is a whole one at each moment, whatever happens."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -51,11 +52,17 @@ class Checkpoints:
     def __init__(self, output: Path, config: dict[str, Any]) -> None:
         self.folder = output / FOLDER
         self.config = json.loads(json.dumps(dict_to_dot(config), default=str))
+        for name, value in list(self.config.items()):
+            if name.startswith("corpora.") and isinstance(value, str) and Path(value).is_file():
+                digest = hashlib.sha256(Path(value).read_bytes()).hexdigest()
+                self.config[f"{name} (its content)"] = digest
 
     def load_history(self) -> History:
-        """What has happened in the run so far: nothing, if it has no checkpoint.
+        """What has happened in the run so far: nothing, if it has no checkpoint, or if it was
+        finished with another config or corpus.
 
-        RAISES (DocreError): If the checkpoint cannot be read, or was made with another config.
+        RAISES (DocreError): If the checkpoint cannot be read, or if the run was interrupted and had
+            another config or corpus.
         """
         newest = _newest(self.folder)
         if newest is None:
@@ -67,6 +74,8 @@ class Checkpoints:
             if content["config"].get(name) != self.config.get(name)
             and not name.startswith(FREE_SETTINGS)
         )
+        if differences and content["history"]["finished"]:
+            return History()
         if differences:
             raise DocreError(Errors.D090.format(path=newest, settings=", ".join(differences)))
         return _history(content)

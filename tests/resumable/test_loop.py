@@ -203,8 +203,29 @@ def test_another_corpus_is_refused(corpus, tiny_bert, tmp_path, monkeypatch):
     interrupted(config, tmp_path / "run", monkeypatch)
     docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
     DocBin(docs=docs[:2] * 5, store_user_data=True).to_disk(path)
+    with pytest.raises(DocreError, match=r"D090.*corpora\.train\.path \(its content\)"):
+        run(config, tmp_path / "run", resume=True)
+
+
+def test_other_texts_of_a_corpus_in_a_folder_are_refused(corpus, tiny_bert, tmp_path, monkeypatch):
+    path = tmp_path / "corpus" / "births.spacy"
+    path.parent.mkdir()
+    path.write_bytes(Path(corpus).read_bytes())
+    config = make_config("atlop", str(path.parent), tiny_bert)
+    interrupted(config, tmp_path / "run", monkeypatch)
+    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+    DocBin(docs=docs[:2] * 5, store_user_data=True).to_disk(path)
     with pytest.raises(DocreError, match="D093"):
         run(config, tmp_path / "run", resume=True)
+
+
+def test_finished_run_of_another_config_is_trained_anew(corpus, tiny_bert, tmp_path):
+    config = make_config("atlop", corpus, tiny_bert)
+    run(config, tmp_path)
+    config["training"]["dropout"] = 0.5
+    stdout = io.StringIO()
+    train(init_nlp(config.copy()), tmp_path, resume=True, stdout=stdout)
+    assert "Finished already" not in stdout.getvalue()
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing", "not json"])
