@@ -162,6 +162,21 @@ class Errors(metaclass=ErrorsWithCodes):
         "off, call its method `learn_constraints` on the training examples, switch the "
         "constraints on in its `cfg` and save it."
     )
+    D067 = (
+        "8-bit integers are for inference only, but the model is being trained with "
+        '`cpu_precision = int8`. Set it to "fp32" in [components.doc_relation_extractor.model], '
+        'train, and set it to "int8" when you load the pipeline: '
+        '`spacy.load(path, config={"components.doc_relation_extractor.model.cpu_precision": '
+        '"int8"})`.'
+    )
+    D068 = (
+        "`cpu_precision = int8` needs `torch.ao.quantization`, which PyTorch {version} does not "
+        'have; its versions 2.6 to 2.13 do. Set it to "fp32", or install one of these.'
+    )
+    D069 = (
+        "`cpu_precision = int8` is for the linear layers of a pretrained encoder, but the encoder "
+        "'{encoder}' holds none. Set it to \"fp32\" in [components.doc_relation_extractor.model]."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):
@@ -214,4 +229,9 @@ class Warnings(metaclass=ErrorsWithCodes):
         "`{setting}` of the component '{name}' contradicts {n_against} of the {n_relations} "
         "relations '{label}' in the training data. Look whether it says what was meant: head and "
         "tail may have been exchanged."
+    )
+    DW23 = (
+        "The component '{name}' failed on {n_docs} documents at once ({error}) and goes through "
+        "them one by one. If they were too many for the memory, a smaller `max_batch_items` or "
+        "batch size is quicker."
     )

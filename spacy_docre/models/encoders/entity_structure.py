@@ -116,7 +116,7 @@ def run_windows(
     """Run the transformer on some windows with their structure; see `transformer.run_windows`."""
     structure = WindowStructure.of(layout, chunk)
     masks = StructureMasks.of(structure, shim.device)
-    with shim._model.entity_structure.use(masks):
+    with shim.module_for(is_train).entity_structure.use(masks):
         return run_batch(shim, layout.batch(chunk).reordered(structure.order), is_train)
 
 

@@ -68,12 +68,15 @@ def transformer_layer(
     from .safetensors_shim import SafetensorsShim
 
     hf_model = HFObjects(None, None, None, tokenizer_config or {}, transformer_config or {})
-    shim = SafetensorsShim(
+    make: Any = SafetensorsShim
+    shim = make(
         hf_model,
         mixed_precision=mixed_precision,
         grad_scaler_config=dict(grad_scaler_config or {}),
         **shim_settings,
     )
+    shim.scaler_settings = dict(grad_scaler_config or {})
+    shim.set_precision(gpu="fp32", cpu="fp32")
     return Model(name, forward, init=init, dims={"nO": None}, attrs=attrs, shims=[shim])
 
 
@@ -128,7 +131,7 @@ def encode(
     max_items = None if is_train else model.attrs["max_batch_items"]
     if shim.device.type == "cpu":
         max_items = min(max_items or CPU_BATCH_ITEMS, CPU_BATCH_ITEMS)
-    with torch.set_grad_enabled(is_train):
+    with torch.inference_mode(not is_train):
         runs = [run(shim, layout, chunk, is_train) for chunk in _chunks(layout, max_items)]
         tokens, mention, attention = assemble(layout, [output for output, _ in runs])
     index = EncodingIndex.from_clusters(clusters, layout.lengths, layout.column_token, shim.device)
@@ -182,7 +185,7 @@ def run_batch(
     is_train (bool): Whether a backward pass is to follow.
     RETURNS (tuple[WindowOutput, Callable]): The output, and the shim's backward pass.
     """
-    transformer = shim._model
+    transformer = shim.module_for(is_train)
     device = shim.device
     positions = torch.from_numpy(batch.anchors.padded_positions(len(batch.ids))).to(device)
     mask = torch.from_numpy(batch.mask).to(device)
