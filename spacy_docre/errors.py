@@ -231,7 +231,7 @@ class Warnings(metaclass=ErrorsWithCodes):
         "tail may have been exchanged."
     )
     DW23 = (
-        "The component '{name}' failed on {n_docs} documents at once ({error}) and goes through "
-        "them one by one. If they were too many for the memory, a smaller `max_batch_items` or "
-        "batch size is quicker."
+        "The component '{name}' failed on {n_docs} documents at once ({error}) but not on any of "
+        "them alone, so they were annotated one by one. If they were too many for the memory, a "
+        "smaller `max_batch_items` is quicker."
     )

@@ -1,4 +1,3 @@
-import logging
 import warnings
 
 import numpy as np
@@ -264,8 +263,9 @@ def test_gradient_accumulation_equals_a_larger_batch(trained):
     head.zero_grad()
 
 
-def test_error_handler_keeps_the_other_batches(trained, caplog):
-    """spaCy's error handling works: a document that fails is logged, the others go on."""
+@pytest.mark.parametrize("batch_size", [1, 2, 8])
+def test_error_handler_gets_the_failing_documents_alone(trained, batch_size):
+    failed = []
 
     def fail(docs):
         if any("boom" in doc.text for doc in docs):
@@ -276,12 +276,37 @@ def test_error_handler_keeps_the_other_batches(trained, caplog):
     original = extractor.predict
     extractor.predict = fail
     try:
-        extractor.set_error_handler(lambda name, proc, docs, error: logging.error("failed"))
-        docs = [birth_doc(trained.vocab, 0), make_doc(trained.vocab, ["boom"], [])]
-        assert len(list(extractor.pipe(docs, batch_size=1))) == 1
+        extractor.set_error_handler(lambda name, proc, docs, error: failed.extend(docs))
+        bad = make_doc(trained.vocab, ["boom"], [])
+        good = [birth_doc(trained.vocab, n) for n in range(3)]
+        annotated = list(extractor.pipe([good[0], bad, *good[1:]], batch_size=batch_size))
+        assert all(a is b for a, b in zip(annotated, good, strict=True))
+        assert failed == [bad]
     finally:
         del extractor.predict
         extractor.set_error_handler(None)
+
+
+def test_errors_are_raised_by_default(trained, monkeypatch):
+    extractor = trained.get_pipe("doc_relation_extractor")
+    monkeypatch.setattr(extractor, "predict", lambda docs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        list(extractor.pipe([birth_doc(trained.vocab, n) for n in range(3)], batch_size=2))
+
+
+def test_batch_that_fails_only_as_a_whole_warns(trained, monkeypatch):
+    def out_of_memory(docs):
+        if len(docs) > 1:
+            raise RuntimeError("out of memory")
+        return original(docs)
+
+    extractor = trained.get_pipe("doc_relation_extractor")
+    original = extractor.predict
+    monkeypatch.setattr(extractor, "predict", out_of_memory)
+    docs = [birth_doc(trained.vocab, n) for n in range(3)]
+    with pytest.warns(UserWarning, match="DW23.*out of memory"):
+        annotated = list(extractor.pipe(docs, batch_size=3))
+    assert [triples(doc) for doc in annotated] == [triples(trained(doc.copy())) for doc in docs]
 
 
 def test_no_warning_in_ordinary_use(trained):

@@ -161,6 +161,15 @@ def full_precision(tensor: Tensor) -> torch.autocast:
     return torch.autocast(tensor.device.type, enabled=False)
 
 
+def at_least_single(tensor: Tensor) -> Tensor:
+    """A tensor in fp32 if it is in half precision, else as it is.
+
+    tensor (Tensor): The tensor.
+    RETURNS (Tensor): The same values.
+    """
+    return tensor.float() if tensor.dtype in DTYPES.values() else tensor
+
+
 def set_precision(model: Model, *, gpu: str, cpu: str) -> None:
     """Choose the precision of an extractor's model, at any time.
 

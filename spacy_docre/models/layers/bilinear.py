@@ -39,18 +39,20 @@ class GroupedBilinear(nn.Module):
         """head, tail (Tensor): [P, width] float.
         RETURNS (Tensor): [P, n_outputs] The logits.
         """
-        rows = max(1, len(head))
-        if not torch.is_grad_enabled():
-            rows = max(1, BLOCK_ELEMENTS // self.weight.shape[1])
+        if torch.is_grad_enabled():
+            return nn.functional.linear(self._outer(head, tail), self.weight, self.bias)
+        rows = min(max(1, len(head)), max(1, BLOCK_ELEMENTS // self.weight.shape[1]))
+        # One buffer for all blocks: new memory of that size costs as much as the products in it.
+        products = head.new_empty(rows, *head.unflatten(1, (-1, self.block)).shape[1:], self.block)
         logits = [
-            nn.functional.linear(self._outer(h, t), self.weight, self.bias)
+            nn.functional.linear(self._outer(h, t, products[: len(h)]), self.weight, self.bias)
             for h, t in zip(head.split(rows), tail.split(rows), strict=True)
         ]
         return torch.cat(logits)
 
-    def _outer(self, head: Tensor, tail: Tensor) -> Tensor:
+    def _outer(self, head: Tensor, tail: Tensor, out: Tensor | None = None) -> Tensor:
         head, tail = (x.unflatten(1, (-1, self.block)) for x in (head, tail))
-        return (head.unsqueeze(3) * tail.unsqueeze(2)).flatten(1)
+        return torch.mul(head.unsqueeze(3), tail.unsqueeze(2), out=out).flatten(1)
 
 
 class RelationBilinear(nn.Module):

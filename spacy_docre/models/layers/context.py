@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..encoding import Encoding
+from ..precision import full_precision
 from .segments import segment_mean
 
 # Elements of the largest intermediate tensor when nothing has to be kept for a backward pass.
@@ -50,7 +51,9 @@ def context_matrix(encoding: Encoding, values: Tensor, weigh: Callable[[Tensor],
         rows = max(1, BLOCK_ELEMENTS // max(1, n_docs * length * index.max_entities))
     contexts = [values.new_zeros(n_docs, 0, index.max_entities, width)]
     for block in by_token.split(max(1, rows), dim=2):
-        weights = weigh(block @ transposed)  # [B, L, rows, n]
+        # Products of probabilities, too small for half precision.
+        with full_precision(block):
+            weights = weigh(block @ transposed)  # [B, L, rows, n]
         block_context = weights.flatten(2).transpose(1, 2) @ values
         contexts.append(block_context.unflatten(1, (block.shape[2], index.max_entities)))
     return torch.cat(contexts, dim=1)

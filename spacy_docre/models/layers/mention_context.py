@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..encoding import Encoding
+from ..precision import at_least_single, full_precision
 from .mention_pairs import MentionPairs
 
 # Elements of the products of attention rows that are held at once, few enough for a cache.
@@ -85,7 +86,9 @@ def project_contexts(encoding: Encoding, weight: Tensor, pairs: MentionPairs) ->
     """
     tokens = torch.nn.functional.linear(encoding.tokens, weight)
     if len(weight) == 1:
-        return _mean_of_one(tokens, encoding, pairs)
+        # Its quotients of tiny numbers are beyond the range of half precision.
+        with full_precision(tokens):
+            return _mean_of_one(at_least_single(tokens), encoding, pairs)
     return _means(tokens, encoding.attention.transpose(0, 1).contiguous(), pairs)
 
 
