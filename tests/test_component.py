@@ -6,9 +6,11 @@ import spacy
 import srsly
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.util import raise_error
 
 from spacy_docre import DocreError, Relation, component, get_clusters
 from spacy_docre.decoding import split_by_doc
+from spacy_docre.training import create_adamw
 
 from .methods import CNN, add_extractor
 from .util import birth_doc, birth_examples, make_doc
@@ -263,6 +265,26 @@ def test_gradient_accumulation_equals_a_larger_batch(trained):
     head.zero_grad()
 
 
+def test_accumulated_half_batches_take_the_step_of_the_whole(trained):
+    """The gradients of accumulated batches are added, not averaged; neither the clipping by the
+    norm nor AdamW's step depends on that factor."""
+
+    def step(parts):
+        nlp = spacy.util.load_model_from_config(trained.config).from_bytes(saved)
+        extractor = nlp.get_pipe("doc_relation_extractor")
+        for part in parts:
+            nlp.update(part, sgd=False)
+        extractor.finish_update(create_adamw(0.01, max_norm=1e-3, eps=1e-12))
+        return extractor.model.get_ref("head").shims[0]._model.bilinear.weight.detach()
+
+    saved = trained.to_bytes()
+    examples = [Example(birth_doc(trained.vocab, n), birth_doc(trained.vocab, n)) for n in range(4)]
+    before = step([])
+    whole, parts = step([examples]) - before, step([examples[:2], examples[2:]]) - before
+    assert np.abs(whole.numpy()).max() > 1e-3
+    np.testing.assert_allclose(parts, whole, atol=1e-4)
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 8])
 def test_error_handler_gets_the_failing_documents_alone(trained, batch_size):
     failed = []
@@ -284,7 +306,7 @@ def test_error_handler_gets_the_failing_documents_alone(trained, batch_size):
         assert failed == [bad]
     finally:
         del extractor.predict
-        extractor.set_error_handler(None)
+        extractor.set_error_handler(raise_error)
 
 
 def test_errors_are_raised_by_default(trained, monkeypatch):
