@@ -14,7 +14,7 @@ from ...batching import batches_by_length
 from ...clusters import ClusterBatch
 from ...compat import HFObjects, has_transformers, huggingface_from_pretrained
 from ...errors import DocreError, Errors
-from ..encoding import Encoding, EncodingIndex
+from ..encoding import Encoding, EncodingIndex, to_device
 from ..relation_model import Encoder, EncoderInput
 from ..torch_module import run_backward
 from .assembly import WindowOutput, assemble
@@ -186,16 +186,12 @@ def run_batch(
     RETURNS (tuple[WindowOutput, Callable]): The output, and the shim's backward pass.
     """
     transformer = shim.module_for(is_train)
-    device = shim.device
-    positions = torch.from_numpy(batch.anchors.padded_positions(len(batch.ids))).to(device)
-    mask = torch.from_numpy(batch.mask).to(device)
-    kwargs: dict[str, Any] = {
-        "input_ids": torch.from_numpy(batch.ids).to(device),
-        "attention_mask": mask.long(),
-    }
+    inputs = {"input_ids": batch.ids, "attention_mask": batch.mask}
     if batch.order is not None:
-        order = batch.order + first_position(transformer.config)
-        kwargs["position_ids"] = torch.from_numpy(order).to(device)
+        inputs["position_ids"] = batch.order + first_position(transformer.config)
+    positions = batch.anchors.padded_positions(len(batch.ids))
+    kwargs: dict[str, Any] = to_device(shim.device, positions=positions, **inputs)
+    positions, mask = kwargs.pop("positions"), kwargs["attention_mask"].bool()
     projections = find_projections(transformer)
     if projections is None:
         # Only the eager kernel gives probabilities; newer versions of transformers insist on it.
