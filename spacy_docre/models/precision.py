@@ -5,10 +5,19 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import torch
-from thinc.api import ArgsKwargs, Model, PyTorchGradScaler, PyTorchShim
+from thinc.api import (
+    ArgsKwargs,
+    Model,
+    Optimizer,
+    PyTorchGradScaler,
+    PyTorchShim,
+    torch2xp,
+    xp2torch,
+)
+from thinc.types import FloatsXd
 from torch import Tensor, nn
 
 from ..errors import DocreError, Errors
@@ -24,7 +33,8 @@ class PrecisionShim(PyTorchShim):
     they are, and so does what is saved.
 
     Gradients are scaled for fp16 alone, whose range is that small. Thinc divides those of earlier
-    steps by the scale again when gradients are accumulated; this shim does not.
+    steps by the scale again when gradients are accumulated, and keeps some memory of each step;
+    this shim does neither.
     """
 
     gpu_precision: str = "fp32"
@@ -97,6 +107,26 @@ class PrecisionShim(PyTorchShim):
                 self._scaled_backward(gradients.args[0], tensors, [*module.parameters(), *leaves])
 
         return output, backprop
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Apply the gradients, where none has overflowed, and set them to zero.
+
+        optimizer (Optimizer): The optimizer.
+        """
+        for name, parameter in self._model.named_parameters():
+            if parameter.grad is None:
+                continue
+            if not self._grad_scaler.found_inf:
+                weights, gradient = (torch2xp(t) for t in (parameter.data, parameter.grad))
+                updated, _ = optimizer(
+                    (self.id, name), cast(FloatsXd, weights), cast(FloatsXd, gradient)
+                )
+                # Thinc makes the result the parameter's data. As that is the same memory, it holds
+                # on to its predecessor, which holds on to its own: more memory with each step.
+                if updated is not weights:
+                    parameter.data.copy_(xp2torch(updated, device=parameter.device))
+            parameter.grad.zero_()
+        self._grad_scaler.update()
 
     def use_params(self, params: Any) -> Any:
         """See `PyTorchShim.use_params`."""
