@@ -161,7 +161,7 @@ class PrecisionShim(PyTorchShim):
 
 def quantize(module: nn.Module) -> nn.Module:
     """A copy of a module whose linear layers compute in 8-bit integers on a CPU: their weights are
-    rounded once, with a scale for each tensor; what comes in is rounded with a scale of its own
+    rounded once, with a scale for each output; what comes in is rounded with a scale of its own
     each time ("dynamic"). All other parameters are shared with the module.
 
     module (nn.Module): The module.
@@ -169,7 +169,7 @@ def quantize(module: nn.Module) -> nn.Module:
     RAISES (DocreError): If this version of PyTorch cannot.
     """
     try:
-        from torch.ao.quantization import quantize_dynamic
+        from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
     except ImportError:
         raise DocreError(Errors.D068.format(version=torch.__version__)) from None
     shared: dict[int, Any] = {id(t): t for t in chain(module.parameters(), module.buffers())}
@@ -177,7 +177,7 @@ def quantize(module: nn.Module) -> nn.Module:
         # Announced as deprecated for years; what is to follow it needs a compiler on a CPU.
         warnings.filterwarnings("ignore", message=".*deprecated.*")
         return quantize_dynamic(
-            copy.deepcopy(module, shared), {nn.Linear}, dtype=torch.qint8, inplace=True
+            copy.deepcopy(module, shared), {nn.Linear: per_channel_dynamic_qconfig}, inplace=True
         )
 
 
