@@ -42,8 +42,7 @@ class EntityCluster:
     @property
     def label(self) -> str:
         """The entity type: the label of most mentions (of the first such, in a draw)."""
-        counts = Counter(span.label_ for span in self.group)
-        return max(counts, key=counts.__getitem__, default="")
+        return _most_frequent_label(self.group)
 
     @property
     def kb_id(self) -> str:
@@ -60,6 +59,11 @@ class EntityCluster:
 
     def __repr__(self) -> str:
         return f"EntityCluster({self.key!r}, {self.text!r}, {len(self.group)} mentions)"
+
+
+def _most_frequent_label(spans: Iterable[Span]) -> str:
+    counts = Counter(span.label_ for span in spans)
+    return max(counts, key=counts.__getitem__, default="")
 
 
 def cluster_key(prefix: str, number: int) -> str:
@@ -255,22 +259,20 @@ class ClusterBatch:
         type_ids = {label: i for i, label in enumerate(entity_types, start=UNKNOWN_TYPE + 1)}
         keys: list[str] = []
         entities: list[tuple[int, int, int]] = []
-        mentions: list[tuple[int, int, int, int]] = []
+        mentions: list[tuple[int, int, int]] = []
         pairs = [np.zeros((2, 0), dtype=np.int64)]
         token_sentence = [np.zeros(0, dtype=np.int64)]
         sentence_doc: list[int] = []
         for doc_index, doc in enumerate(docs):
-            sentences = sentence_of_token(doc) + len(sentence_doc)
-            token_sentence.append(sentences)
-            sentence_doc += [doc_index] * len(np.unique(sentences))
+            sentences = sentence_of_token(doc)
+            token_sentence.append(sentences + len(sentence_doc))
+            sentence_doc += [doc_index] * (int(sentences.max(initial=-1)) + 1)
             first, first_mention = len(entities), len(mentions)
             clusters = [c for c in get_clusters(doc, prefix) if len(c.group)]
             for slot, cluster in enumerate(clusters):
-                for span in cluster.group:
-                    mentions.append(
-                        (len(entities), span.start, span.end, int(sentences[span.start]))
-                    )
-                type_id = type_ids.get(cluster.label, UNKNOWN_TYPE)
+                spans = cluster.mentions
+                mentions += [(len(entities), span.start, span.end) for span in spans]
+                type_id = type_ids.get(_most_frequent_label(spans), UNKNOWN_TYPE)
                 entities.append((doc_index, slot, type_id))
                 keys.append(cluster.key)
             doc_pairs = _ordered_pairs(len(clusters))
@@ -284,23 +286,26 @@ class ClusterBatch:
                 own = np.array(mentions[first_mention:], dtype=np.int64)
                 doc_pairs = _nearest_pairs(doc_pairs, own[:, 0] - first, own[:, 1], max_pairs)
             pairs.append(doc_pairs + first)
-        mention_rows = np.array(mentions, dtype=np.int64).reshape(-1, 4)
-        entity_rows = np.array(entities, dtype=np.int64).reshape(-1, 3)
-        all_pairs = np.concatenate(pairs, axis=1)
+        mention_entity, mention_start, mention_end = _columns(mentions)
+        entity_doc, entity_slot, entity_type = _columns(entities)
+        pair_head, pair_tail = np.concatenate(pairs, axis=1)
+        sentence_of = np.concatenate(token_sentence)
+        doc_length = np.fromiter(map(len, docs), dtype=np.int64, count=len(docs))
+        doc_start = np.cumsum(doc_length) - doc_length
         return cls(
             keys=keys,
-            mention_entity=mention_rows[:, 0],
-            mention_start=mention_rows[:, 1],
-            mention_end=mention_rows[:, 2],
-            mention_sentence=mention_rows[:, 3],
-            entity_doc=entity_rows[:, 0],
-            entity_slot=entity_rows[:, 1],
-            entity_type=entity_rows[:, 2],
-            pair_head=all_pairs[0],
-            pair_tail=all_pairs[1],
-            token_sentence=np.concatenate(token_sentence),
+            mention_entity=mention_entity,
+            mention_start=mention_start,
+            mention_end=mention_end,
+            mention_sentence=sentence_of[doc_start[entity_doc[mention_entity]] + mention_start],
+            entity_doc=entity_doc,
+            entity_slot=entity_slot,
+            entity_type=entity_type,
+            pair_head=pair_head,
+            pair_tail=pair_tail,
+            token_sentence=sentence_of,
             sentence_doc=np.array(sentence_doc, dtype=np.int64),
-            doc_length=np.fromiter(map(len, docs), dtype=np.int64, count=len(docs)),
+            doc_length=doc_length,
         )
 
 
@@ -312,6 +317,10 @@ def sentence_of_token(doc: Doc) -> np.ndarray:
     """
     starts = doc.to_array("SENT_START") == 1
     return np.maximum(np.cumsum(starts) - 1, 0)
+
+
+def _columns(rows: list[tuple[int, int, int]]) -> np.ndarray:
+    return np.array(rows, dtype=np.int64).reshape(-1, 3).T
 
 
 def _ordered_pairs(n_entities: int) -> np.ndarray:

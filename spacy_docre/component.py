@@ -1,7 +1,8 @@
 """The pipeline component that extracts relations between entity clusters."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import minibatch
 from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
@@ -19,7 +21,7 @@ from .calibration import Calibration
 from .clusters import DEFAULT_PREFIX, ClusterBatch, copy_clusters, describe, get_clusters
 from .constraints import ConstrainedPipe
 from .decoding import PairScores, decode, score_batch, split_by_doc, threshold_of_labels
-from .errors import DocreError, Errors
+from .errors import DocreError, Errors, Warnings
 from .models.encoding import HeadOutput, Targets
 from .models.relation_model import EncoderInput, loss_and_gradients, relation_head
 from .relation import DEFAULT_ATTR, install_extension, set_relations
@@ -133,6 +135,19 @@ class DocRelationExtractor(ConstrainedPipe):
         self.vocab.strings.add(label)
         return 1
 
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Annotate a stream of documents, in its order. Within each batch documents of similar
+        length go through the model together. If a batch fails, its documents are tried one by one,
+        so that the error handler gets, and the stream loses, only those that fail.
+
+        stream (Iterable[Doc]): The documents.
+        batch_size (int): How many documents to look at at once.
+        YIELDS (Doc): The annotated documents.
+        """
+        for docs in minibatch(stream, size=batch_size):
+            yield from self._annotate(docs)
+
+    @torch.inference_mode()
     def predict(self, docs: Iterable[Doc]) -> list[PairScores]:
         """Score all candidate pairs of documents under the constraints, without modifying them.
 
@@ -286,6 +301,21 @@ class DocRelationExtractor(ConstrainedPipe):
     @property
     def _is_initialized(self) -> bool:
         return bool(self.model.get_ref("output_layer").has_dim("nI"))
+
+    def _annotate(self, docs: list[Doc]) -> list[Doc]:
+        try:
+            self.set_annotations(docs, self.predict(docs))
+        except Exception as error:
+            if len(docs) > 1:
+                annotated = [doc for single in docs for doc in self._annotate([single])]
+                if len(annotated) == len(docs):
+                    # Nobody else will say that something was wrong.
+                    message = Warnings.DW23.format(name=self.name, n_docs=len(docs), error=error)
+                    warnings.warn(message, stacklevel=2)
+                return annotated
+            self.get_error_handler()(self.name, self, docs, error)
+            return []
+        return docs
 
     def _use_one_thread_in_worker(self) -> None:
         # A process forked by `nlp.pipe(n_process=...)` inherits PyTorch's thread pool without its

@@ -98,8 +98,8 @@ def split_by_doc(
     entity_bounds = np.searchsorted(clusters.entity_doc, docs)
     pair_bounds = np.searchsorted(clusters.pair_doc, docs)
     by_doc: list[Evidence] = [{} for _ in range(clusters.n_docs)]
-    for (pair, label), spans in evidence.items():
-        doc = clusters.pair_doc[pair]
+    owners = np.searchsorted(pair_bounds, [pair for pair, _ in evidence], side="right") - 1
+    for doc, ((pair, label), spans) in zip(owners.tolist(), evidence.items(), strict=True):
         by_doc[doc][int(pair - pair_bounds[doc]), label] = spans
     for doc in range(clusters.n_docs):
         first, last = entity_bounds[doc], entity_bounds[doc + 1]
@@ -125,14 +125,14 @@ def select(
     max_labels (int): The most types that one pair can have.
     RETURNS (tuple[np.ndarray, np.ndarray]): The pairs and types, best first.
     """
-    if max_labels < scores.shape[1]:
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :max_labels]
-        kept = np.zeros_like(scores)
-        np.put_along_axis(kept, best, np.take_along_axis(scores, best, axis=1), axis=1)
-        scores = kept
+    # Few scores are above the threshold, so these are sorted and not the types of every pair.
     pairs, types = np.nonzero(scores > threshold)
     order = np.argsort(-scores[pairs, types], kind="stable")
-    return pairs[order], types[order]
+    pairs, types = pairs[order], types[order]
+    by_pair = np.argsort(pairs, kind="stable")
+    rank = np.empty(len(pairs), dtype=np.int64)
+    rank[by_pair] = np.arange(len(pairs)) - np.searchsorted(pairs[by_pair], pairs[by_pair])
+    return pairs[rank < max_labels], types[rank < max_labels]
 
 
 def threshold_of_labels(

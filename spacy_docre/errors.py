@@ -179,6 +179,21 @@ class Errors(metaclass=ErrorsWithCodes):
         "The page {path} has no place for the tables of '{name}': put the lines "
         "'<!-- tables: {name} -->' and '<!-- end of tables -->' where they should stand."
     )
+    D067 = (
+        "8-bit integers are for inference only, but the model is being trained with "
+        '`cpu_precision = int8`. Set it to "fp32" in [components.doc_relation_extractor.model], '
+        'train, and set it to "int8" when you load the pipeline: '
+        '`spacy.load(path, config={"components.doc_relation_extractor.model.cpu_precision": '
+        '"int8"})`.'
+    )
+    D068 = (
+        "`cpu_precision = int8` needs `torch.ao.quantization`, which PyTorch {version} does not "
+        'have; its versions 2.6 to 2.13 do. Set it to "fp32", or install one of these.'
+    )
+    D069 = (
+        "`cpu_precision = int8` is for the linear layers of a pretrained encoder, but the encoder "
+        "'{encoder}' holds none. Set it to \"fp32\" in [components.doc_relation_extractor.model]."
+    )
     D070 = (
         "`{option}` has no meaning with `--engine {engine}`. The options of the engine 'ray' are "
         "--address, --workers, --cores-per-worker and --gpus-per-worker, those of 'local' "
@@ -304,6 +319,11 @@ class Warnings(metaclass=ErrorsWithCodes):
         "The machine is busy: its load was {load:.1f} on {cores} cores before the first "
         "measurement. Ratios stand that better than seconds; repeat on an idle machine before you "
         "quote either."
+    )
+    DW23 = (
+        "The component '{name}' failed on {n_docs} documents at once ({error}) but not on any of "
+        "them alone, so they were annotated one by one. If they were too many for the memory, a "
+        "smaller `max_batch_items` is quicker."
     )
     DW25 = (
         "{n_workers} workers were asked for, but the Ray cluster has room for {n_fitting} at "

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from thinc.api import Model, Ops, Optimizer, PyTorchShim, xp2torch
+from thinc.api import Model, Ops, Optimizer, PyTorchGradScaler, PyTorchShim, xp2torch
 from thinc.optimizers import FloatOrSeq
 
 
@@ -29,11 +29,17 @@ class PartwiseAdamW(Optimizer):
         self.max_norm = max_norm
 
     def update_parts(self, encoder: Model, head: Model) -> None:
-        """Apply the gradients of an encoder and of the head on it.
+        """Apply the gradients of an encoder and of the head on it, unless one has overflowed.
 
         encoder (Model): The encoder.
         head (Model): The head.
         """
+        scalers = _scalers([encoder, head])
+        if any(scaler.found_inf for scaler in scalers):
+            # An overflow in fp16: the scales go down, and nothing is learned from this step.
+            for scaler in scalers:
+                scaler.update()
+            return
         if self.max_norm:
             clip_by_global_norm([encoder, head], self.max_norm)
         encoder.finish_update(self)
@@ -126,6 +132,11 @@ def clip_by_global_norm(models: list[Model], max_norm: float) -> None:
         norm = torch.nn.utils.get_total_norm(gradients)
         scale = torch.where(norm.isfinite(), (max_norm / norm).clamp(max=1.0), 1.0)
         torch._foreach_mul_(gradients, scale)
+
+
+def _scalers(models: list[Model]) -> list[PyTorchGradScaler]:
+    shims = (shim for model in models for node in model.walk() for shim in node.shims)
+    return [shim._grad_scaler for shim in shims if isinstance(shim, PyTorchShim)]
 
 
 def drop_gradients(model: Model) -> None:

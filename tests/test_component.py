@@ -1,4 +1,3 @@
-import logging
 import warnings
 
 import numpy as np
@@ -7,9 +6,11 @@ import spacy
 import srsly
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.util import raise_error
 
 from spacy_docre import DocreError, Relation, component, get_clusters
 from spacy_docre.decoding import split_by_doc
+from spacy_docre.training import create_adamw
 
 from .methods import CNN, add_extractor
 from .util import birth_doc, birth_examples, make_doc
@@ -264,8 +265,29 @@ def test_gradient_accumulation_equals_a_larger_batch(trained):
     head.zero_grad()
 
 
-def test_error_handler_keeps_the_other_batches(trained, caplog):
-    """spaCy's error handling works: a document that fails is logged, the others go on."""
+def test_accumulated_half_batches_take_the_step_of_the_whole(trained):
+    """The gradients of accumulated batches are added, not averaged; neither the clipping by the
+    norm nor AdamW's step depends on that factor."""
+
+    def step(parts):
+        nlp = spacy.util.load_model_from_config(trained.config).from_bytes(saved)
+        extractor = nlp.get_pipe("doc_relation_extractor")
+        for part in parts:
+            nlp.update(part, sgd=False)
+        extractor.finish_update(create_adamw(0.01, max_norm=1e-3, eps=1e-12))
+        return extractor.model.get_ref("head").shims[0]._model.bilinear.weight.detach()
+
+    saved = trained.to_bytes()
+    examples = [Example(birth_doc(trained.vocab, n), birth_doc(trained.vocab, n)) for n in range(4)]
+    before = step([])
+    whole, parts = step([examples]) - before, step([examples[:2], examples[2:]]) - before
+    assert np.abs(whole.numpy()).max() > 1e-3
+    np.testing.assert_allclose(parts, whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 8])
+def test_error_handler_gets_the_failing_documents_alone(trained, batch_size):
+    failed = []
 
     def fail(docs):
         if any("boom" in doc.text for doc in docs):
@@ -276,12 +298,37 @@ def test_error_handler_keeps_the_other_batches(trained, caplog):
     original = extractor.predict
     extractor.predict = fail
     try:
-        extractor.set_error_handler(lambda name, proc, docs, error: logging.error("failed"))
-        docs = [birth_doc(trained.vocab, 0), make_doc(trained.vocab, ["boom"], [])]
-        assert len(list(extractor.pipe(docs, batch_size=1))) == 1
+        extractor.set_error_handler(lambda name, proc, docs, error: failed.extend(docs))
+        bad = make_doc(trained.vocab, ["boom"], [])
+        good = [birth_doc(trained.vocab, n) for n in range(3)]
+        annotated = list(extractor.pipe([good[0], bad, *good[1:]], batch_size=batch_size))
+        assert all(a is b for a, b in zip(annotated, good, strict=True))
+        assert failed == [bad]
     finally:
         del extractor.predict
-        extractor.set_error_handler(None)
+        extractor.set_error_handler(raise_error)
+
+
+def test_errors_are_raised_by_default(trained, monkeypatch):
+    extractor = trained.get_pipe("doc_relation_extractor")
+    monkeypatch.setattr(extractor, "predict", lambda docs: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        list(extractor.pipe([birth_doc(trained.vocab, n) for n in range(3)], batch_size=2))
+
+
+def test_batch_that_fails_only_as_a_whole_warns(trained, monkeypatch):
+    def out_of_memory(docs):
+        if len(docs) > 1:
+            raise RuntimeError("out of memory")
+        return original(docs)
+
+    extractor = trained.get_pipe("doc_relation_extractor")
+    original = extractor.predict
+    monkeypatch.setattr(extractor, "predict", out_of_memory)
+    docs = [birth_doc(trained.vocab, n) for n in range(3)]
+    with pytest.warns(UserWarning, match="DW23.*out of memory"):
+        annotated = list(extractor.pipe(docs, batch_size=3))
+    assert [triples(doc) for doc in annotated] == [triples(trained(doc.copy())) for doc in docs]
 
 
 def test_no_warning_in_ordinary_use(trained):

@@ -1,5 +1,6 @@
 """`evaluate`: the metrics of a pipeline, or of its saved predictions, on an annotated corpus."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +25,13 @@ from ..end_to_end import lost_by_step, score_stages
 from ..errors import DocreError, Errors
 from ..evaluation import annotate_examples, find_extractor, read_examples
 from ..judgement import Fact, Judgement, collect_facts, count_types, judge_relations
+from ..models.precision import set_precision
 from ..predictions import is_predictions, read_predictions
 from ..resampling import LEVEL, bootstrap_intervals
 from ..scoring import score_judgement
 from .app import app
 from .messages import GPU_ID, readable_errors
-from .reports import print_evaluation
+from .reports import print_difference, print_evaluation
 from .stages import print_stages
 
 TRAIN_FACTS = typer.Option(
@@ -97,6 +99,12 @@ def evaluate_command(
     ),
     rel_info: Path | None = REL_INFO,
     seed: int = SEED,
+    precision: str | None = typer.Option(
+        None,
+        "--precision",
+        help="Evaluate in this precision too, and print what it costs: bf16 or fp16 on a GPU, bf16 "
+        "or int8 on a CPU.",
+    ),
     gpu_id: int = GPU_ID,
 ) -> None:
     """Evaluate a pipeline's relations on an annotated corpus."""
@@ -104,12 +112,14 @@ def evaluate_command(
     is_saved = is_predictions(model)
     if end_to_end and predicted_clusters:
         raise typer.BadParameter("--end-to-end includes --predicted-clusters; give one of them")
-    if end_to_end and (subsets or bootstrap or calibration):
-        raise typer.BadParameter("--end-to-end goes with no --subsets, --bootstrap, --calibration")
-    if is_saved and (end_to_end or predicted_clusters or constraints):
+    if end_to_end and (subsets or bootstrap or calibration or precision):
         raise typer.BadParameter(
-            f"{model} holds predictions, which --end-to-end, --predicted-clusters and "
-            "--constraints cannot change; give a pipeline"
+            "--end-to-end goes with no --subsets, --bootstrap, --calibration, --precision"
+        )
+    if is_saved and (end_to_end or predicted_clusters or constraints or precision):
+        raise typer.BadParameter(
+            f"{model} holds predictions, which --end-to-end, --predicted-clusters, --constraints "
+            "and --precision cannot change; give a pipeline"
         )
     setup_gpu(gpu_id, silent=False)
     with readable_errors():
@@ -121,10 +131,12 @@ def evaluate_command(
             scores = _score_stages(nlp, data_path, training)
         else:
             reliability = Reliability() if calibration and not is_saved else None
+            start = time.perf_counter()
             if is_saved:
                 examples = read_saved(model, data_path, rel_info, nlp.vocab)
             else:
                 examples = _annotate(nlp, data_path, not predicted_clusters, reliability)
+            seconds = time.perf_counter() - start
             judgement = judge_relations(examples, train_facts=training.facts, **settings)
             scores = score_judgement(judgement, train_counts=training.counts, subsets=subsets)
             if bootstrap:
@@ -139,6 +151,15 @@ def evaluate_command(
             if calibration:
                 scores["calibration"] = _calibration(judgement, reliability)
             print_evaluation(scores)
+            if precision:
+                _set_precision(nlp, precision, gpu_id)
+                start = time.perf_counter()
+                examples = _annotate(nlp, data_path, not predicted_clusters, None)
+                rates = len(examples) / seconds, len(examples) / (time.perf_counter() - start)
+                judgement = judge_relations(examples, train_facts=training.facts, **settings)
+                other = score_judgement(judgement)
+                print_difference(scores, other, rates, precision)
+                scores[precision] = other
     if output:
         with replacing(output) as draft:
             srsly.write_json(draft, scores)
@@ -194,6 +215,12 @@ def _load(model: str, switched_on: list[str] | None) -> Language:
     if switched_on is not None:
         extractor.cfg["constraints"] = switch_settings(extractor.cfg["constraints"], switched_on)
     return nlp
+
+
+def _set_precision(nlp: Language, precision: str, gpu_id: int) -> None:
+    _, extractor = find_extractor(nlp)
+    side = "cpu" if gpu_id < 0 else "gpu"
+    set_precision(extractor.model, **{"gpu": "fp32", "cpu": "fp32", side: precision})
 
 
 def _settings(nlp: Language) -> dict[str, str]:

@@ -40,6 +40,31 @@ def print_evaluation(scores: Mapping[str, Any]) -> None:
         _print_calibration(scores["calibration"])
 
 
+def print_difference(
+    scores: Mapping[str, Any], other: Mapping[str, Any], rates: tuple[float, float], precision: str
+) -> None:
+    """Print what another precision costs and gains.
+
+    scores (Mapping[str, Any]): The metrics of the pipeline as it was loaded.
+    other (Mapping[str, Any]): Those in the other precision.
+    rates (tuple[float, float]): Documents a second of both.
+    precision (str): The other precision.
+    """
+    rows = [
+        (title, percent(scores[key]), percent(other[key]), _points(other[key], scores[key]))
+        for key, title in METRIC_TITLES.items()
+        if key in scores and key in other
+    ]
+    before, after = rates
+    rows.append(("Docs/s", f"{before:.1f}", f"{after:.1f}", f"x {after / before:.2f}"))
+    header = ("", "As loaded", precision, "Difference")
+    msg.table(rows, title=f"Relations in {precision}", header=header, aligns=("l", "r", "r", "r"))
+
+
+def _points(value: float | None, base: float | None) -> str:
+    return "-" if value is None or base is None else f"{100 * (value - base):+.2f}"
+
+
 def interval(ends: list[float] | None) -> str:
     """A confidence interval as people read it, in percent."""
     return "" if ends is None else "–".join(percent(end) for end in ends)

@@ -91,17 +91,26 @@ class EncodingIndex:
         for field_ in fields(cls):
             if field_.name not in ("max_entities", "max_mentions", *arrays):
                 arrays[field_.name] = getattr(clusters, field_.name)
-        packed = torch.from_numpy(np.concatenate([a.ravel() for a in arrays.values()])).to(device)
-        parts = packed.split([array.size for array in arrays.values()])
-        tensors = {
-            name: part.view(array.shape)
-            for (name, array), part in zip(arrays.items(), parts, strict=True)
-        }
         return cls(
-            **tensors,
+            **to_device(device, **arrays),
             max_entities=clusters.max_entities,
             max_mentions=clusters.max_mentions,
         )
+
+
+def to_device(device: torch.device, **arrays: np.ndarray) -> dict[str, Tensor]:
+    """Move arrays to a device in one transfer: on a GPU each costs as much as a small kernel.
+
+    device (torch.device): Where to.
+    **arrays (np.ndarray): Arrays of integers or booleans, by name.
+    RETURNS (dict[str, Tensor]): The same as int64 tensors.
+    """
+    flat = [array.ravel().astype(np.int64, copy=False) for array in arrays.values()]
+    parts = torch.from_numpy(np.concatenate(flat)).to(device).split([len(part) for part in flat])
+    return {
+        name: part.view(array.shape)
+        for (name, array), part in zip(arrays.items(), parts, strict=True)
+    }
 
 
 def _words(clusters: ClusterBatch, column_token: np.ndarray) -> dict[str, np.ndarray]:

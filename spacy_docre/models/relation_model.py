@@ -12,6 +12,7 @@ from ..clusters import ClusterBatch
 from ..errors import DocreError, Errors
 from .encoding import Encoding, HeadOutput, Targets
 from .layers.blocks import MAX_BLOCK_ITEMS, block_limit
+from .precision import CpuPrecision, GpuPrecision, set_precision
 from .torch_head import RelationHead
 from .torch_module import lazy_shim
 
@@ -21,16 +22,30 @@ Head = Model[Encoding, HeadOutput]
 
 
 def RelationModel(
-    encoder: Encoder, head: Head, max_block_items: int = MAX_BLOCK_ITEMS
+    encoder: Encoder,
+    head: Head,
+    max_block_items: int = MAX_BLOCK_ITEMS,
+    gpu_precision: GpuPrecision = "fp32",
+    cpu_precision: CpuPrecision = "fp32",
 ) -> Model[EncoderInput, HeadOutput]:
     """The model "spacy-docre.RelationModel.v1": documents and their entity clusters go through an
     encoder, its `Encoding` through a head. Any encoder goes with any head.
+
+    The precision is a setting of the whole model, since it is one for all encoders and heads, and
+    by device, since a pipeline is trained on one and used on another. It changes no weight, and
+    can be another one when the pipeline is loaded.
 
     encoder (Model[tuple[list[Doc], ClusterBatch], Encoding]): The encoder.
     head (Model[Encoding, HeadOutput]): The method's classifier.
     max_block_items (int): The most numbers of an intermediate tensor of the head. What would take
         more is computed in blocks of pairs, and again in the backward pass. It changes nothing but
         memory and time.
+    gpu_precision (str): What encoder and head compute in on a GPU, in training and at inference:
+        "fp32"; "bf16" or, for GPUs from before Ampere, "fp16", by `torch.autocast`, with losses
+        and scores in fp32.
+    cpu_precision (str): The same on a CPU: "fp32"; "bf16", for CPUs with instructions for it; or
+        "int8", in which the linear layers of a pretrained encoder compute at inference and
+        nothing can be trained.
     RETURNS (Model[tuple[list[Doc], ClusterBatch], HeadOutput]): The model.
     RAISES (DocreError): If that is less than 1.
     """
@@ -40,7 +55,7 @@ def RelationModel(
                 setting="max_block_items", condition="at least 1", value=max_block_items
             )
         )
-    return Model(
+    model: Model[EncoderInput, HeadOutput] = Model(
         "relation_model",
         forward,
         init=init,
@@ -48,6 +63,8 @@ def RelationModel(
         attrs={"max_block_items": max_block_items},
         refs={"encoder": encoder, "head": head, "output_layer": head},
     )
+    set_precision(model, gpu=gpu_precision, cpu=cpu_precision)
+    return model
 
 
 def init(

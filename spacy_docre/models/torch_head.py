@@ -13,6 +13,7 @@ from ..errors import DocreError, Errors
 from ..relation import Evidence
 from .encoding import Encoding, HeadOutput, Targets
 from .losses import adaptive_threshold_loss, binary_cross_entropy, masked_mean
+from .precision import at_least_single
 from .torch_module import LazyTorchShim, lazy_shim, run_backward
 
 PairLoss = Literal["bce", "adaptive_threshold"]
@@ -175,9 +176,11 @@ def forward(
         raise DocreError(Errors.D013.format(width=width, expected=model.get_dim("nI")))
     leaves = encoding.detached() if is_train else encoding
     output, backprop_shim = shim(ArgsKwargs((leaves,), {}), is_train)
+    # Whatever the head has computed in, losses, scores and evidence are computed in fp32.
+    output = output.with_tensors(tuple(at_least_single(t) for t in output.tensors))
 
     def backprop(gradients: Sequence[Tensor | None]) -> tuple[Tensor | None, ...]:
-        run_backward(backprop_shim, output.tensors, gradients)
+        run_backward(backprop_shim, output.tensors, gradients, leaves.tensors)
         return tuple(tensor.grad for tensor in leaves.tensors)
 
     return output, backprop

@@ -5,13 +5,14 @@ from typing import Any, cast
 
 import srsly
 from safetensors.torch import load, save
-from thinc.api import ArgsKwargs, Model, PyTorchShim, get_torch_default_device
+from thinc.api import ArgsKwargs, Model, get_torch_default_device
 from torch import Tensor, nn
 
 from ..errors import DocreError, Errors
+from .precision import PrecisionShim
 
 
-class LazyTorchShim(PyTorchShim):
+class LazyTorchShim(PrecisionShim):
     """Holds a PyTorch module that is built at initialisation, when its widths and labels are known,
     or at deserialisation, from the sizes that were saved with its weights. The weights are saved
     as safetensors: data, nothing that loading could run.
@@ -68,12 +69,14 @@ def run_backward(
     backprop: Callable[[ArgsKwargs], Any],
     tensors: Iterable[Tensor],
     gradients: Iterable[Tensor | None],
+    leaves: Iterable[Tensor] = (),
 ) -> None:
     """Run a shim's backward pass from those of its outputs that have a gradient.
 
     backprop (Callable[[ArgsKwargs], Any]): The callback of the shim's forward pass.
     tensors (Iterable[Tensor]): The outputs.
     gradients (Iterable[Optional[Tensor]]): The gradient of each, None where it was not used.
+    leaves (Iterable[Tensor]): The inputs that are to get a gradient.
     """
     pairs = [
         (tensor, gradient)
@@ -82,4 +85,5 @@ def run_backward(
     ]
     if pairs:
         outputs, grad_tensors = zip(*pairs, strict=True)
-        backprop(ArgsKwargs((outputs,), {"grad_tensors": list(grad_tensors)}))
+        further = {"grad_tensors": list(grad_tensors), "leaves": list(leaves)}
+        backprop(ArgsKwargs((outputs,), further))

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..encoding import to_device
 from ..layers.segments import segment_mean
 from .layout import WindowBatch, WindowLayout
 
@@ -44,19 +45,30 @@ def assemble(
     # Positions that no document keeps go to one more cell behind the last.
     states = hidden.new_zeros(n_docs * n_columns + 1, hidden.shape[2])
     rows = attention.new_zeros(n_mentions * n_columns + 1, attention.shape[1])
-    counts = np.zeros(len(states))
+    counts = np.zeros(len(states), dtype=np.int64)
     for output in outputs:
         columns, anchors = output.batch.columns, output.batch.anchors
         cells = _cells(output.batch.doc, columns, n_columns, len(states) - 1)
-        np.add.at(counts, cells, 1)
-        states = states.index_add(0, _tensor(cells, states), output.hidden.flatten(0, 1))
-        cells = _cells(anchors.mention, columns[anchors.window], n_columns, len(rows) - 1)
-        window, slot = _tensor(anchors.window, rows), _tensor(anchors.slot, rows)
-        by_column = output.attention[window, :, slot].transpose(1, 2).flatten(0, 1)  # [I * l, K]
-        rows = rows.index_add(0, _tensor(cells, rows), by_column)
-    states = states[:-1] / _tensor(np.maximum(counts[:-1, None], 1), states).to(states.dtype)
-    of_mention, anchor_cells = (_tensor(array, states) for array in layout.anchor_cells)
-    mention = segment_mean(states[anchor_cells], of_mention, n_mentions)
+        counts += np.bincount(cells, minlength=len(counts))
+        index = to_device(
+            states.device,
+            state=cells,
+            row=_cells(anchors.mention, columns[anchors.window], n_columns, len(rows) - 1),
+            window=anchors.window,
+            slot=anchors.slot,
+        )
+        states = states.index_add(0, index["state"], output.hidden.flatten(0, 1))
+        by_column = output.attention[index["window"], :, index["slot"]]  # [I, K, l]
+        rows = rows.index_add(0, index["row"], by_column.transpose(1, 2).flatten(0, 1))
+    of_mention, anchor_cells = layout.anchor_cells
+    index = to_device(
+        states.device,
+        counts=np.maximum(counts[:-1, None], 1),
+        of_mention=of_mention,
+        anchor_cells=anchor_cells,
+    )
+    states = states[:-1] / index["counts"].to(states.dtype)
+    mention = segment_mean(states[index["anchor_cells"]], index["of_mention"], n_mentions)
     rows = rows[:-1].unflatten(0, (n_mentions, n_columns)).permute(2, 0, 1)
     total = rows.sum(dim=2, keepdim=True).clamp(min=torch.finfo(rows.dtype).tiny)
     return states.unflatten(0, (n_docs, n_columns)), mention, rows / total
@@ -64,7 +76,3 @@ def assemble(
 
 def _cells(owner: np.ndarray, columns: np.ndarray, n_columns: int, dump: int) -> np.ndarray:
     return np.where(columns < 0, dump, owner[:, None] * n_columns + columns).ravel()
-
-
-def _tensor(array: np.ndarray, like: Tensor) -> Tensor:
-    return torch.from_numpy(array).to(like.device)

@@ -61,7 +61,8 @@ class _PackedLSTM(nn.Module):
         if not sequences:
             return flat
         packed, _ = self.lstm(pack_sequence(sequences, enforce_sorted=False))
-        return torch.cat(unpack_sequence(packed))
+        # NumPy, which the vectors go on to, has no bfloat16.
+        return torch.cat(unpack_sequence(packed)).to(flat.dtype)
 
 
 def init(model: Model[Vectors, Vectors], X: Vectors | None = None, Y: None = None) -> None:
@@ -86,7 +87,8 @@ def forward(
         return model.ops.unflatten(flat_vectors, model.ops.asarray1i(lengths))
 
     def backprop(d_vectors: Vectors) -> Vectors:
-        run_backward(backprop_shim, [encoded], [xp2torch(model.ops.flatten(d_vectors))])
+        gradient = xp2torch(model.ops.flatten(d_vectors), device=shim.device)
+        run_backward(backprop_shim, [encoded], [gradient], [flat])
         return unflatten(flat.grad if flat.grad is not None else torch.zeros_like(flat))
 
     return unflatten(encoded), backprop

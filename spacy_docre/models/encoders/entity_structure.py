@@ -67,7 +67,8 @@ def EntityStructureTransformer(
         window.
     gradient_checkpointing (bool): Recompute the activations in the backward pass: slower, but with
         a fraction of the memory.
-    mixed_precision (bool): Train and predict in half precision on GPU.
+    mixed_precision (bool): Train and predict in fp16 on a GPU, the encoder alone. For encoder and
+        head, and for other precisions, see `RelationModel`.
     grad_scaler_config (dict): Arguments of Thinc's `PyTorchGradScaler`.
     tokenizer_config (dict): Arguments of the tokenizer's `from_pretrained`.
     transformer_config (dict): Settings of the model's configuration.
@@ -116,7 +117,7 @@ def run_windows(
     """Run the transformer on some windows with their structure; see `transformer.run_windows`."""
     structure = WindowStructure.of(layout, chunk)
     masks = StructureMasks.of(structure, shim.device)
-    with shim._model.entity_structure.use(masks):
+    with shim.module_for(is_train).entity_structure.use(masks):
         return run_batch(shim, layout.batch(chunk).reordered(structure.order), is_train)
 
 

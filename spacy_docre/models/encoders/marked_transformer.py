@@ -45,7 +45,8 @@ def MarkedTransformer(
         window.
     gradient_checkpointing (bool): Recompute the activations in the backward pass: slower, but with
         a fraction of the memory.
-    mixed_precision (bool): Train and predict in half precision on GPU.
+    mixed_precision (bool): Train and predict in fp16 on a GPU, the encoder alone. For encoder and
+        head, and for other precisions, see `RelationModel`.
     grad_scaler_config (dict): Arguments of Thinc's `PyTorchGradScaler`.
     tokenizer_config (dict): Arguments of the tokenizer's `from_pretrained`.
     transformer_config (dict): Settings of the model's configuration.

@@ -7,14 +7,15 @@ import torch
 from safetensors.torch import load, save
 
 from ...compat import HFShim
+from ..precision import PrecisionShim
 
 # What the files of `torch.save` begin with.
 ZIP = b"PK"
 
 
-class SafetensorsShim(HFShim):
+class SafetensorsShim(PrecisionShim, HFShim):
     """spacy-transformers' shim with the weights as safetensors: data, nothing that loading could
-    run. Reads what `HFShim` wrote, too."""
+    run. Reads what `HFShim` wrote, too. Computes in the precision of `PrecisionShim`."""
 
     def to_bytes(self) -> bytes:
         """Tokenizer, configuration and weights."""

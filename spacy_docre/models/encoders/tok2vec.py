@@ -203,7 +203,7 @@ def forward(
     encoding = Encoding(tokens, mention, attention, index)
 
     def backprop(gradients: tuple[Tensor | None, ...]) -> None:
-        run_backward(backprop_shim, encoding.tensors, gradients)
+        run_backward(backprop_shim, encoding.tensors, gradients, [flat])
         if flat.grad is not None:
             d_vectors = cast(Floats2d, torch2xp(flat.grad))
             backprop_tok2vec(tok2vec.ops.unflatten(d_vectors, cast(Ints1d, clusters.doc_length)))

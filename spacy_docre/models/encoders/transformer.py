@@ -14,7 +14,7 @@ from ...batching import batches_by_length
 from ...clusters import ClusterBatch
 from ...compat import HFObjects, has_transformers, huggingface_from_pretrained
 from ...errors import DocreError, Errors
-from ..encoding import Encoding, EncodingIndex
+from ..encoding import Encoding, EncodingIndex, to_device
 from ..relation_model import Encoder, EncoderInput
 from ..torch_module import run_backward
 from .assembly import WindowOutput, assemble
@@ -68,12 +68,15 @@ def transformer_layer(
     from .safetensors_shim import SafetensorsShim
 
     hf_model = HFObjects(None, None, None, tokenizer_config or {}, transformer_config or {})
-    shim = SafetensorsShim(
+    make: Any = SafetensorsShim
+    shim = make(
         hf_model,
         mixed_precision=mixed_precision,
         grad_scaler_config=dict(grad_scaler_config or {}),
         **shim_settings,
     )
+    shim.scaler_settings = dict(grad_scaler_config or {})
+    shim.set_precision(gpu="fp32", cpu="fp32")
     return Model(name, forward, init=init, dims={"nO": None}, attrs=attrs, shims=[shim])
 
 
@@ -128,7 +131,7 @@ def encode(
     max_items = None if is_train else model.attrs["max_batch_items"]
     if shim.device.type == "cpu":
         max_items = min(max_items or CPU_BATCH_ITEMS, CPU_BATCH_ITEMS)
-    with torch.set_grad_enabled(is_train):
+    with torch.inference_mode(not is_train):
         runs = [run(shim, layout, chunk, is_train) for chunk in _chunks(layout, max_items)]
         tokens, mention, attention = assemble(layout, [output for output, _ in runs])
     index = EncodingIndex.from_clusters(clusters, layout.lengths, layout.column_token, shim.device)
@@ -182,17 +185,13 @@ def run_batch(
     is_train (bool): Whether a backward pass is to follow.
     RETURNS (tuple[WindowOutput, Callable]): The output, and the shim's backward pass.
     """
-    transformer = shim._model
-    device = shim.device
-    positions = torch.from_numpy(batch.anchors.padded_positions(len(batch.ids))).to(device)
-    mask = torch.from_numpy(batch.mask).to(device)
-    kwargs: dict[str, Any] = {
-        "input_ids": torch.from_numpy(batch.ids).to(device),
-        "attention_mask": mask.long(),
-    }
+    transformer = shim.module_for(is_train)
+    inputs = {"input_ids": batch.ids, "attention_mask": batch.mask}
     if batch.order is not None:
-        order = batch.order + first_position(transformer.config)
-        kwargs["position_ids"] = torch.from_numpy(order).to(device)
+        inputs["position_ids"] = batch.order + first_position(transformer.config)
+    positions = batch.anchors.padded_positions(len(batch.ids))
+    kwargs: dict[str, Any] = to_device(shim.device, positions=positions, **inputs)
+    positions, mask = kwargs.pop("positions"), kwargs["attention_mask"].bool()
     projections = find_projections(transformer)
     if projections is None:
         # Only the eager kernel gives probabilities; newer versions of transformers insist on it.

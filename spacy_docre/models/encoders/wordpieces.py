@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,8 @@ class WordpieceMarker:
         self.start = start
         self.end = end
         self.specials = Specials.of(tokenizer)
-        self._cache: dict[str, list[int]] = {}
+        # By a word's hash in the string store, and whether a space stands before it.
+        self._cache: dict[tuple[int, int], list[int]] = {}
 
     def __call__(self, docs: Sequence[Doc], clusters: ClusterBatch) -> MarkedWordpieces:
         """docs (Sequence[Doc]): The documents.
@@ -119,7 +121,7 @@ class WordpieceMarker:
         ids = np.full(int(block.sum()), self.end or 0, dtype=np.int64)
         ids[ranges(block_start, opening)] = self.start or 0
         words = ranges(words_start, counts)
-        ids[words] = [piece for token in pieces for piece in token]
+        ids[words] = list(chain.from_iterable(pieces))
         token_of = np.full(len(ids), -1, dtype=np.int64)
         token_of[words] = np.repeat(ranges(np.zeros_like(doc_lengths), doc_lengths), counts)
         lengths = np.zeros(len(docs), dtype=np.int64)
@@ -146,25 +148,28 @@ class WordpieceMarker:
 
     def _tokenize(self, docs: Sequence[Doc]) -> list[list[int]]:
         """The wordpieces of each token, which some tokenizers cut differently after a space."""
-        texts = []
-        for doc in docs:
-            space = ""
-            for token in doc:
-                texts.append(space + token.text)
-                space = token.whitespace_
         if len(self._cache) > self.CACHE_SIZE:
             self._cache.clear()
-        new = [text for text in dict.fromkeys(texts) if text not in self._cache]
+        keys: list[tuple[int, int]] = []
+        new: dict[tuple[int, int], str] = {}
+        for doc in docs:
+            # Tokens as Python objects would take most of the time that all of this does.
+            columns: Any = doc.to_array(["ORTH", "SPACY"]).reshape(-1, 2).T
+            words, spaces = columns.tolist()
+            of_doc = list(zip(words, [0, *spaces[:-1]], strict=False))
+            for key in set(of_doc) - self._cache.keys():
+                new[key] = " " * key[1] + doc.vocab.strings[key[0]]
+            keys += of_doc
         if new:
             encoded = self.tokenizer(
-                new,
+                list(new.values()),
                 add_special_tokens=False,
                 return_attention_mask=False,
                 return_token_type_ids=False,
                 verbose=False,
             )
             self._cache.update(zip(new, encoded["input_ids"], strict=True))
-        return [self._cache[text] for text in texts]
+        return [self._cache[key] for key in keys]
 
 
 def _rank_among_equals(first: np.ndarray, last: np.ndarray) -> np.ndarray:

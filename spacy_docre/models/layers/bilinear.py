@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ...errors import DocreError, Errors
 from ..encoding import EncodingIndex
-from .blocks import in_blocks
+from .blocks import block_rows, in_blocks
 
 
 class GroupedBilinear(nn.Module):
@@ -37,11 +37,20 @@ class GroupedBilinear(nn.Module):
         """head, tail (Tensor): [P, width] float.
         RETURNS (Tensor): [P, n_outputs] The logits.
         """
-        return in_blocks(self._logits, head, tail, items_per_row=self.weight.shape[1])
+        if torch.is_grad_enabled():
+            return in_blocks(self._logits, head, tail, items_per_row=self.weight.shape[1])
+        rows = min(max(1, len(head)), block_rows(self.weight.shape[1]))
+        # One buffer for all blocks: new memory of that size costs as much as the products in it.
+        products = head.new_empty(rows, *head.unflatten(1, (-1, self.block)).shape[1:], self.block)
+        logits = [
+            self._logits(h, t, products[: len(h)])
+            for h, t in zip(head.split(rows), tail.split(rows), strict=True)
+        ]
+        return torch.cat(logits)
 
-    def _logits(self, head: Tensor, tail: Tensor) -> Tensor:
+    def _logits(self, head: Tensor, tail: Tensor, out: Tensor | None = None) -> Tensor:
         head, tail = (x.unflatten(1, (-1, self.block)) for x in (head, tail))
-        outer = (head.unsqueeze(3) * tail.unsqueeze(2)).flatten(1)
+        outer = torch.mul(head.unsqueeze(3), tail.unsqueeze(2), out=out).flatten(1)
         return nn.functional.linear(outer, self.weight, self.bias)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from ..encoding import Encoding
+from ..precision import full_precision
 from .blocks import in_blocks
 from .segments import segment_mean
 
@@ -43,7 +44,9 @@ def context_matrix(encoding: Encoding, values: Tensor, weigh: Callable[[Tensor],
     tails = slots.permute(0, 3, 2, 1)  # [B, L, K, n]
 
     def contexts(heads: Tensor) -> Tensor:
-        weights = weigh(heads.permute(0, 3, 1, 2) @ tails)  # [B, L, h, n]
+        # Products of probabilities, too small for half precision.
+        with full_precision(heads):
+            weights = weigh(heads.permute(0, 3, 1, 2) @ tails)  # [B, L, h, n]
         context = weights.flatten(2).transpose(1, 2) @ values
         return context.unflatten(1, (heads.shape[1], index.max_entities))
 

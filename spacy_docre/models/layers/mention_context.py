@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..encoding import Encoding
+from ..precision import at_least_single, full_precision
 from .blocks import in_blocks
 from .mention_pairs import MentionPairs
 
@@ -84,7 +85,9 @@ def project_contexts(encoding: Encoding, weight: Tensor, pairs: MentionPairs) ->
     """
     tokens = torch.nn.functional.linear(encoding.tokens, weight)
     if len(weight) == 1:
-        return _mean_of_one(tokens, encoding, pairs)
+        # Its quotients of tiny numbers are beyond the range of half precision.
+        with full_precision(tokens):
+            return _mean_of_one(at_least_single(tokens), encoding, pairs)
     return _means(tokens, encoding.attention.transpose(0, 1).contiguous(), pairs)
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..encoding import EncodingIndex
+from ..precision import at_least_single, full_precision
 from .blocks import block_rows
 
 # The most pairs that attend at once: enough for the products of matrices to run at full speed.
@@ -60,8 +61,10 @@ class PairContext(nn.Module):
         index (EncodingIndex): The batch; its pairs come document by document.
         RETURNS (Tensor): [P, v] The averages.
         """
-        query, key = self.query(pairs), self.key(pairs)
-        context = PairAttention.apply(query, key, values, index, self.include_self)
+        inputs = (at_least_single(x) for x in (self.query(pairs), self.key(pairs), values))
+        # Half precision has too few digits for sums over thousands of pairs.
+        with full_precision(pairs):
+            context = PairAttention.apply(*inputs, index, self.include_self)
         if self.include_self:
             return context
         is_alone = torch.bincount(index.pair_doc, minlength=index.n_docs)[index.pair_doc] < 2

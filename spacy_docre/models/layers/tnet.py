@@ -79,7 +79,8 @@ class TNet(Backbone):
         if self.selection == "straight_through":
             gate = 1 + gate - gate.detach() if self.training else torch.ones_like(gate)
         cell = (doc * n + row) * n + column
-        return result.flatten(0, 2).index_add(0, cell, gate[:, None] * close).view(result.shape)
+        looked = (gate[:, None] * close).to(result.dtype)
+        return result.flatten(0, 2).index_add(0, cell, looked).view(result.shape)
 
     def _convolve(self, cells: Tensor, neighbours: Tensor) -> Tensor:
         """The convolution at some cells.
