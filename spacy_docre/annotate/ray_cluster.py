@@ -27,15 +27,15 @@ def connected(address: str, workers: Workers) -> Iterator[Workers]:
     YIELDS (Workers): The same with their number.
     RAISES (DocreError): If there is no such cluster, or the local one is too small.
     """
-    if ray.is_initialized():
-        yield _settle(workers, grows=True)
-        return
     if address.startswith(CLIENT_SCHEME):
         reason = (
             f"'{address}' is one of Ray Client, which leaves this process outside the cluster. Run "
             "the command on a machine of the cluster with --address auto, or by `ray job submit`"
         )
         raise DocreError(Errors.D072.format(reason=reason))
+    if ray.is_initialized():
+        yield _settle(workers, grows=True)
+        return
     is_local = address == LOCAL
     settings: dict[str, Any] = {}
     if is_local:

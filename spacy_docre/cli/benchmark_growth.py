@@ -1,6 +1,6 @@
 """`benchmark-growth`: how the cost of methods grows with the sizes of documents."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -47,6 +47,11 @@ def benchmark_growth_command(
         help=f"What to vary: {', '.join(DIMENSIONS)}; with its values if they are not to be the "
         "usual ones, as in 'entities=10,100'. Can be repeated.",
     ),
+    base: list[str] = typer.Option(
+        [],
+        "--base",
+        help="A size of the documents where it is not varied, as in 'length=8192'. Repeatable.",
+    ),
     steps: list[str] = typer.Option(["inference"], "--step", help=STEP_HELP),
     encoder: str | None = ENCODER,
     layers: int = LAYERS,
@@ -68,6 +73,7 @@ def benchmark_growth_command(
     length and the relation types, on synthetic documents."""
     settings = GrowthSettings(
         dimensions=dict(_dimension(text) for text in vary),
+        base=replace(GrowthSettings.base, **dict(_base_size(text) for text in base)),
         steps=[known("--step", step, STEPS) for step in dict.fromkeys(steps)],
         n_docs=n_docs,
         repeats=repeats,
@@ -106,6 +112,15 @@ def _progress(name: str, point: Point) -> str:
     timing = point.timing
     outcome = f"{timing.total:.3f} s, bare {timing.floor:.3f} s" if timing else point.skipped
     return f"{name}, {point.step}, {point.dimension} {point.size}: {outcome}"
+
+
+def _base_size(text: str) -> tuple[str, int]:
+    """Read "length=8192"."""
+    name, _, size = text.partition("=")
+    known("--base", name, DIMENSIONS)
+    if not size.isdecimal() or not int(size):
+        raise typer.BadParameter(f"--base {text}: a whole number is missing, as in {name}=10")
+    return name, int(size)
 
 
 def _dimension(text: str) -> tuple[str, tuple[int, ...]]:

@@ -85,12 +85,13 @@ class Experiment:
         """
         self._train(run)
         record = self.folder(run) / RECORD
-        inputs = self._inputs(run)
         if record.exists():
             former: dict[str, Any] = srsly.read_json(record)
-            if former["inputs"] == inputs:
+            if former["inputs"] == self._inputs(run):
                 return former
-        found = {"method": run.method, "seed": run.seed, "inputs": inputs, **self._evaluate(run)}
+        found = {"method": run.method, "seed": run.seed, **self._evaluate(run)}
+        # The evaluation may have put a threshold into the pipeline's config.
+        found["inputs"] = self._inputs(run)
         with replacing(record) as draft:
             # srsly rounds numbers.
             draft.write_text(json.dumps(found, indent=2, ensure_ascii=False), encoding="utf8")

@@ -75,7 +75,7 @@ def test_growth_tables_and_plots(folder, tiny_bert):
     pytest.importorskip("matplotlib")
     output = run(
         *("benchmark-growth", "--configs", folder, "--method", "rsman", "--encoder", tiny_bert),
-        *("--vary", "mentions=1,2", "--vary", "length=60,100", "--repeats", 1),
+        *("--vary", "mentions=1,2", "--vary", "length=60,100", "--base", "labels=7", "--repeats", 1),
         *("--step", "inference", "--step", "training", "--json", folder / "growth.json"),
     )
     assert "rsman, training, length 100" in output
@@ -91,6 +91,7 @@ def test_growth_tables_and_plots(folder, tiny_bert):
     ]
     printed = run("benchmark-tables", folder / "growth.json")
     assert "| Method | 60 | 100 | Exponent (points) |" in printed
+    assert "7 labels" in printed
 
 
 def test_what_cannot_be_is_said(folder, tiny_bert):
@@ -103,6 +104,7 @@ def test_what_cannot_be_is_said(folder, tiny_bert):
         ("benchmark", "rsman.cfg", folder / "births.spacy", "--docs", folder / "births.spacy"),
         ("benchmark-growth", "--vary", "documents"),
         ("benchmark-growth", "--vary", "entities=10,x"),
+        ("benchmark-growth", "--base", "length"),
         ("benchmark-growth", "--step", "decoding"),
     ):
         run(*arguments, code=2)
