@@ -75,16 +75,8 @@ def test_growth_tables_and_plots(folder, tiny_bert):
     pytest.importorskip("matplotlib")
     output = run(
         *("benchmark-growth", "--configs", folder, "--method", "rsman", "--encoder", tiny_bert),
-        *(
-            "--vary",
-            "mentions=1,2",
-            "--vary",
-            "length=60,100",
-            "--base",
-            "labels=7",
-            "--repeats",
-            1,
-        ),
+        *("--vary", "mentions=1,2", "--vary", "length=60,100"),
+        *("--base", "labels=7", "--repeats", 1),
         *("--step", "inference", "--step", "training", "--json", folder / "growth.json"),
     )
     assert "rsman, training, length 100" in output
