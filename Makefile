@@ -12,7 +12,7 @@ quickstart: $(VENV)/.base
 	OMP_NUM_THREADS=1 $(BIN)/python -m spacy project run quickstart
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
