@@ -12,6 +12,10 @@ from .convolution import Backbone
 
 Fill = Literal["sliding", "zero"]
 
+# Documents whose numbers of entities are the same after being rounded up to a multiple of this go
+# through the network together: with fewer, larger groups more of the squares would be padding.
+ROUND_TO = 4
+
 
 def in_order_of_mention(index: EncodingIndex) -> EncodingIndex:
     """Give entities their slots by their first mention (PAEE, section 2), where two start at the
@@ -87,16 +91,15 @@ class PairMap(nn.Module):
         RETURNS (Tensor): [B, n, n, C'] What the network gives, for the pairs that a document has.
         """
         n = cells.shape[1]
-        if n <= self.size:
-            return self._run(cells, counts, self.size)
-        # Documents with squares of different sizes cannot go together: each has a border of its
-        # own. There are few sizes, as only large documents have another.
-        sides = counts.clamp(min=self.size)
+        # Documents of about the same size go together. One with more entities than the square has
+        # rows has a border of its own, and can go with its like only.
+        rounded = (counts + (ROUND_TO - 1)).div(ROUND_TO, rounding_mode="floor") * ROUND_TO
+        sides = torch.where(counts > self.size, counts, rounded.clamp(max=self.size))
         parts, owners = [], []
         for side in sides.unique().tolist():
             docs = (sides == side).nonzero()[:, 0]
-            most = min(side, n)
-            part = self._run(cells[docs, :most, :most], counts[docs], side)
+            most = min(max(1, side), n)
+            part = self._run(cells[docs, :most, :most], counts[docs], max(side, self.size))
             parts.append(nn.functional.pad(part, (0, 0, 0, n - most, 0, n - most)))
             owners.append(docs)
         return torch.cat(parts)[torch.cat(owners).argsort()]
