@@ -14,7 +14,7 @@ Fill = Literal["sliding", "zero"]
 
 # Documents whose numbers of entities are the same after being rounded up to a multiple of this go
 # through the network together: with fewer, larger groups more of the squares would be padding.
-ROUND_TO = 4
+ROUND_TO = 8
 
 
 def in_order_of_mention(index: EncodingIndex) -> EncodingIndex:
