@@ -99,8 +99,8 @@ def annotate_command(
     """Annotate a corpus. Killed and started again, it goes on where it was."""
     with readable_errors():
         if engine is Engine.ray:
-            _check_ray(inputs)
             _refuse_options(engine, {"--n-process": n_process != 1, "--gpu-id": gpu_id != -1})
+            _check_ray(inputs)
         else:
             sizes = {"--cores-per-worker": cores_per_worker, "--gpus-per-worker": gpus_per_worker}
             _refuse_options(engine, {"--address": address, "--workers": workers, **sizes})
