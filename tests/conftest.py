@@ -2,8 +2,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from .util import make_tiny_transformer
+
+
+# The same examples on every machine, however busy: what fails, fails again.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
