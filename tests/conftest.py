@@ -6,7 +6,6 @@ from hypothesis import settings
 
 from .util import make_tiny_transformer
 
-
 # The same examples on every machine, however busy: what fails, fails again.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
