@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import filter_spans
 from spacy.vocab import Vocab
+from thinc.api import Config, ConfigValidationError
 
 from .clusters import copy_clusters, get_clusters, remove_clusters
 from .component import DocRelationExtractor
@@ -27,6 +29,28 @@ def find_extractor(nlp: Language) -> tuple[str, DocRelationExtractor]:
         if isinstance(component, DocRelationExtractor):
             return name, component
     raise DocreError(Errors.D019.format(names=", ".join(nlp.pipe_names) or "none"))
+
+
+def change_settings(nlp: Language, **settings: Any) -> None:
+    """Give a pipeline's relation extractor other settings, which are saved with the pipeline.
+
+    nlp (Language): The pipeline.
+    **settings (Any): The settings.
+    RAISES (DocreError): If it has no relation extractor.
+    """
+    name, extractor = find_extractor(nlp)
+    extractor.cfg |= settings
+    # The component's own file has them all, and counts. A config cannot hold every relation type.
+    config = nlp.get_pipe_config(name)
+    config.update({key: value for key, value in settings.items() if _fits_config(value)})
+
+
+def _fits_config(value: Any) -> bool:
+    config = Config({"settings": {"value": value}})
+    try:
+        return bool(Config().from_str(config.to_str()) == config)
+    except (ConfigValidationError, ValueError):
+        return False
 
 
 def read_examples(nlp: Language, path: str | Path, *, limit: int = 0) -> list[Example]:

@@ -116,7 +116,7 @@ def test_every_moment_of_writing_can_be_the_last(nlp, records, tmp_path, monkeyp
 
         return step
 
-    monkeypatch.setattr(checkpoint_module, "_sync", counted(checkpoint_module._sync))
+    monkeypatch.setattr(checkpoint_module, "sync", counted(checkpoint_module.sync))
     monkeypatch.setattr(Path, "replace", counted(Path.replace))
     monkeypatch.setattr(Path, "unlink", counted(Path.unlink))
     expected = read_folder(tmp_path / "undisturbed")

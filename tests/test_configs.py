@@ -17,28 +17,38 @@ CONFIGS = sorted(path for path in FOLDER.glob("*.cfg") if "[training]" in path.r
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    path = tmp_path_factory.mktemp("corpus") / "births.spacy"
+    return save_births(tmp_path_factory.mktemp("corpus") / "births.spacy", 4)
+
+
+def save_births(path, n):
+    """Save a corpus of n documents; its path as a config has it."""
     vocab = spacy.blank("en").vocab
-    docs = [birth_doc(vocab, n) for n in range(4)]
+    docs = [birth_doc(vocab, number) for number in range(n)]
     for doc in docs:
         doc.set_ents([span for group in doc.spans.values() for span in group])
     DocBin(docs=docs, store_user_data=True).to_disk(path)
     return str(path)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_config_trains(path, corpus, tiny_bert, tmp_path):
-    overrides = {"paths.train": corpus, "paths.dev": corpus, "training.max_steps": 2}
-    config = spacy.util.load_config(path)
-    if "encoder" in config["paths"]:
-        overrides["paths.encoder"] = str(tiny_bert)
+def small_config(path, corpus, encoder, **training):
+    """A config of the project for a tiny encoder, with other settings of its training."""
+    overrides = {"paths.train": corpus, "paths.dev": corpus}
+    overrides["training.max_steps"] = training.pop("max_steps")
+    if "encoder" in spacy.util.load_config(path)["paths"]:
+        overrides["paths.encoder"] = str(encoder)
     config = spacy.util.load_config(path, overrides=overrides)
     text = (
         config.to_str().replace("window = 512", "window = 64").replace("stride = 128", "stride = 8")
     )
     config = config.from_str(text, interpolate=False)
-    config["training"]["eval_frequency"] = 1
+    config["training"].update(training)
+    return config
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_config_trains(path, corpus, tiny_bert, tmp_path):
+    config = small_config(path, corpus, tiny_bert, max_steps=2, eval_frequency=1)
     nlp = init_nlp(config)
     train(nlp, tmp_path)
     loaded = spacy.load(tmp_path / "model-last")

@@ -6,7 +6,6 @@ how far the run is. What a process that was killed in between left behind, later
 errors, is removed at the next start."""
 
 import json
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from ..corpora.validation import sync
 from ..errors import DocreError, Errors
 from .records import Failure
 
@@ -117,14 +117,14 @@ class Checkpoint:
         progress (Progress): How far the run is now; parts and bytes are filled in here.
         """
         for suffix in suffixes:
-            _sync(self.draft(suffix))
+            sync(self.draft(suffix))
             self.draft(suffix).replace(self.folder / self._part_name(suffix))
         with (self.folder / ERRORS).open("ab") as file:
             for failure in failures:
                 file.write(json.dumps(failure.row(), ensure_ascii=False).encode() + b"\n")
             size = file.tell()
-        _sync(self.folder / ERRORS)
-        _sync(self.folder)
+        sync(self.folder / ERRORS)
+        sync(self.folder)
         self.progress = replace(progress, parts=self.progress.parts + 1, errors_bytes=size)
         self._save()
 
@@ -182,9 +182,9 @@ class Checkpoint:
         manifest = {"version": VERSION, "command": self.command, "progress": asdict(self.progress)}
         draft = self.folder / f".{MANIFEST}"
         draft.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf8")
-        _sync(draft)
+        sync(draft)
         draft.replace(self.folder / MANIFEST)
-        _sync(self.folder)
+        sync(self.folder)
 
 
 def differences(former: Mapping[str, Any], command: Mapping[str, Any]) -> str:
@@ -199,14 +199,3 @@ def differences(former: Mapping[str, Any], command: Mapping[str, Any]) -> str:
         for name in dict.fromkeys([*former, *command])
         if former.get(name) != command.get(name)
     )
-
-
-def _sync(path: Path) -> None:
-    """Bring a file or the names in a folder to the disk."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows cannot open folders
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -90,8 +90,7 @@ def convert_dwie(
         report = ConversionReport()
         nlp = spacy.blank(lang)
         docs = read_dwie(input_path, nlp, splits=splits, split=split, report=report, prefix=prefix)
-        _write(docs, output_path)
-        report.print()
+        _write(docs, output_path, report)
 
 
 @convert_app.command("brat")
@@ -118,8 +117,7 @@ def convert_brat(
             report=report,
             prefix=prefix,
         )
-        _write(docs, output_path)
-        report.print()
+        _write(docs, output_path, report)
 
 
 @convert_app.command("pubtator")
@@ -149,8 +147,7 @@ def convert_pubtator(
             separators=separators,
             prefix=prefix,
         )
-        _write(docs, output_path)
-    report.print()
+        _write(docs, output_path, report)
 
 
 @convert_app.command("edge-oriented")
@@ -164,11 +161,11 @@ def convert_edge_oriented(
     report = ConversionReport()
     vocab = spacy.blank(lang).vocab
     with readable_errors():
-        _write(read_edge_oriented(input_path, vocab, report=report, prefix=prefix), output_path)
-    report.print()
+        docs = read_edge_oriented(input_path, vocab, report=report, prefix=prefix)
+        _write(docs, output_path, report)
 
 
-def _write(docs: Iterable[Doc], output_path: Path) -> None:
+def _write(docs: Iterable[Doc], output_path: Path, report: ConversionReport | None = None) -> None:
     doc_bin = DocBin(store_user_data=True)
     n_relations = 0
     for doc in docs:
@@ -177,3 +174,5 @@ def _write(docs: Iterable[Doc], output_path: Path) -> None:
     with replacing(output_path) as draft:
         doc_bin.to_disk(draft)
     msg.good(f"{len(doc_bin)} documents with {n_relations} relations: {output_path}")
+    if report is not None:
+        report.print()

@@ -8,11 +8,10 @@ import spacy
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
-from thinc.api import Config, ConfigValidationError
 from wasabi import msg
 
 from ..errors import Warnings
-from ..evaluation import annotate_examples, find_extractor, read_examples
+from ..evaluation import annotate_examples, change_settings, find_extractor, read_examples
 from ..thresholds import (
     Candidates,
     Thresholds,
@@ -95,18 +94,6 @@ def save_settings(nlp: Language, path: Path, **settings: Any) -> None:
     path (Path): Where to.
     **settings (Any): The settings.
     """
-    name, extractor = find_extractor(nlp)
-    extractor.cfg |= settings
-    # The component's own file has them all, and counts. A config cannot hold every relation type.
-    config = nlp.get_pipe_config(name)
-    config.update({key: value for key, value in settings.items() if _fits_config(value)})
+    change_settings(nlp, **settings)
     nlp.to_disk(path)
     msg.good(f"Saved in {path}")
-
-
-def _fits_config(value: Any) -> bool:
-    config = Config({"settings": {"value": value}})
-    try:
-        return bool(Config().from_str(config.to_str()) == config)
-    except (ConfigValidationError, ValueError):
-        return False

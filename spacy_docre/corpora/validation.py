@@ -82,6 +82,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
+def sync(path: Path) -> None:
+    """Bring a file or the names in a folder to the disk.
+
+    path (Path): The file or folder.
+    """
+    if path.is_dir() and os.name == "nt":
+        return  # Windows cannot open folders
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _field_name(location: tuple[int | str, ...]) -> str:
     name = ""
     for part in location:

@@ -4,15 +4,17 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import spacy
 import srsly
 from spacy.language import Language
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 
 from ..benchmark.machine import describe_run
@@ -20,8 +22,8 @@ from ..corpora.readers import read_docs
 from ..corpora.validation import replacing
 from ..decoding import PairScores
 from ..errors import DocreError, Errors
-from ..evaluation import annotate_examples, find_extractor, read_examples
-from ..judgement import Judgement, collect_facts, count_types, judge_relations
+from ..evaluation import annotate_examples, change_settings, find_extractor, read_examples
+from ..judgement import Fact, Judgement, collect_facts, count_types, judge_relations
 from ..models.relation_model import relation_head
 from ..models.torch_head import TypewiseHead
 from ..predictions import read_predictions
@@ -102,7 +104,7 @@ class Experiment:
         vocab = spacy.blank("xx").vocab
         references = list(read_docs(self.dev, vocab))
         examples = read_predictions(self.folder(run) / PREDICTIONS, references)
-        return judge_relations(examples, train_facts={TRAIN: collect_facts(self._train_docs())})
+        return judge_relations(examples, train_facts=self._facts)
 
     def _train(self, run: Run) -> None:
         config = self.configs / f"{run.method}.cfg"
@@ -129,7 +131,15 @@ class Experiment:
         }
         return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in paths.items()}
 
-    def _train_docs(self) -> Any:
+    @cached_property
+    def _facts(self) -> dict[str, set[Fact]]:
+        return {TRAIN: collect_facts(self._train_docs())}
+
+    @cached_property
+    def _counts(self) -> Counter[str]:
+        return count_types(self._train_docs())
+
+    def _train_docs(self) -> Iterator[Doc]:
         return read_docs(self.train, spacy.blank("xx").vocab)
 
     def _evaluate(self, run: Run) -> dict[str, Any]:
@@ -158,9 +168,7 @@ class Experiment:
             "losses": [e.losses for e in history.evaluations],
             "threshold": extractor.cfg["threshold"],
             "threshold_tuned": is_tuned,
-            "scores": score_judgement(
-                self.judge(run), train_counts=count_types(self._train_docs()), subsets=True
-            ),
+            "scores": score_judgement(self.judge(run), train_counts=self._counts, subsets=True),
         }
 
 
@@ -173,10 +181,9 @@ def _needs_threshold(nlp: Language) -> bool:
 
 
 def _tune_threshold(nlp: Language, scored: list[tuple[Example, PairScores]], path: Path) -> None:
-    name, extractor = find_extractor(nlp)
+    _, extractor = find_extractor(nlp)
     settings = {key: extractor.cfg[key] for key in ("max_labels", "prefix", "attr")}
     candidates = collect_candidates(scored, extractor.labels, **settings)
-    extractor.cfg["threshold"] = best_threshold(candidates).common
-    nlp.get_pipe_config(name)["threshold"] = extractor.cfg["threshold"]
+    change_settings(nlp, threshold=best_threshold(candidates).common)
     write_folder(path, nlp.to_disk)
     extractor.set_annotations([eg.predicted for eg, _ in scored], [s for _, s in scored])

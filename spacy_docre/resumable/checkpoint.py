@@ -5,7 +5,6 @@ ones before it are removed after that. So there is a whole one at each moment, w
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 from spacy.util import dict_to_dot
 from thinc.api import Model, Optimizer
 
+from ..corpora.validation import sync
 from ..errors import DocreError, Errors
 from .state import (
     Evaluation,
@@ -193,7 +193,7 @@ def write_folder(target: Path, write: Callable[[Path], Any]) -> None:
         write(draft)
         for path in draft.rglob("*"):
             if path.is_file():
-                _sync(path)
+                sync(path)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
@@ -202,8 +202,3 @@ def write_folder(target: Path, write: Callable[[Path], Any]) -> None:
     draft.rename(target)
     if former.exists():
         shutil.rmtree(former)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

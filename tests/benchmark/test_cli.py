@@ -4,21 +4,13 @@ import pytest
 import spacy
 import srsly
 from spacy.tokens import DocBin
-from typer.testing import CliRunner
 
 from spacy_docre.benchmark.results import Results
-from spacy_docre.cli import app
 
+from ..test_cli import run
 from ..util import birth_doc
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-RUNNER = CliRunner()
-
-
-def run(*arguments, code=0):
-    result = RUNNER.invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 @pytest.fixture(scope="module")

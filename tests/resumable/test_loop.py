@@ -19,8 +19,7 @@ from spacy_docre.component import DocRelationExtractor
 from spacy_docre.errors import DocreError
 from spacy_docre.resumable import checkpoint, train
 
-from ..test_configs import CONFIGS
-from ..util import birth_doc
+from ..test_configs import CONFIGS, save_births, small_config
 
 N_STEPS = 12
 CONFIG = {path.stem: path for path in CONFIGS}
@@ -28,26 +27,12 @@ CONFIG = {path.stem: path for path in CONFIGS}
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    path = tmp_path_factory.mktemp("corpus") / "births.spacy"
-    vocab = spacy.blank("en").vocab
-    docs = [birth_doc(vocab, n) for n in range(10)]
-    for doc in docs:
-        doc.set_ents([span for group in doc.spans.values() for span in group])
-    DocBin(docs=docs, store_user_data=True).to_disk(path)
-    return str(path)
+    return save_births(tmp_path_factory.mktemp("corpus") / "births.spacy", 10)
 
 
 def make_config(name, corpus, encoder, **settings):
-    overrides = {"paths.train": corpus, "paths.dev": corpus, "training.max_steps": N_STEPS}
-    if "encoder" in spacy.util.load_config(CONFIG[name])["paths"]:
-        overrides["paths.encoder"] = str(encoder)
-    config = spacy.util.load_config(CONFIG[name], overrides=overrides)
-    text = (
-        config.to_str().replace("window = 512", "window = 64").replace("stride = 128", "stride = 8")
-    )
-    config = config.from_str(text, interpolate=False)
-    config["training"].update({"eval_frequency": 5, **settings})
-    return config
+    settings = {"max_steps": N_STEPS, "eval_frequency": 5, **settings}
+    return small_config(CONFIG[name], corpus, encoder, **settings)
 
 
 def in_child(function):
@@ -118,7 +103,7 @@ def test_killed_twenty_times(name, corpus, tiny_bert, tmp_path, monkeypatch):
             if rng.random() < 0.7:
                 dies_at(patched, DocRelationExtractor, "finish_update", rng.randrange(1, 4))
             else:
-                dies_at(patched, checkpoint, "_sync", rng.randrange(1, 9))
+                dies_at(patched, checkpoint, "sync", rng.randrange(1, 9))
             if in_child(lambda: run(config, tmp_path / "cut", resume=True, checkpoint_every=2)):
                 break
         kills += 1
