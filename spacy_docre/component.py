@@ -1,10 +1,11 @@
 """The pipeline component that extracts relations between entity clusters."""
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 import torch
@@ -24,9 +25,10 @@ from .decoding import PairScores, decode, score_batch, split_by_doc, threshold_o
 from .errors import DocreError, Errors, Warnings
 from .models.encoding import HeadOutput, Targets
 from .models.relation_model import EncoderInput, loss_and_gradients, relation_head
+from .nonfinite import OnNonFinite, StepGuard
 from .relation import DEFAULT_ATTR, install_extension, set_relations
 from .targets import gold_labels
-from .training import PartwiseAdamW, drop_gradients
+from .training import Gradients, PartwiseAdamW, drop_gradients
 
 
 class DocRelationExtractor(ConstrainedPipe):
@@ -53,6 +55,8 @@ class DocRelationExtractor(ConstrainedPipe):
         once; documents of similar length go together.
     use_gold_clusters (bool): In training, give predicted documents that have no clusters those of
         the reference, so that any corpus reader will do.
+    on_nonfinite (str): What to do in training when a loss or a gradient is not a finite number:
+        "raise" an error that names the documents, or "skip" the step and count it, see `StepGuard`.
     constraints (Optional[dict[str, Any]]): Constraints on the relations, see `ConstraintSettings`.
         None sets none.
     scorer (Optional[Callable]): The scoring method.
@@ -73,6 +77,7 @@ class DocRelationExtractor(ConstrainedPipe):
         max_pairs: int | None = None,
         max_batch_items: int = 8192,
         use_gold_clusters: bool = True,
+        on_nonfinite: OnNonFinite = "raise",
         constraints: dict[str, Any] | None = None,
         scorer: Callable | None = None,
     ) -> None:
@@ -84,12 +89,18 @@ class DocRelationExtractor(ConstrainedPipe):
                 raise DocreError(
                     Errors.D020.format(setting=setting, condition="in 0..1", value=value)
                 )
+        if on_nonfinite not in get_args(OnNonFinite):
+            condition = f"one of {', '.join(get_args(OnNonFinite))}"
+            raise DocreError(
+                Errors.D020.format(setting="on_nonfinite", condition=condition, value=on_nonfinite)
+            )
         Calibration.from_settings(calibration)
         install_extension(attr)
         self.vocab = nlp.vocab
         self.model = model
         self.name = name
         self.scorer = scorer
+        self.guard = StepGuard(self)
         self._process = os.getpid()
         self.cfg: dict[str, Any] = {
             "labels": [],
@@ -103,6 +114,7 @@ class DocRelationExtractor(ConstrainedPipe):
             "max_pairs": max_pairs,
             "max_batch_items": max_batch_items,
             "use_gold_clusters": use_gold_clusters,
+            "on_nonfinite": on_nonfinite,
         }
         self._configure(constraints)
 
@@ -198,31 +210,51 @@ class DocRelationExtractor(ConstrainedPipe):
         losses: dict[str, float] | None = None,
     ) -> dict[str, float]:
         """Learn from a batch of examples. A batch without a pair whose relations are known changes
-        nothing.
+        nothing, and neither does a loss that is not finite.
 
         examples (Iterable[Example]): The batch.
         drop (float): The dropout rate of the model's Thinc layers.
         sgd (Optional[Optimizer]): The optimizer; None only adds up gradients.
         losses (Optional[dict[str, float]]): The losses so far, by component; updated.
         RETURNS (dict[str, float]): The losses.
+        RAISES (DocreError): If the loss is not finite, unless such steps are to be left out.
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "DocRelationExtractor.update")
         self._prepare(examples)
-        docs = [eg.predicted for eg in examples]
-        clusters = self._read_clusters(docs)
+        clusters = self._read_clusters([eg.predicted for eg in examples])
         if not len(clusters.pair_head):
             return losses
         set_dropout_rate(self.model, drop)
-        output, backprop = self.model.begin_update((docs, clusters))
-        loss, gradients = self.get_loss(examples, (clusters, output))
-        cast(Callable, backprop)(gradients)
+        self.guard.begin(examples, losses)
+        output, loss, gradients, backprop = self._begin_update(examples, clusters)
+        if self.guard.check_loss(loss, examples, clusters, output):
+            backprop(gradients)
+            losses[self.name] += loss
+        else:
+            # Other components that learn with a shared encoder wait for an answer.
+            backprop([None] * len(gradients))
         if sgd is not None:
             self.finish_update(sgd)
-        losses[self.name] += loss
         return losses
+
+    def fails_alone(self, example: Example) -> bool:
+        """Whether loss or gradient of an example by itself are not finite. Takes away all
+        gradients.
+
+        example (Example): The example.
+        RETURNS (bool): Whether one is not finite.
+        """
+        clusters = self._read_clusters([example.predicted])
+        if not len(clusters.pair_head):
+            return False
+        _, loss, gradients, backprop = self._begin_update([example], clusters)
+        backprop(gradients)
+        norm = Gradients.of([self.model]).norm
+        drop_gradients(self.model)
+        return not (math.isfinite(loss) and norm.isfinite())
 
     def get_loss(
         self, examples: Iterable[Example], scores: tuple[ClusterBatch, HeadOutput]
@@ -249,15 +281,20 @@ class DocRelationExtractor(ConstrainedPipe):
         return loss_and_gradients(self.model.get_ref("head"), output, targets)
 
     def finish_update(self, sgd: Optimizer) -> None:
-        """Apply the gradients and drop them. Parameters without a gradient stay as they are.
+        """Apply the gradients, if all are finite, and drop them. Parameters without a gradient
+        stay as they are.
 
         sgd (Optimizer): The optimizer. A `PartwiseAdamW` gives encoder and head learning rates of
             their own.
+        RAISES (DocreError): If one is not finite, unless such steps are to be left out.
         """
-        if isinstance(sgd, PartwiseAdamW):
-            sgd.update_parts(self.model.get_ref("encoder"), self.model.get_ref("head"))
-        else:
-            self.model.finish_update(sgd)
+        encoder, head = self.model.get_ref("encoder"), self.model.get_ref("head")
+        gradients = Gradients.of([encoder, head])
+        if self.guard.check_step(gradients):
+            if isinstance(sgd, PartwiseAdamW):
+                sgd.update_parts(encoder, head, gradients)
+            else:
+                self.model.finish_update(sgd)
         drop_gradients(self.model)
 
     def initialize(
@@ -290,6 +327,14 @@ class DocRelationExtractor(ConstrainedPipe):
             _set_dim_if_open(layer, "nT", len(self.cfg["entity_types"]) + 1)
         _set_dim_if_open(self.model.get_ref("head"), "nO", len(self.labels))
         self.model.initialize(X=(docs, self._read_clusters(docs)))
+
+    def _begin_update(
+        self, examples: Sequence[Example], clusters: ClusterBatch
+    ) -> tuple[HeadOutput, float, list[Tensor | None], Callable]:
+        docs = [eg.predicted for eg in examples]
+        output, backprop = self.model.begin_update((docs, clusters))
+        loss, gradients = self.get_loss(examples, (clusters, output))
+        return output, loss, gradients, cast(Callable, backprop)
 
     @property
     def _decoding(self) -> dict[str, Any]:

@@ -262,6 +262,18 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D094 = "There is no method '{method}': {folder} has no config of that name."
     D095 = "The training of {run} failed with status {status}; see {log}"
+    D100 = (
+        "{reason}. The weights are as they were before this step. If texts, clusters and relations "
+        "there are as they should be, lower the learning rate or lengthen its warm-up, set "
+        '`max_norm` of the optimizer, or train in "fp32" or "bf16" rather than in "fp16". To leave '
+        'such steps out and count them, set `on_nonfinite = "skip"` in [components.{name}]; '
+        "`python -m spacy_docre train --resume` goes on with that from the last checkpoint."
+    )
+    D101 = (
+        "{reason}. It is the last of {n} steps in a row that were left out, so nothing is learned "
+        "any more. Train anew, with a lower learning rate or a longer warm-up, with `max_norm` of "
+        'the optimizer, or in "fp32" or "bf16" rather than in "fp16".'
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):
@@ -336,4 +348,8 @@ class Warnings(metaclass=ErrorsWithCodes):
     DW32 = (
         "The thresholds of {n} relation types of their own are dropped: the new threshold was "
         "chosen for all types. Give --per-label to choose them anew."
+    )
+    DW40 = (
+        "{reason}. The step is left out. Steps left out so far: {count}. The next warning comes "
+        "when they are {next}."
     )

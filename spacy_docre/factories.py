@@ -10,6 +10,7 @@ from .clusters import DEFAULT_PREFIX
 from .component import DocRelationExtractor
 from .constraints import DEFAULT_CONSTRAINTS
 from .coref import EntityClusterer, english_anaphors
+from .nonfinite import OnNonFinite
 from .relation import DEFAULT_ATTR
 
 DEFAULT_CONFIG = """
@@ -72,6 +73,7 @@ DEFAULT_SCORE_WEIGHTS = {
         "max_pairs": None,
         "max_batch_items": 8192,
         "use_gold_clusters": True,
+        "on_nonfinite": "raise",
         "constraints": DEFAULT_CONSTRAINTS,
         "scorer": {"@scorers": "spacy-docre.relation_scorer.v1"},
     },
@@ -90,6 +92,7 @@ def make_doc_relation_extractor(
     max_pairs: int | None,
     max_batch_items: int,
     use_gold_clusters: bool,
+    on_nonfinite: OnNonFinite,
     constraints: dict[str, Any] | None,
     scorer: Callable | None,
 ) -> DocRelationExtractor:
@@ -107,6 +110,7 @@ def make_doc_relation_extractor(
         max_pairs=max_pairs,
         max_batch_items=max_batch_items,
         use_gold_clusters=use_gold_clusters,
+        on_nonfinite=on_nonfinite,
         constraints=constraints,
         scorer=scorer,
     )

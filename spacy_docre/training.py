@@ -1,11 +1,13 @@
 """Optimizer and schedule for training an encoder and a head together."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from thinc.api import Model, Ops, Optimizer, PyTorchGradScaler, PyTorchShim, xp2torch
 from thinc.optimizers import FloatOrSeq
+from torch import Tensor
 
 
 class PartwiseAdamW(Optimizer):
@@ -28,20 +30,15 @@ class PartwiseAdamW(Optimizer):
         self.head_factor = head_factor
         self.max_norm = max_norm
 
-    def update_parts(self, encoder: Model, head: Model) -> None:
-        """Apply the gradients of an encoder and of the head on it, unless one has overflowed.
+    def update_parts(self, encoder: Model, head: Model, gradients: "Gradients") -> None:
+        """Apply the gradients of an encoder and of the head on it.
 
         encoder (Model): The encoder.
         head (Model): The head.
+        gradients (Gradients): Those of both.
         """
-        scalers = _scalers([encoder, head])
-        if any(scaler.found_inf for scaler in scalers):
-            # An overflow in fp16: the scales go down, and nothing is learned from this step.
-            for scaler in scalers:
-                scaler.update()
-            return
         if self.max_norm:
-            clip_by_global_norm([encoder, head], self.max_norm)
+            gradients.clip(self.max_norm)
         encoder.finish_update(self)
         base = self.learn_rate
         self.learn_rate = base * self.head_factor
@@ -114,28 +111,49 @@ def warmup_linear(initial_rate: float, warmup: float, total_steps: int) -> Itera
         step += 1
 
 
-def clip_by_global_norm(models: list[Model], max_norm: float) -> None:
-    """Scale all gradients of models down so that their joint norm is at most `max_norm`, without
-    waiting for the device. A norm that is not finite leaves the gradients as they are.
+@dataclass(frozen=True)
+class Gradients:
+    """All gradients of models.
 
-    models (list[Model]): The models, with their sublayers and PyTorch modules.
-    max_norm (float): The largest norm.
+    tensors (list[Tensor]): The gradients themselves, not copies.
+    norm (Tensor): [] float. Their joint norm, still on the device; zero without gradients.
     """
-    gradients = []
-    for model in models:
-        for node in model.walk():
-            own = (node.get_grad(name) for name in node.param_names if node.has_grad(name))
-            gradients += [xp2torch(gradient) for gradient in own]
-            modules = (shim._model for shim in node.shims if shim._model is not None)
-            gradients += [p.grad for m in modules for p in m.parameters() if p.grad is not None]
-    if gradients:
-        norm = torch.nn.utils.get_total_norm(gradients)
-        scale = torch.where(norm.isfinite(), (max_norm / norm).clamp(max=1.0), 1.0)
-        torch._foreach_mul_(gradients, scale)
+
+    tensors: list[Tensor]
+    norm: Tensor
+
+    @classmethod
+    def of(cls, models: list[Model]) -> "Gradients":
+        """models (list[Model]): The models, with their sublayers and PyTorch modules.
+        RETURNS (Gradients): Their gradients.
+        """
+        tensors = []
+        for model in models:
+            for node in model.walk():
+                own = (node.get_grad(name) for name in node.param_names if node.has_grad(name))
+                tensors += [xp2torch(gradient) for gradient in own]
+                modules = (shim._model for shim in node.shims if shim._model is not None)
+                tensors += [p.grad for m in modules for p in m.parameters() if p.grad is not None]
+        return cls(tensors, torch.nn.utils.get_total_norm(tensors))
+
+    def clip(self, max_norm: float) -> None:
+        """Scale the gradients down so that their norm is at most `max_norm`, without waiting for
+        the device. A norm that is not finite leaves them as they are.
+
+        max_norm (float): The largest norm.
+        """
+        if self.tensors:
+            scale = torch.where(self.norm.isfinite(), (max_norm / self.norm).clamp(max=1.0), 1.0)
+            torch._foreach_mul_(self.tensors, scale)
 
 
-def _scalers(models: list[Model]) -> list[PyTorchGradScaler]:
-    shims = (shim for model in models for node in model.walk() for shim in node.shims)
+def scalers_of(model: Model) -> list[PyTorchGradScaler]:
+    """The scalers of 16-bit gradients.
+
+    model (Model): The model, with its sublayers.
+    RETURNS (list[PyTorchGradScaler]): One for each PyTorch module.
+    """
+    shims = (shim for node in model.walk() for shim in node.shims)
     return [shim._grad_scaler for shim in shims if isinstance(shim, PyTorchShim)]
 
 

@@ -3,7 +3,7 @@ import spacy
 import torch
 from thinc.api import Linear, registry
 
-from spacy_docre.training import clip_by_global_norm, create_adamw, warmup_linear
+from spacy_docre.training import Gradients, create_adamw, warmup_linear
 
 from .util import birth_examples
 
@@ -68,7 +68,7 @@ def test_global_norm(value, expected):
         model.set_grad("b", model.ops.asarray1f([0.0]))
     models[0].set_grad("W", models[0].ops.asarray2f([[value]]))
     models[1].set_grad("b", models[1].ops.asarray1f([4.0]))
-    clip_by_global_norm(models, 1.0)
+    Gradients.of(models).clip(1.0)
     assert models[0].get_grad("W")[0, 0] == pytest.approx(expected)
 
 

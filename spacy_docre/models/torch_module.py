@@ -20,6 +20,9 @@ class LazyTorchShim(PrecisionShim):
     make (Callable[..., nn.Module]): Builds the module from keyword arguments.
     """
 
+    # [] bool. Whether what left the module as a gradient for another component was finite.
+    outflow_is_finite: Tensor | None = None
+
     def __init__(self, make: Callable[..., nn.Module]) -> None:
         super().__init__(None)
         self._make = make

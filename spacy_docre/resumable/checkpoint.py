@@ -40,6 +40,7 @@ FREE_SETTINGS = (
     "training.gpu_allocator",
     "system.gpu_allocator",
 )
+FREE_ENDINGS = (".on_nonfinite",)
 
 
 class Checkpoints:
@@ -73,6 +74,7 @@ class Checkpoints:
             for name in content["config"].keys() | self.config.keys()
             if content["config"].get(name) != self.config.get(name)
             and not name.startswith(FREE_SETTINGS)
+            and not name.endswith(FREE_ENDINGS)
         )
         if differences and content["history"]["finished"]:
             return History()

@@ -28,6 +28,7 @@ from thinc.api import Optimizer, fix_random_seed, set_gpu_allocator
 from wasabi import Printer
 
 from ..errors import DocreError, Errors
+from ..nonfinite import StepGuard, left_out_key
 from .checkpoint import Checkpoints, write_folder
 from .state import Evaluation, peak_memory, restore_python_random, trainable_models
 
@@ -71,6 +72,10 @@ def train(
         stdout.write(message.info(f"Going on after step {run.first_step - 1}") + "\n")
     stdout.write(message.info(f"Pipeline: {nlp.pipe_names}") + "\n")
     run.train(checkpoint_every, stdout, stderr)
+    for name, guard in run.guards.items():
+        if guard.count:
+            text = f"'{name}': {guard.count} steps were left out"
+            stdout.write(message.warn(text, "Loss or gradient was not a finite number.") + "\n")
     stdout.write(message.good("Saved pipeline to output directory", run.last) + "\n")
 
 
@@ -100,6 +105,9 @@ class TrainingRun:
         self.evaluate = create_evaluation_callback(nlp, dev_corpus, self.settings["score_weights"])
         self.optimizer: Optimizer = self.settings["optimizer"]
         self.models = trainable_models(nlp, self.settings["frozen_components"])
+        guards = {name: getattr(pipe, "guard", None) for name, pipe in nlp.pipeline}
+        self.guards = {name: g for name, g in guards.items() if isinstance(g, StepGuard)}
+        self.left_out = dict.fromkeys(self.guards, 0)
         self.is_replaying = self.first_step > 0
         self.digest = 0
         self._epochs_replayed = 0
@@ -128,6 +136,8 @@ class TrainingRun:
                     if not self.is_replaying:
                         self._save_model(bool(is_best))
                 log_step(info if evaluated else None)
+                if evaluated:
+                    self._log_left_out(info["losses"], stdout)
                 if self.is_replaying:
                     self._end_replay(info)
                     continue
@@ -191,7 +201,20 @@ class TrainingRun:
         if self.digest != self.history.digest:
             raise DocreError(Errors.D093.format(folder=self.output))
         self.checkpoints.restore(self.models, self.optimizer)
+        pending = {} if info["score"] is not None else info["losses"]
+        for name, guard in self.guards.items():
+            guard.count = int(self.left_out[name] + pending.get(left_out_key(name), 0))
         self.is_replaying = False
+
+    def _log_left_out(self, losses: dict[str, float], stdout: IO) -> None:
+        """Say how many steps were left out. spaCy's logger does not, and in the morning nobody
+        scrolls up to the warnings."""
+        for name in self.guards:
+            new = int(losses.get(left_out_key(name), 0))
+            self.left_out[name] += new
+            if new:
+                so_far = f"'{name}': {self.left_out[name]} steps left out so far, {new} of them now"
+                stdout.write(Printer(no_print=True).warn(so_far) + "\n")
 
     def _remember(self, info: dict[str, Any], seconds: float, evaluated: bool) -> None:
         history = self.history

@@ -142,6 +142,11 @@ class FakeScaler:
     def __init__(self, scale):
         self.factor = scale
         self.found_inf = False
+        self._enabled = True
+
+    @property
+    def _scale(self):
+        return torch.tensor([self.factor])
 
     def scale(self, tensors):
         return [tensor * self.factor for tensor in tensors]
@@ -187,3 +192,7 @@ def test_overflow_skips_the_step_of_all_parts(tiny_bert):
     for a, b in zip(parameters(extractor), before, strict=True):
         torch.testing.assert_close(a.detach(), b, rtol=0, atol=0)
         assert a.grad is None
+    extractor.update(examples)
+    scaler.factor, scaler.found_inf = 0.5, True
+    with pytest.raises(DocreError, match=r"(?s)D100.*gradient"):
+        extractor.finish_update(sgd)

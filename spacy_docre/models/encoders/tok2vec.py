@@ -173,6 +173,18 @@ class TokenLayout:
         )
 
 
+def _outflow(shim: LazyTorchShim, flat: Tensor) -> Tensor | None:
+    """The gradient that a shared encoder gets: zero if there is none or any of it is not finite,
+    since the gradients of other components wait for it, but none if its own vectors are not finite.
+    That is noted, without waiting for the device."""
+    if flat.grad is None:
+        return torch.zeros_like(flat) if flat.isfinite().all() else None
+    is_finite = flat.grad.isfinite().all()
+    so_far = shim.outflow_is_finite
+    shim.outflow_is_finite = is_finite if so_far is None else is_finite & so_far
+    return torch.where(is_finite, flat.grad, 0.0)
+
+
 def init(model: Encoder, X: EncoderInput | None = None, Y: None = None) -> None:
     """Initialise the tok2vec and build the mentions' attention for its width."""
     tok2vec = model.get_ref("tok2vec")
@@ -204,8 +216,11 @@ def forward(
 
     def backprop(gradients: tuple[Tensor | None, ...]) -> None:
         run_backward(backprop_shim, encoding.tensors, gradients, [flat])
-        if flat.grad is not None:
-            d_vectors = cast(Floats2d, torch2xp(flat.grad))
+        gradient = flat.grad
+        if any(hasattr(node, "upstream_name") for node in tok2vec.walk()):
+            gradient = _outflow(shim, flat)
+        if gradient is not None:
+            d_vectors = cast(Floats2d, torch2xp(gradient))
             backprop_tok2vec(tok2vec.ops.unflatten(d_vectors, cast(Ints1d, clusters.doc_length)))
 
     return encoding, backprop
