@@ -274,6 +274,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "any more. Train anew, with a lower learning rate or a longer warm-up, with `max_norm` of "
         'the optimizer, or in "fp32" or "bf16" rather than in "fp16".'
     )
+    D102 = (
+        "{path} cannot be loaded: {reason}. The component is as it was before; of a pipeline that "
+        "was there before, other components may already be those of the folder, so load it anew. "
+        "If nobody has touched the file, download or copy the pipeline again."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):
@@ -352,4 +357,9 @@ class Warnings(metaclass=ErrorsWithCodes):
     DW40 = (
         "{reason}. The step is left out. Steps left out so far: {count}. The next warning comes "
         "when they are {next}."
+    )
+    DW41 = (
+        "{path} holds weights that are not finite numbers ({names}). What is computed with them is "
+        "no number either, and the component finds no relations, or wrong ones. Was it saved by a "
+        "training that failed?"
     )

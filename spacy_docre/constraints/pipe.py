@@ -1,19 +1,18 @@
 """What a component does to have constraints on its relations."""
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from spacy.pipeline import TrainablePipe
 from spacy.training import Example
 
+from ..saved import CheckedPipe
 from .application import Constraints
 from .building import build_constraints, warn_of_contradictions
 from .observations import Observations
 from .settings import check_settings, merge_settings
 
 
-class ConstrainedPipe(TrainablePipe):
+class ConstrainedPipe(CheckedPipe):
     """Base class of a component with constraints on its relations. The settings stand in
     `cfg["constraints"]` and can be changed there at any time; `cfg["observed"]` has the counts that
     "learned" ones go by, and `cfg["configured_constraints"]` the settings that the component was
@@ -49,32 +48,6 @@ class ConstrainedPipe(TrainablePipe):
         """
         self._set_observed(self._observe(examples))
 
-    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "ConstrainedPipe":
-        """Load the component from disk; see `TrainablePipe.from_disk`.
-
-        path (Union[str, Path]): The component's folder.
-        exclude (Iterable[str]): What not to load.
-        RETURNS (ConstrainedPipe): The component.
-        RAISES (DocreError): If the constraints do not go with the labels.
-        """
-        configured = self.cfg["configured_constraints"]
-        super().from_disk(path, exclude=exclude)
-        self._settle(configured)
-        return self
-
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "ConstrainedPipe":
-        """Load the component from bytes; see `TrainablePipe.from_bytes`.
-
-        bytes_data (bytes): What `to_bytes` gave.
-        exclude (Iterable[str]): What not to load.
-        RETURNS (ConstrainedPipe): The component.
-        RAISES (DocreError): If the constraints do not go with the labels.
-        """
-        configured = self.cfg["configured_constraints"]
-        super().from_bytes(bytes_data, exclude=exclude)
-        self._settle(configured)
-        return self
-
     def _configure(self, constraints: dict[str, Any] | None) -> None:
         complete = check_settings(constraints, name=self.name)
         self.cfg |= {
@@ -83,7 +56,8 @@ class ConstrainedPipe(TrainablePipe):
             "observed": None,
         }
 
-    def _settle(self, configured: dict[str, Any]) -> None:
+    def _settle(self, before: Mapping[str, Any]) -> None:
+        configured = before["configured_constraints"]
         self.cfg["constraints"] = merge_settings(
             self.cfg["constraints"], self.cfg["configured_constraints"], configured
         )

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import srsly
-from safetensors.torch import load, save
+import torch
+from safetensors.torch import save
 from thinc.api import ArgsKwargs, Model, get_torch_default_device
 from torch import Tensor, nn
 
 from ..errors import DocreError, Errors
 from .precision import PrecisionShim
+from .weights import FormatError, check_weights, read_message, read_weights
 
 
 class LazyTorchShim(PrecisionShim):
@@ -55,12 +57,30 @@ class LazyTorchShim(PrecisionShim):
         return srsly.msgpack_dumps({"sizes": self.cfg, "weights": weights})
 
     def from_bytes(self, bytes_data: bytes) -> "LazyTorchShim":
-        """Build the module with the saved sizes and load its weights."""
-        msg = srsly.msgpack_loads(bytes_data)
+        """Build the module with the saved sizes and load its weights. What fails leaves the module
+        that there is.
+
+        bytes_data (bytes): What `to_bytes` gave.
+        RETURNS (LazyTorchShim): The shim.
+        RAISES (FormatError): If it is something else.
+        """
+        msg = read_message(bytes_data, ("sizes", "weights"))
         if msg["weights"]:
-            self.build(**msg["sizes"])
-            self._model.load_state_dict(load(msg["weights"]))
+            sizes, weights = msg["sizes"], read_weights(msg["weights"])
+            if not isinstance(sizes, dict) or not all(map(_is_size, sizes.values())):
+                raise FormatError(f"the sizes of the module are {sizes!r}")
+            # Without memory for its weights, whose sizes may be any.
+            with torch.device("meta"):
+                expected = self._make(**sizes).state_dict()
+            check_weights(weights, expected)
+            module = self._make(**sizes)
+            module.load_state_dict(weights)
+            self.cfg, self._model = sizes, module.to(get_torch_default_device())
         return self
+
+
+def _is_size(value: Any) -> bool:
+    return value is None or (isinstance(value, int) and 0 <= value < 2**31)
 
 
 def lazy_shim(model: Model) -> LazyTorchShim:
