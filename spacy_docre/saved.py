@@ -184,9 +184,9 @@ def read_settings(data: Any, known: Mapping[str, Any]) -> dict[str, Any]:
             raise FormatError(f"`{kind}` has a name twice")
     for name, value in settings.items():
         now = known.get(name)
-        if name not in SavedSettings.model_fields and now is not None and value is not None:
-            if not same_kind(now, value):
-                raise FormatError(f"`{name}` is {value!r}")
+        is_unchecked = name not in SavedSettings.model_fields and None not in (now, value)
+        if is_unchecked and not same_kind(now, value):
+            raise FormatError(f"`{name}` is {value!r}")
     return settings
 
 

@@ -1,4 +1,4 @@
-"""Reading saved weights: data, nothing that reading could run, and any bit of which may be wrong."""
+"""Reading saved weights as data: nothing is run, and any bit of them may be wrong."""
 
 import gc
 from collections.abc import Collection, Mapping
