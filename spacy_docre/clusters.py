@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
 
-from .errors import Warnings
+from .errors import Warnings, printable
 
 DEFAULT_PREFIX = "entity_clusters"
 UNKNOWN_TYPE = 0
@@ -153,8 +153,8 @@ def describe(doc: Doc) -> str:
     """Name a document in a message: by its title if it has one, else by its beginning."""
     title = doc.user_data.get("title")
     if title:
-        return f"the document '{title}'"
-    start = " ".join(doc.text[:60].split())
+        return f"the document '{printable(str(title))}'"
+    start = printable(" ".join(doc.text[:60].split()))
     return f"the document '{start}{'...' if len(doc.text) > 60 else ''}'"
 
 

@@ -1,10 +1,33 @@
 """Every message that a user can meet, under a code that can be searched for."""
 
+import re
+
 from spacy.errors import ErrorsWithCodes
+
+# What a terminal obeys or cannot show: control characters but for tabs and line ends, what turns
+# the direction of writing, and halves of characters.
+CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class DocreError(ValueError):
-    """Base class of the errors that this package raises about its input."""
+    """Base class of the errors that this package raises about its input.
+
+    message (str): The message. What it quotes of documents and models can do nothing to a terminal.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """A text that a terminal shows and does not obey.
+
+    text (str): The text.
+    RETURNS (str): The text, with escapes such as "\\x1b" for other characters.
+    """
+    return CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 class Errors(metaclass=ErrorsWithCodes):

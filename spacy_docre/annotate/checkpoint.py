@@ -153,7 +153,15 @@ class Checkpoint:
             manifest = json.loads((self.folder / MANIFEST).read_text(encoding="utf8"))
             former = manifest["command"]
             progress = Progress(**manifest["progress"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            for name, default in asdict(Progress()).items():
+                value = getattr(progress, name)
+                if type(value) is not type(default) or (value < type(value)()):
+                    raise ValueError(f"'{name}' is {value!r}")
+            size = (self.folder / ERRORS).stat().st_size if progress.errors_bytes else 0
+            if progress.errors_bytes > size:
+                raise ValueError(f"{ERRORS} has {size} bytes, less than 'errors_bytes'")
+            _ = former.items()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             reason = f"{MANIFEST} cannot be read ({type(error).__name__}: {error})"
             raise DocreError(Errors.D038.format(folder=self.folder, reason=reason)) from None
         if former != self.command:

@@ -15,7 +15,6 @@ import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from tqdm import tqdm
-from wasabi import msg
 
 from .. import __version__
 from ..annotate.checkpoint import Checkpoint, Progress
@@ -28,7 +27,7 @@ from ..annotate.workers import LOCAL, PartSettings, Workers
 from ..errors import DocreError, Errors, Warnings
 from ..evaluation import find_extractor
 from .app import app
-from .messages import GPU_ID, readable_errors
+from .messages import GPU_ID, msg, readable_errors
 
 
 class Engine(str, Enum):

@@ -12,7 +12,6 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.training import Example
 from thinc.api import fix_random_seed
-from wasabi import msg
 
 from ..benchmark.machine import describe_run
 from ..benchmark.pipelines import (
@@ -32,7 +31,7 @@ from ..compat import has_transformers
 from ..errors import Warnings
 from ..evaluation import read_examples
 from .app import app
-from .messages import GPU_ID, readable_errors
+from .messages import GPU_ID, msg, readable_errors
 
 CONFIG = ".cfg"
 ALL = "all"

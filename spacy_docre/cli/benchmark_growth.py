@@ -6,7 +6,6 @@ from pathlib import Path
 
 import typer
 from thinc.api import fix_random_seed
-from wasabi import msg
 
 from ..benchmark.growth import DIMENSIONS, GrowthSettings, Point, measure_growth
 from ..benchmark.limits import LIMITS, Limits
@@ -32,7 +31,7 @@ from .benchmark import (
     print_tables,
     save,
 )
-from .messages import GPU_ID, readable_errors
+from .messages import GPU_ID, msg, readable_errors
 
 PLOTS = typer.Option(None, "--plots", help="Draw the growth into this folder (extra 'visual').")
 

@@ -5,14 +5,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import typer
-from wasabi import msg
 
 from ..benchmark.plots import draw_growth
 from ..benchmark.results import Results
 from ..benchmark.tables import fill_page, to_markdown
 from .app import app
 from .benchmark_growth import PLOTS
-from .messages import readable_errors
+from .messages import msg, readable_errors
 
 
 @app.command("benchmark-tables")

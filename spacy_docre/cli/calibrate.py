@@ -8,7 +8,6 @@ import numpy as np
 import spacy
 import typer
 from spacy.cli._util import setup_gpu
-from wasabi import msg
 
 from ..calibration import (
     Calibration,
@@ -23,7 +22,7 @@ from ..decoding import select, threshold_of_labels
 from ..evaluation import annotate_examples, find_extractor, read_examples
 from .app import app
 from .find_threshold import DATA, MODEL, save_settings, warn_of_test_data
-from .messages import GPU_ID, decimal, percent, readable_errors
+from .messages import GPU_ID, decimal, msg, percent, readable_errors
 
 
 @app.command("calibrate")

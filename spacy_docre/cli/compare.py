@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from wasabi import msg
 
 from ..corpora.validation import read_json, replacing
 from ..errors import DocreError
@@ -16,7 +15,7 @@ from ..experiments.runs import Experiment, Run
 from ..scoring import score_judgement
 from ..visual.charts import plot_subsets
 from .app import app
-from .messages import GPU_ID, percent, readable_errors
+from .messages import GPU_ID, msg, percent, readable_errors
 
 
 @app.command("compare", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

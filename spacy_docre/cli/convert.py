@@ -6,7 +6,6 @@ from pathlib import Path
 import spacy
 import typer
 from spacy.tokens import Doc, DocBin
-from wasabi import msg
 
 from ..clusters import DEFAULT_PREFIX
 from ..corpora.brat import read_brat
@@ -20,7 +19,7 @@ from ..corpora.validation import replacing
 from ..relation import get_relations
 from ..tokenizer import create_fine_tokenizer
 from .app import app
-from .messages import readable_errors
+from .messages import msg, readable_errors
 
 convert_app = typer.Typer(
     name="convert", help="Convert a corpus to spaCy's format.", no_args_is_help=True

@@ -4,14 +4,13 @@ from pathlib import Path
 
 import spacy
 import typer
-from wasabi import msg
 
 from ..clusters import DEFAULT_PREFIX
 from ..corpora.checks import check_corpus
 from ..corpora.readers import read_docs
 from ..relation import DEFAULT_ATTR
 from .app import app
-from .messages import readable_errors
+from .messages import msg, readable_errors
 
 SHOWN = 20
 

@@ -13,7 +13,6 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.training import Example
 from spacy.vocab import Vocab
-from wasabi import msg
 
 from ..calibration import Reliability, pair_outcomes
 from ..cluster_scoring import has_names_only
@@ -30,7 +29,7 @@ from ..predictions import is_predictions, read_predictions
 from ..resampling import LEVEL, bootstrap_intervals
 from ..scoring import score_judgement
 from .app import app
-from .messages import GPU_ID, readable_errors
+from .messages import GPU_ID, msg, readable_errors
 from .reports import print_difference, print_evaluation
 from .stages import print_stages
 

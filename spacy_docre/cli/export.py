@@ -8,7 +8,6 @@ import srsly
 import typer
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
-from wasabi import msg
 
 from ..clusters import DEFAULT_PREFIX
 from ..corpora.brat_export import to_brat
@@ -24,7 +23,7 @@ from ..corpora.validation import replacing
 from ..relation import install_extension
 from .app import app
 from .convert import SEPARATORS_OPTION, SYMMETRIC
-from .messages import readable_errors
+from .messages import msg, readable_errors
 
 export_app = typer.Typer(
     name="export", help="Write a corpus in another format.", no_args_is_help=True

@@ -6,12 +6,11 @@ import spacy
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.tokens import Doc
-from wasabi import msg
 
 from ..evaluation import find_extractor
 from ..relation import get_relations
 from .app import app
-from .messages import GPU_ID, readable_errors
+from .messages import GPU_ID, msg, readable_errors
 
 MAX_COLUMN = 60
 

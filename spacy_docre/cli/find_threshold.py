@@ -8,7 +8,6 @@ import spacy
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
-from wasabi import msg
 
 from ..errors import Warnings
 from ..evaluation import annotate_examples, change_settings, find_extractor, read_examples
@@ -21,7 +20,7 @@ from ..thresholds import (
     held_out_f1,
 )
 from .app import app
-from .messages import GPU_ID, percent, readable_errors
+from .messages import GPU_ID, msg, percent, readable_errors
 
 MODEL = typer.Argument(help="The pipeline.", exists=True, file_okay=False)
 DATA = typer.Argument(help="Development data (.spacy), never test.", exists=True)

@@ -1,12 +1,41 @@
 """What the commands have in common: options, errors and numbers as people read them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import typer
-from wasabi import msg
+from wasabi import Printer
 
-from ..errors import DocreError
+from ..errors import DocreError, printable
+
+
+class SafePrinter(Printer):
+    """wasabi's printer for texts, names and labels of others: a terminal shows what they hold and
+    does not obey it."""
+
+    def text(self, title: Any = "", text: Any = "", *args: Any, **kwargs: Any) -> Any:
+        """See `Printer.text`, by which all messages are printed."""
+        return super().text(printable(str(title)), printable(str(text)), *args, **kwargs)
+
+    def divider(self, text: str = "", *args: Any, **kwargs: Any) -> Any:
+        """See `Printer.divider`."""
+        return super().divider(_in_a_line(text), *args, **kwargs)
+
+    def table(self, data: Any, **kwargs: Any) -> Any:
+        """See `Printer.table`."""
+        rows = data.items() if isinstance(data, Mapping) else data
+        header = kwargs.get("header")
+        if header is not None:
+            kwargs["header"] = [_in_a_line(cell) for cell in header]
+        return super().table([[_in_a_line(cell) for cell in row] for row in rows], **kwargs)
+
+    def row(self, data: Iterable[Any], **kwargs: Any) -> Any:
+        """See `Printer.row`."""
+        return super().row([_in_a_line(cell) for cell in data], **kwargs)
+
+
+msg = SafePrinter()
 
 GPU_ID = typer.Option(-1, "--gpu-id", "-g", help="The GPU to use, or -1 for the CPU.")
 
@@ -28,3 +57,7 @@ def percent(value: float | None) -> str:
 def decimal(value: float | None) -> str:
     """A small number as people read it, with five digits."""
     return "-" if value is None else f"{value:.5f}"
+
+
+def _in_a_line(text: Any) -> str:
+    return printable(str(text)).replace("\n", "\\n").replace("\t", " ")

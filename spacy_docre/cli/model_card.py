@@ -6,13 +6,12 @@ from typing import Any
 import spacy
 import srsly
 import typer
-from wasabi import msg
 
 from ..corpora.validation import replacing
 from ..errors import DocreError, Errors
 from ..model_card import complete_meta
 from .app import app
-from .messages import readable_errors
+from .messages import msg, readable_errors
 from .stages import STAGE_NAMES
 
 

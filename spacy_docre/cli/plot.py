@@ -8,14 +8,13 @@ import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.tokens import Doc
-from wasabi import msg
 
 from ..corpora.validation import read_json, replacing
 from ..errors import DocreError, Errors
 from ..visual.charts import plot_reliability, plot_subsets
 from ..visual.heatmap import plot_key_mentions, plot_mention_attention
 from .app import app
-from .messages import GPU_ID, readable_errors
+from .messages import GPU_ID, msg, readable_errors
 from .view import CORPUS, annotate_corpus, load_pipeline, read_texts
 
 if TYPE_CHECKING:

@@ -8,14 +8,13 @@ import srsly
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.tokens import DocBin
-from wasabi import msg
 
 from ..corpora.docred import read_relation_names, to_docred_predictions
 from ..corpora.jsonl import to_jsonl
 from ..corpora.validation import replacing
 from ..evaluation import annotate_examples, find_extractor, read_examples
 from .app import app
-from .messages import GPU_ID, readable_errors
+from .messages import GPU_ID, msg, readable_errors
 
 
 class PredictionFormat(str, Enum):

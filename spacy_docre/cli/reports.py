@@ -3,11 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wasabi import msg
-
 from ..scoring import METRIC_TITLES
 from ..subset_scoring import SUBSET_TITLES
-from .messages import decimal, percent
+from .messages import decimal, msg, percent
 
 CALIBRATION_TITLES = {"pairs": "All candidate pairs and types", "relations": "Predicted relations"}
 

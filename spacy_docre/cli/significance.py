@@ -6,7 +6,6 @@ from pathlib import Path
 import spacy
 import srsly
 import typer
-from wasabi import msg
 
 from ..corpora.validation import replacing
 from ..errors import DocreError, Errors
@@ -17,7 +16,7 @@ from ..scoring import METRIC_TITLES
 from ..subset_scoring import SUBSET_TITLES
 from .app import app
 from .evaluate import REL_INFO, SEED, TRAIN_FACTS, read_saved, read_training_data
-from .messages import percent, readable_errors
+from .messages import msg, percent, readable_errors
 from .reports import interval
 
 METRICS = ("rel_f", "rel_p", "rel_r", "rel_intra_f", "rel_inter_f", "rel_pair_f", "rel_macro_f")

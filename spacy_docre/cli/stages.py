@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 
 from spacy.language import Language
-from wasabi import msg
 
 from ..end_to_end import Scores
 from ..errors import Warnings
-from .messages import percent
+from .messages import msg, percent
 
 STAGE_NAMES: dict[str, str] = {
     "gold_clusters": "Gold clusters",

@@ -6,11 +6,10 @@ import typer
 from spacy.cli._util import import_code, parse_config_overrides, setup_gpu, show_validation_error
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config
-from wasabi import msg
 
 from ..resumable import train
 from .app import app
-from .messages import GPU_ID, readable_errors
+from .messages import GPU_ID, msg, readable_errors
 
 
 @app.command("train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

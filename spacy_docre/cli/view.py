@@ -10,7 +10,6 @@ import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.tokens import Doc
-from wasabi import msg
 
 from ..clusters import DEFAULT_PREFIX, get_clusters
 from ..corpora.jsonl import read_jsonl
@@ -21,7 +20,7 @@ from ..evaluation import annotate_examples, find_extractor, read_examples
 from ..relation import DEFAULT_ATTR, install_extension
 from ..visual.page import to_page
 from .app import app
-from .messages import GPU_ID, readable_errors
+from .messages import GPU_ID, msg, readable_errors
 
 CORPUS = ".spacy"
 ROWS = {".jsonl", ".ndjson"}

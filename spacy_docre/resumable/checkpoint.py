@@ -6,18 +6,19 @@ ones before it are removed after that. So there is a whole one at each moment, w
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from spacy.util import dict_to_dot
 from thinc.api import Model, Optimizer
 
 from ..corpora.validation import sync
 from ..errors import DocreError, Errors
+from ..models.loading import load_model
 from .state import (
     Evaluation,
     History,
@@ -92,14 +93,14 @@ class Checkpoints:
         newest = _newest(self.folder)
         assert newest is not None
         content = _read(newest)
-        try:
-            for name, model in models.items():
-                model.from_disk(newest / name)
+        for name, model in models.items():
+            with _naming(newest / name):
+                load_model(model, (newest / name).read_bytes())
+        with _naming(newest / OPTIMIZER):
             arrays = load_file(newest / OPTIMIZER)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise DocreError(Errors.D091.format(path=newest, reason=error)) from None
-        restore_optimizer(optimizer, dict(models), arrays, content["optimizer"])
-        restore_random_state(content["random"])
+            restore_optimizer(optimizer, dict(models), arrays, content["optimizer"])
+        with _naming(newest / HISTORY):
+            restore_random_state(content["random"])
 
     def save(self, history: History, models: Mapping[str, Model], optimizer: Optimizer) -> None:
         """Add a checkpoint and remove those before it.
@@ -166,17 +167,32 @@ def _newest(folder: Path) -> Path | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads((path / HISTORY).read_text(encoding="utf8"))
-        _ = content["config"], content["history"]["steps"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DocreError(Errors.D091.format(path=path, reason=error)) from None
+        content: dict[str, Any] = json.loads((path / HISTORY).read_text(encoding="utf8"))
+        _ = content["config"].items(), _history(content)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DocreError(Errors.D091.format(path=path / HISTORY, reason=error)) from None
     return content
 
 
 def _history(content: dict[str, Any]) -> History:
     values = dict(content["history"])
     evaluations = [Evaluation(**evaluation) for evaluation in values.pop("evaluations")]
-    return History(**values, evaluations=evaluations)
+    history = History(**values, evaluations=evaluations)
+    if type(history.steps) is not int or history.steps < 0:
+        raise ValueError(f"it is after {history.steps!r} steps")
+    return history
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in an error."""
+    try:
+        yield
+    except DocreError:
+        raise
+    except Exception as error:
+        # Models have layers by others, which raise errors of all kinds.
+        raise DocreError(Errors.D091.format(path=path, reason=error)) from error
 
 
 def write_folder(target: Path, write: Callable[[Path], Any]) -> None:
