@@ -10,6 +10,7 @@ from wasabi import MarkdownRenderer
 
 from . import __version__
 from .compat import HFShim, has_transformers
+from .errors import printable
 from .evaluation import find_extractor
 from .scoring import METRIC_TITLES
 
@@ -121,5 +122,6 @@ def _percent(value: float | None) -> str:
 
 
 def _escape(text: str) -> str:
-    # Labels come from data; in a table, these characters would be markup.
-    return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+-.!|" else c for c in text)
+    # Labels come from data; in a table, these characters would be markup, and a line end its end.
+    line = " ".join(printable(text).split())
+    return "".join(f"\\{c}" if c in r"\`*_{}[]<>()#+-.!|" else c for c in line)

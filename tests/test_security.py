@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from spacy_docre import DocreError, Relation
 from spacy_docre.annotate.checkpoint import ERRORS, MANIFEST, Checkpoint, Progress
+from spacy_docre.annotate.sinks import Format
 from spacy_docre.cli import app
 from spacy_docre.resumable import checkpoint, train
 
@@ -237,6 +238,7 @@ def hostile(tmp_path_factory):
     optimizer = nlp.initialize(lambda: examples)
     for _ in range(20):
         nlp.update(examples, sgd=optimizer)
+    (path / "in").mkdir()
     nlp.to_disk(path / "in" / "model")
     DocBin(docs=docs, store_user_data=True).to_disk(path / "in" / "dev.spacy")
     rows = [{"text": doc.text, "title": doc.user_data["title"]} for doc in docs]
@@ -258,20 +260,27 @@ COMMANDS = {
     "dwie": ["export", "dwie", DATA, "out/dwie"],
     "pubtator": ["export", "pubtator", DATA, "out/x.pubtator"],
     "edge-oriented": ["export", "edge-oriented", DATA, "out/x.data"],
-    "annotate": ["annotate", MODEL, DATA, "--out", "out/annotated", "--keep-clusters"],
+    "annotate": ["annotate", MODEL, DATA, "out/annotated", "--keep-clusters"],
 }
+
+
+# Those that print labels or titles.
+SHOWN = ("evaluate", "find-threshold", "debug-data")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_hostile_names_do_nothing(name, hostile, monkeypatch):
     monkeypatch.chdir(hostile)
     (hostile / "out").mkdir(exist_ok=True)
-    result = CliRunner().invoke(app, COMMANDS[name])
+    formats = [f"--format={f.value}" for f in Format] if name == "annotate" else []
+    result = CliRunner().invoke(app, [*COMMANDS[name], *formats])
     # A format that cannot hold a name refuses it by an error of the package's own.
     assert result.exit_code == 0 or re.search(r"\[D\d{3}\]", result.output), result.output
     output = COLOURS.sub("", result.output)
     found = [c for c in output if not c.isprintable() and c not in "\n\t"]
     assert not found, output
+    if name in SHOWN:
+        assert "\\x1b" in output
     assert {path.name for path in hostile.iterdir()} == {"in", "out"}
     assert not [path for path in hostile.rglob("*") if path.name == "trace"]
     for page in (hostile / "out").glob("*.html"):
