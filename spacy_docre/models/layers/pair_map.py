@@ -108,7 +108,8 @@ class PairMap(nn.Module):
         n = cells.shape[1]
         size = min(side, self.backbone.reach(n))
         square = fill_square(cells, counts, size, self.fill).movedim(-1, 1)
-        return self.backbone(square, counts, n).movedim(1, -1)
+        filled = n if self.fill == "zero" else size
+        return self.backbone(square, counts, n, filled).movedim(1, -1)
 
 
 def fill_square(cells: Tensor, counts: Tensor, size: int, fill: Fill) -> Tensor:
