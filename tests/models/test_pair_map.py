@@ -12,9 +12,9 @@ from spacy_docre.models.layers.pair_map import (
     PairMap,
     fill_square,
     in_order_of_mention,
-    sentence_positions,
     shares_sentence,
 )
+from spacy_docre.models.layers.sentences import sentence_positions
 from spacy_docre.models.layers.tnet import TNet, best_cells
 from spacy_docre.models.layers.unet import UNet
 
@@ -69,7 +69,7 @@ def test_sentences_equal_loops(entities):
             if index.entity_doc[a] == index.entity_doc[b]:
                 result = shared[index.entity_doc[a], index.entity_slot[a], index.entity_slot[b]]
                 assert result == bool(sentences[a] & sentences[b])
-    position, longest = sentence_positions(index)
+    position, longest = sentence_positions(index.sentence_doc, index.n_docs)
     by_doc = [(index.sentence_doc == doc).sum().item() for doc in range(index.n_docs)]
     assert position.tolist() == [i for count in by_doc for i in range(count)]
     assert longest == max(by_doc)
