@@ -268,17 +268,18 @@ class DocRelationExtractor(ConstrainedPipe):
         """
         clusters, output = scores
         validate_examples(examples, "DocRelationExtractor.get_loss")
-        labels, mask = gold_labels(
+        head = self.model.get_ref("head")
+        gold = gold_labels(
             list(examples),
             clusters,
             self.labels,
             name=self.name,
             prefix=self.cfg["prefix"],
             attr=self.cfg["attr"],
+            with_evidence=relation_head(head).learns_evidence,
         )
-        device = output.logits.device
-        targets = Targets(torch.from_numpy(labels).to(device), torch.from_numpy(mask).to(device))
-        return loss_and_gradients(self.model.get_ref("head"), output, targets)
+        targets = Targets(*(torch.from_numpy(array).to(output.logits.device) for array in gold))
+        return loss_and_gradients(head, output, targets)
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Apply the gradients, if all are finite, and drop them. Parameters without a gradient

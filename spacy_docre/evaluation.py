@@ -1,5 +1,6 @@
 """Running a pipeline over annotated documents, with gold clusters, gold mentions or its own."""
 
+import configparser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def _fits_config(value: Any) -> bool:
     config = Config({"settings": {"value": value}})
     try:
         return bool(Config().from_str(config.to_str()) == config)
-    except (ConfigValidationError, ValueError):
+    except (ConfigValidationError, configparser.Error):
         return False
 
 

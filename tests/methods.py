@@ -62,6 +62,10 @@ HEADS: dict[str, dict[str, Any]] = {
         "distance_width": 4,
     },
 }
+HEADS["blend"] = {
+    "@architectures": "spacy-docre.Blend.v1",
+    "*": {name: HEADS[name] for name in ("atlop", "rsman", "kmgre")},
+}
 
 # Heads that do not look at `Encoding.attention`, so that its projections learn nothing.
 WITHOUT_ATTENTION = {"rsman", "glre", "bilinear", "context_aware"}
@@ -129,7 +133,7 @@ TRANSFORMERS = {"transformer", "ssan"}
 
 # Heads that read the second encoder of a twin; the others are not tested on one, since its second
 # encoder learns nothing there.
-READS_SECOND = {"kmgre"}
+READS_SECOND = {"kmgre", "blend"}
 
 
 def add_extractor(

@@ -55,7 +55,10 @@ def test_config_trains(path, corpus, tiny_bert, tmp_path):
     assert loaded.get_pipe("doc_relation_extractor").labels == ("born", "died")
 
 
-@pytest.mark.parametrize("name", sorted({head["@architectures"] for head in HEADS.values()}))
+# A blend needs heads.
+@pytest.mark.parametrize(
+    "name", sorted({head["@architectures"] for head in HEADS.values() if "*" not in head})
+)
 def test_naming_only_the_head_is_enough(name):
     nlp = spacy.blank("en")
     config = {"model": {"head": {"@architectures": name}}}

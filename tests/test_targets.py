@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -15,12 +16,19 @@ CLUSTERS = [[(0, 1)], [(2, 3)], [(4, 5)]]
 LABELS = ["likes", "saw"]
 
 
-def look_up(examples, **settings):
+def look_up(examples, with_evidence=False, **settings):
     clusters = ClusterBatch.from_docs([eg.predicted for eg in examples], **settings)
-    gold, mask = gold_labels(
-        examples, clusters, LABELS, name="rel", prefix="entity_clusters", attr="relations"
+    gold = gold_labels(
+        examples,
+        clusters,
+        LABELS,
+        name="rel",
+        prefix="entity_clusters",
+        attr="relations",
+        with_evidence=with_evidence,
     )
-    return clusters, gold, mask
+    assert with_evidence or not gold.evidence.size
+    return clusters, *(gold if with_evidence else gold[:2])
 
 
 def found(clusters, gold):
@@ -98,3 +106,42 @@ def test_relation_of_a_missing_cluster_is_an_error():
     eg.reference._.relations = [Relation("entity_clusters_1", "saw", "entity_clusters_9")]
     with pytest.raises(DocreError, match="entity_clusters_9"):
         look_up([eg])
+
+
+def test_evidence_is_by_the_sentences_of_the_predicted_document():
+    # "Ann saw Bo. Cy saw Ann. Bo ran."; the prediction has the last two sentences in one, and other
+    # tokens.
+    def doc(words, clusters, sent_starts, relations=None):
+        made = make_doc(VOCAB, words, clusters, sent_starts=sent_starts)
+        if relations is not None:
+            made._.relations = relations
+        return made
+
+    relations = [
+        Relation("entity_clusters_1", "saw", "entity_clusters_2", evidence=[(0, 3)]),
+        Relation("entity_clusters_1", "likes", "entity_clusters_2", evidence=[(0, 1), (6, 8)]),
+        Relation("entity_clusters_3", "saw", "entity_clusters_1", evidence=[(3, 6)]),
+        Relation("entity_clusters_3", "likes", "entity_clusters_2"),
+    ]
+    words = ["Ann", "saw", "Bo", "Cy", "saw", "Ann", "Bo", "ran"]
+    clusters = [[(0, 1), (5, 6)], [(2, 3), (6, 7)], [(3, 4)]]
+    predicted = doc(words, clusters, (0, 3))
+    eg = Example(predicted, doc(words, clusters, (0, 3, 6), relations))
+    other = Example(doc(words, clusters, (0,)), doc(words, clusters, (0,), relations[:1]))
+    clusters, labels, _, evidence = look_up([other, eg], with_evidence=True)
+    first = {i: int(np.searchsorted(clusters.entity_doc, i)) for i in range(2)}
+
+    def pair(doc, head, tail):
+        start = first[doc]
+        return clusters.find_pairs(np.array([start + head]), np.array([start + tail]))[0]
+
+    assert sorted(map(tuple, evidence.T.tolist())) == sorted(
+        [
+            (pair(0, 0, 1), 0),
+            (pair(1, 0, 1), 1),
+            (pair(1, 0, 1), 1),
+            (pair(1, 0, 1), 2),
+            (pair(1, 2, 0), 2),
+        ]
+    )
+    assert labels.sum() == 5

@@ -222,7 +222,10 @@ class Targets:
     labels (Tensor): [P, R] bool. Whether the pair has the relation type.
     mask (Tensor): [P] bool. Whether the pair's relations are known: false for documents without
         annotation and for entities that no gold cluster corresponds to.
+    evidence (Optional[Tensor]): [2, E] int64. The pair and the sentence (of the batch) of each
+        sentence that is evidence of a gold relation, one for each relation that it is evidence of.
     """
 
     labels: Tensor
     mask: Tensor
+    evidence: Tensor | None = None

@@ -9,13 +9,29 @@ from torch import Tensor
 from ..clusters import ClusterBatch
 from ..errors import DocreError, Errors
 from ..relation import Evidence
-from .encoding import Encoding, HeadOutput
+from .encoding import Encoding, HeadOutput, Targets
 from .layers.context import localized_weights
 from .layers.segments import segment_mean
+from .layers.sentences import column_positions, sentence_positions
+from .precision import at_least_single
 from .torch_head import RelationHead
 
 # Elements of the attention of pairs that is gathered at once, head by head.
 BLOCK_ELEMENTS = 2**23
+
+# Keeps the logarithm of a share finite.
+SMALLEST_SHARE = 1e-10
+
+# What of `EncodingIndex` tells how a pair's attention divides among sentences.
+INDEX = (
+    "column_sentence",
+    "sentence_doc",
+    "mention_entity",
+    "entity_doc",
+    "pair_head",
+    "pair_tail",
+    "pair_doc",
+)
 
 
 def mention_spans(clusters: ClusterBatch, mentions: Iterable[int]) -> list[tuple[int, int]]:
@@ -33,14 +49,17 @@ class LocalizedHead(RelationHead):
     """Base class of heads whose pairs have a localized context (ATLOP, `localized_context`). It
     tells where the context comes from: a relation's evidence are the sentences on which more than
     `evidence_threshold` of the attention lies that both entities pay, and in any case the sentence
-    with the most. This is how DREEAM (Ma et al. 2023) reads evidence off ATLOP, without having
-    trained the attention for it as DREEAM does. All types of a pair have the same evidence; a pair
-    that shares no attention has none.
+    with the most. This is how DREEAM (Ma et al., EACL 2023) reads evidence off ATLOP. All types of
+    a pair have the same evidence; a pair that shares no attention has none.
+
+    With an `evidence_weight` the attention is trained for it as well, as DREEAM does, where the
+    gold relations have evidence.
 
     evidence_threshold (float): The share of the attention that a sentence must exceed.
+    evidence_weight (float): The weight of `evidence_loss`, at least 0.
     """
 
-    def __init__(self, evidence_threshold: float) -> None:
+    def __init__(self, evidence_threshold: float, evidence_weight: float = 0.0) -> None:
         super().__init__()
         if not 0 <= evidence_threshold <= 1:
             raise DocreError(
@@ -48,19 +67,54 @@ class LocalizedHead(RelationHead):
                     setting="evidence_threshold", condition="in 0..1", value=evidence_threshold
                 )
             )
+        if not 0 <= evidence_weight < float("inf"):
+            raise DocreError(
+                Errors.D020.format(
+                    setting="evidence_weight", condition="at least 0", value=evidence_weight
+                )
+            )
         self.evidence_threshold = evidence_threshold
+        self.evidence_weight = evidence_weight
+
+    @property
+    def learns_evidence(self) -> bool:
+        """See `RelationHead.learns_evidence`."""
+        return self.evidence_weight > 0
 
     def with_attention(self, output: HeadOutput, encoding: Encoding) -> HeadOutput:
-        """Keep what `evidence` reads; these are references, nothing is computed.
+        """Keep what `evidence` and `evidence_loss` read; these are references, nothing is computed.
 
         output (HeadOutput): What `forward` is going to return.
         encoding (Encoding): The batch.
-        RETURNS (HeadOutput): The output, with `aux["attention"]` [K, M, L] and
-            `index["column_sentence"]` [B, L].
+        RETURNS (HeadOutput): The output, with `aux["attention"]` [K, M, L] and of the encoding's
+            index what `INDEX` names.
         """
         output.aux["attention"] = encoding.attention
-        output.index["column_sentence"] = encoding.index.column_sentence
+        output.index.update({name: getattr(encoding.index, name) for name in INDEX})
         return output
+
+    def evidence_loss(self, output: HeadOutput, targets: Targets) -> Tensor:
+        """How far the attention of the pairs is from their gold evidence, times `evidence_weight`
+        (DREEAM, section 3.1): the Kullback-Leibler divergence of the attention's shares of the
+        sentences from the distribution of the evidence among them, in which a sentence counts once
+        for each relation of the pair that it is evidence of; averaged over the pairs with evidence.
+
+        output (HeadOutput): What `forward` returned.
+        targets (Targets): The gold standard.
+        RETURNS (Tensor): [] The loss; zero without evidence.
+        """
+        if not self.learns_evidence or targets.evidence is None or not targets.evidence.numel():
+            return output.logits.new_zeros(())
+        pair, sentence = targets.evidence
+        pairs, row = pair.unique(return_inverse=True)
+        share = sentence_attention(output, pairs)
+        n_docs = len(output.index["column_sentence"])
+        column, _ = sentence_positions(output.index["sentence_doc"], n_docs)
+        cells, one = (row, column[sentence]), share.new_ones(len(row))
+        gold = torch.zeros_like(share).index_put(cells, one, accumulate=True)
+        gold = gold / gold.sum(dim=1, keepdim=True)
+        divergence = torch.xlogy(gold, gold) - gold * (share + SMALLEST_SHARE).log()
+        return self.evidence_weight * divergence.sum(dim=1).mean()
 
     def evidence(
         self, output: HeadOutput, clusters: ClusterBatch, pairs: np.ndarray, labels: np.ndarray
@@ -68,7 +122,9 @@ class LocalizedHead(RelationHead):
         """The sentences that the pairs' contexts come from, those with the most attention first;
         see `RelationHead.evidence`."""
         unique, row_of = np.unique(pairs, return_inverse=True)
-        share = sentence_attention(output, clusters, unique)
+        device = output.index["pair_doc"].device
+        with torch.no_grad():
+            share = sentence_attention(output, torch.from_numpy(unique).to(device)).cpu().numpy()
         highest = share.max(axis=1, initial=0, keepdims=True)
         chosen = (share > self.evidence_threshold) | ((share == highest) & (share > 0))
         first = np.searchsorted(clusters.sentence_doc, clusters.pair_doc[unique])
@@ -83,39 +139,29 @@ class LocalizedHead(RelationHead):
         }
 
 
-def sentence_attention(output: HeadOutput, clusters: ClusterBatch, pairs: np.ndarray) -> np.ndarray:
+def sentence_attention(output: HeadOutput, pairs: Tensor) -> Tensor:
     """How the attention that both entities of a pair pay, a_ht of `localized_context`, divides
     among the sentences of their document. The sum is below one: special tokens and the markers of
     mentions belong to no sentence.
 
     output (HeadOutput): What the head returned, see `LocalizedHead`.
-    clusters (ClusterBatch): The batch.
-    pairs (np.ndarray): [C] int64. The pairs.
-    RETURNS (np.ndarray): [C, S] float. The share of each sentence of the pair's document, zero
-        beyond the document's sentences.
+    pairs (Tensor): [C] int64. The pairs.
+    RETURNS (Tensor): [C, S] float. The share of each sentence of the pair's document, zero beyond
+        the document's sentences.
     """
-    attention, column_sentence = output.aux["attention"].detach(), output.index["column_sentence"]
-    counts = np.bincount(clusters.sentence_doc, minlength=clusters.n_docs)
-    n_slots, (n_heads, _, length) = int(counts.max(initial=0)), attention.shape
-
-    def to_device(array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(attention.device)
-
-    heads, tails = to_device(clusters.pair_head[pairs]), to_device(clusters.pair_tail[pairs])
-    first_sentence = to_device(np.cumsum(counts) - counts)
-    # Columns outside of words go to a slot of their own, which is then left out.
-    slot = torch.where(column_sentence < 0, n_slots, column_sentence - first_sentence[:, None])
-    docs = to_device(clusters.pair_doc[pairs])
-    owner, n_entities = to_device(clusters.mention_entity), len(clusters.entity_doc)
+    attention, index = output.aux["attention"], output.index
+    slot, n_slots = column_positions(index["column_sentence"], index["sentence_doc"])
+    n_heads, _, length = attention.shape
+    owner, n_entities = index["mention_entity"], len(index["entity_doc"])
     by_entity = segment_mean(attention.transpose(0, 1), owner, n_entities)
     size = max(1, BLOCK_ELEMENTS // max(1, n_heads * length))
-    parts = (heads.split(size), tails.split(size), docs.split(size))
     mass = [attention.new_zeros(0, n_slots + 1)]
-    for head, tail, doc in zip(*parts, strict=True):
-        weights = localized_weights((by_entity[head] * by_entity[tail]).sum(dim=1))
-        columns = slot.index_select(0, doc)
-        mass.append(weights.new_zeros(len(head), n_slots + 1).scatter_add(1, columns, weights))
-    return torch.cat(mass)[:, :n_slots].float().cpu().numpy()
+    for block in pairs.split(size):
+        head, tail = (by_entity[index[name][block]] for name in ("pair_head", "pair_tail"))
+        weights = localized_weights((head * tail).sum(dim=1))
+        columns = slot.index_select(0, index["pair_doc"][block])
+        mass.append(weights.new_zeros(len(block), n_slots + 1).scatter_add(1, columns, weights))
+    return at_least_single(torch.cat(mass)[:, :n_slots])
 
 
 def _sentence_tokens(clusters: ClusterBatch) -> tuple[np.ndarray, np.ndarray]:

@@ -41,6 +41,11 @@ class RelationHead(nn.Module):
     """Base class of relation heads: a method's classifier, from encoded documents to a logit for
     each candidate pair and relation type. Subclasses are built as `Head(sizes, **settings)`."""
 
+    @property
+    def learns_evidence(self) -> bool:
+        """Whether the loss makes use of `Targets.evidence`."""
+        return False
+
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
         RETURNS (HeadOutput): Logits [P, R], thresholds [P] and the method's auxiliary tensors.

@@ -27,7 +27,7 @@ class LazyTorchShim(PrecisionShim):
 
     def __init__(self, make: Callable[..., nn.Module]) -> None:
         super().__init__(None)
-        self._make = make
+        self.make = make
 
     @property
     def is_built(self) -> bool:
@@ -49,7 +49,7 @@ class LazyTorchShim(PrecisionShim):
         **sizes (Any): What the module is to be built with; saved with its weights, so plain values.
         """
         self.cfg = sizes
-        self._model = self._make(**sizes).to(get_torch_default_device())
+        self._model = self.make(**sizes).to(get_torch_default_device())
 
     def to_bytes(self) -> bytes:
         """The sizes and the weights."""

@@ -16,8 +16,8 @@ from ..util import random_encoding
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 
 
-def slow_context(encoding, head, tail):
-    """Equations 9 to 11 of the paper."""
+def slow_context(encoding, head, tail, evidence_threshold=None):
+    """Equations 9 to 11 of the paper. With a threshold, from the evidence sentences only."""
     index = encoding.index
     doc = index.entity_doc[head].item()
     attention = encoding.attention.detach().numpy()
@@ -27,6 +27,14 @@ def slow_context(encoding, head, tail):
     ]
     shared = sum(by_entity[0][k] * by_entity[1][k] for k in range(len(attention)))
     shared = shared / (shared.sum() + 1e-5)
+    if evidence_threshold is not None:
+        sentence_of = index.column_sentence[doc].numpy()
+        own = [s for s in range(index.n_sentences) if index.sentence_doc[s] == doc]
+        share = {s: shared[sentence_of == s].sum() for s in own}
+        for s in own:
+            if share[s] <= evidence_threshold and share[s] < max(share.values()):
+                shared = np.where(sentence_of == s, 0.0, shared)
+        shared = shared / (shared.sum() + 1e-5)
     return encoding.tokens[doc].detach().numpy().T @ shared
 
 
@@ -41,7 +49,7 @@ def slow_grouped_bilinear(module, z_h, z_t):
     return logits
 
 
-def slow_atlop(head_module, encoding):
+def slow_atlop(head_module, encoding, evidence_threshold=None):
     """Equations 1, 12, 13 and 5 of the paper."""
     index = encoding.index
     mention = encoding.mention.detach().numpy()
@@ -55,7 +63,7 @@ def slow_atlop(head_module, encoding):
 
     rows = []
     for h, t in zip(index.pair_head.tolist(), index.pair_tail.tolist(), strict=True):
-        c = slow_context(encoding, h, t)
+        c = slow_context(encoding, h, t, evidence_threshold)
         z_h = project(head_module.head_projection, np.concatenate([entity[h], c]))
         z_t = project(head_module.tail_projection, np.concatenate([entity[t], c]))
         rows.append(slow_grouped_bilinear(head_module.bilinear, z_h, z_t))
@@ -64,7 +72,14 @@ def slow_atlop(head_module, encoding):
 
 def make_head(n_labels=3):
     sizes = HeadSizes(width=6, n_heads=2, n_labels=n_labels, n_types=3)
-    return ATLOPHead(sizes, hidden=8, block=4, evidence_threshold=0.2).double()
+    return ATLOPHead(
+        sizes,
+        hidden=8,
+        block=4,
+        evidence_threshold=0.2,
+        evidence_weight=0.1,
+        evidence_fusion=False,
+    ).double()
 
 
 @pytest.mark.parametrize("entities", ENTITIES)
@@ -74,6 +89,21 @@ def test_head_equals_the_equations(entities):
     expected = slow_atlop(head, encoding)
     np.testing.assert_allclose(output.threshold.detach(), expected[:, 0], atol=1e-9)
     np.testing.assert_allclose(output.logits.detach(), expected[:, 1:], atol=1e-9)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.2, 0.4, 1.0])
+@pytest.mark.parametrize("entities", ENTITIES)
+def test_fusion_with_the_evidence_equals_the_equations(entities, threshold):
+    encoding, head = random_encoding(5, entities), make_head()
+    head.evidence_fusion, head.evidence_threshold = True, threshold
+    whole = slow_atlop(head, encoding)
+    np.testing.assert_allclose(head(encoding).logits.detach(), whole[:, 1:], atol=1e-9)
+    fused = (whole + slow_atlop(head, encoding, threshold)) / 2
+    output = head.eval()(encoding)
+    np.testing.assert_allclose(output.threshold.detach(), fused[:, 0], atol=1e-9)
+    np.testing.assert_allclose(output.logits.detach(), fused[:, 1:], atol=1e-9)
+    with torch.no_grad(), block_limit(64):
+        np.testing.assert_allclose(head(encoding).logits, fused[:, 1:], atol=1e-9)
 
 
 def test_head_gradients():

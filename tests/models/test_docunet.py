@@ -22,7 +22,7 @@ def make_head(n_labels=3):
     torch.manual_seed(0)
     sizes = HeadSizes(width=6, n_heads=2, n_labels=n_labels, n_types=3)
     settings = {"hidden": 8, "block": 4, "size": 5, "in_channels": 3, "base": 4, "out_channels": 5}
-    return DocuNetHead(sizes, **settings, evidence_threshold=0.2).double()
+    return DocuNetHead(sizes, **settings, evidence_threshold=0.2, evidence_weight=0.1).double()
 
 
 def slow_docunet(module, encoding):

@@ -8,8 +8,10 @@ import pytest
 import spacy
 import torch
 
+from spacy_docre import Relation
 from spacy_docre.errors import DocreError
 from spacy_docre.models import evidence
+from spacy_docre.models.encoding import Targets
 from spacy_docre.models.evidence import mention_spans, sentence_attention
 
 from ..methods import add_extractor
@@ -70,15 +72,90 @@ def test_evidence_equals_a_loop(make, entities, threshold):
 
 def test_shares_do_not_depend_on_the_blocks(monkeypatch):
     encoding, head = random_encoding(5, [2, 5, 3]), make_head()
-    clusters = random_batch(np.random.default_rng(5), [2, 5, 3])
-    output, pairs = head(encoding), np.arange(len(clusters.pair_head))
-    whole = sentence_attention(output, clusters, pairs)
-    for pair in pairs:
+    output, pairs = head(encoding), torch.arange(len(encoding.index.pair_head))
+    whole = sentence_attention(output, pairs).detach()
+    for pair in pairs.tolist():
         shares = list(slow_shares(encoding, pair).values())
         np.testing.assert_allclose(whole[pair, : len(shares)], shares, atol=1e-6)
         assert (whole[pair, len(shares) :] == 0).all()
     monkeypatch.setattr(evidence, "BLOCK_ELEMENTS", 1)
-    np.testing.assert_array_equal(sentence_attention(output, clusters, pairs), whole)
+    np.testing.assert_array_equal(sentence_attention(output, pairs).detach(), whole)
+
+
+def random_evidence(encoding, seed):
+    """About every other pair with evidence in about every other sentence, some of it twice."""
+    generator = torch.Generator().manual_seed(seed)
+    cells = [
+        (pair, sentence)
+        for pair, doc in enumerate(encoding.index.pair_doc.tolist())
+        if torch.rand((), generator=generator) < 0.5
+        for sentence in (encoding.index.sentence_doc == doc).nonzero()[:, 0].tolist()
+        for _ in range(int(torch.randint(3, (), generator=generator)))
+    ]
+    return torch.tensor(cells, dtype=torch.int64).reshape(-1, 2).T
+
+
+def slow_evidence_loss(encoding, cells):
+    """DREEAM: the divergence of a pair's attention from its evidence, averaged over the pairs."""
+    losses = []
+    for pair in sorted({p for p, _ in cells}):
+        sentences = [s for p, s in cells if p == pair]
+        shares = slow_shares(encoding, pair)
+        gold = {s: sentences.count(s) / len(sentences) for s in sentences}
+        losses.append(sum(v * np.log(v / (shares[s] + 1e-10)) for s, v in gold.items()))
+    return np.mean(losses) if losses else 0.0
+
+
+@pytest.mark.parametrize("entities", ENTITIES)
+@pytest.mark.parametrize("make", [make_head, test_docunet.make_head, test_paee.make_head])
+def test_evidence_loss_equals_a_loop(make, entities):
+    encoding, head = random_encoding(7, entities), make()
+    head.evidence_weight = 0.1
+    evidence = random_evidence(encoding, 7)
+    n_pairs = len(encoding.index.pair_head)
+    labels, mask = torch.rand(n_pairs, 3) < 0.3, torch.ones(n_pairs, dtype=torch.bool)
+    output = head(encoding)
+    without = head.loss(output, Targets(labels, mask))
+    added = (head.loss(output, Targets(labels, mask, evidence)) - without).item()
+    expected = slow_evidence_loss(encoding, list(map(tuple, evidence.T.tolist())))
+    assert added == pytest.approx(0.1 * expected, abs=1e-9)
+
+
+def test_evidence_loss_has_a_gradient_for_the_attention():
+    encoding, head = random_encoding(8, [3, 2]).detached(), make_head()
+    none = torch.zeros(len(encoding.index.pair_head), dtype=torch.bool)
+    targets = Targets(none[:, None].expand(-1, 3), none, random_evidence(encoding, 8))
+
+    def run(attention):
+        return head.loss(head(replace(encoding, attention=attention)), targets)
+
+    assert torch.autograd.gradcheck(run, (encoding.attention,))
+    assert torch.autograd.grad(run(encoding.attention), encoding.attention)[0].abs().max() > 0
+
+
+def test_attention_learns_the_evidence():
+    def share_found(weight):
+        torch.manual_seed(0)
+        nlp = spacy.blank("en")
+        head = {"@architectures": "spacy-docre.ATLOP.v1", "evidence_weight": weight}
+        extractor = nlp.add_pipe("doc_relation_extractor", config={"model": {"head": head}})
+        examples = birth_examples(nlp.vocab)
+        for eg in examples:
+            sentences = [(sent.start, sent.end) for sent in eg.reference.sents]
+            eg.reference._.relations = [
+                Relation(*relation.triple, evidence=sentences[2:])
+                for relation in eg.reference._.relations
+            ]
+        optimizer = nlp.initialize(lambda: examples)
+        for _ in range(30):
+            nlp.update(examples, sgd=optimizer)
+        scores = extractor.predict([eg.predicted for eg in examples])
+        return np.mean(
+            [spans[:1] == sentences[2:] for s in scores for spans in s.evidence.values()]
+        )
+
+    assert share_found(0.0) < 0.9
+    assert share_found(1.0) == 1.0
 
 
 def test_no_relation_no_evidence():
@@ -105,13 +182,16 @@ def test_identical_mentions_are_one_span():
     assert mention_spans(clusters, [1, 0]) == [(0, 1)]
 
 
-@pytest.mark.parametrize("threshold", [-0.1, 1.1])
-def test_threshold_is_checked(threshold):
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("evidence_threshold", -0.1), ("evidence_threshold", 1.1), ("evidence_weight", -1.0)],
+)
+def test_settings_are_checked(setting, value):
     nlp = spacy.blank("en")
-    head = {"@architectures": "spacy-docre.ATLOP.v1", "evidence_threshold": threshold}
+    head = {"@architectures": "spacy-docre.ATLOP.v1", setting: value}
     nlp.add_pipe("doc_relation_extractor", config={"model": {"head": head}})
     examples = birth_examples(nlp.vocab, 1)
-    with pytest.raises(DocreError, match="evidence_threshold"):
+    with pytest.raises(DocreError, match=setting):
         nlp.initialize(lambda: examples)
 
 

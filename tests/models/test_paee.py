@@ -173,7 +173,7 @@ def slow_loss(module, output, targets):
         [cross_entropy(output.aux["potential"][p].item(), labels[p].any()) for p in known]
     )
     roles = []
-    for name, entity_of in (("subject", index["head"]), ("object", index["tail"])):
+    for name, entity_of in (("subject", index["pair_head"]), ("object", index["pair_tail"])):
         losses = []
         for entity in sorted({entity_of[p].item() for p in known}):
             for c in range(labels.shape[1]):

@@ -12,9 +12,9 @@ from spacy_docre.models.layers.pair_map import (
     PairMap,
     fill_square,
     in_order_of_mention,
-    sentence_positions,
     shares_sentence,
 )
+from spacy_docre.models.layers.sentences import sentence_positions
 from spacy_docre.models.layers.tnet import TNet, best_cells
 from spacy_docre.models.layers.unet import UNet
 
@@ -69,7 +69,7 @@ def test_sentences_equal_loops(entities):
             if index.entity_doc[a] == index.entity_doc[b]:
                 result = shared[index.entity_doc[a], index.entity_slot[a], index.entity_slot[b]]
                 assert result == bool(sentences[a] & sentences[b])
-    position, longest = sentence_positions(index)
+    position, longest = sentence_positions(index.sentence_doc, index.n_docs)
     by_doc = [(index.sentence_doc == doc).sum().item() for doc in range(index.n_docs)]
     assert position.tolist() == [i for count in by_doc for i in range(count)]
     assert longest == max(by_doc)
@@ -112,10 +112,28 @@ def test_nothing_beyond_the_reach_matters(name, n):
     other[:, :, reach:] = 0
     other[:, :, :, reach:] = 0
     counts = torch.tensor([n, max(1, n - 1)])
-    expected = network(square, counts, n).detach()
-    np.testing.assert_allclose(network(other, counts, n).detach(), expected, atol=1e-12)
+    expected = network(square, counts, n, len(square[0, 0])).detach()
+    np.testing.assert_allclose(network(other, counts, n, reach).detach(), expected, atol=1e-12)
     cut = square[:, :, :reach, :reach]
-    np.testing.assert_allclose(network(cut, counts, n).detach(), expected, atol=1e-12)
+    np.testing.assert_allclose(network(cut, counts, n, reach).detach(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 4, 7])
+@pytest.mark.parametrize("size", [8, 17, 18, 19, 24, 42])
+def test_the_empty_part_need_not_be_computed(size, n):
+    network = make_network("unet")
+    cells = torch.randn(2, 3, n, n, dtype=torch.float64, requires_grad=True)
+    square = torch.nn.functional.pad(cells, (0, size - n, 0, size - n))
+    counts = torch.tensor([n, max(1, n - 1)])
+    known, unknown = (network(square, counts, n, filled) for filled in (n, size))
+    np.testing.assert_allclose(known.detach(), unknown.detach(), atol=1e-12)
+    inputs = (cells, *network.parameters())
+    gradients = (
+        torch.autograd.grad(result.square().sum(), inputs, retain_graph=True)
+        for result in (known, unknown)
+    )
+    for one, other in zip(*gradients, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -138,11 +156,11 @@ def test_best_cells_are_the_best_of_each_document():
 def test_where_to_look_is_learned_in_training_only():
     network = make_network("tnet").train()
     square = torch.randn(1, 3, 6, 6, dtype=torch.float64)
-    in_training = network(square, torch.tensor([4]), 4)
+    in_training = network(square, torch.tensor([4]), 4, 6)
     in_training.square().sum().backward()
     assert network.score.weight.grad.abs().sum() > 0
     network.eval().zero_grad()
-    result = network(square, torch.tensor([4]), 4)
+    result = network(square, torch.tensor([4]), 4, 6)
     np.testing.assert_allclose(in_training.detach(), result.detach(), atol=1e-12)
     result.square().sum().backward()
     assert network.score.weight.grad is None
@@ -151,6 +169,6 @@ def test_where_to_look_is_learned_in_training_only():
 def test_blocks_at_inference_change_nothing():
     network = make_network("tnet")
     square, counts = torch.randn(2, 3, 9, 9, dtype=torch.float64), torch.tensor([5, 3])
-    expected = network(square, counts, 5).detach()
+    expected = network(square, counts, 5, 9).detach()
     with torch.no_grad(), block_limit(64):
-        np.testing.assert_allclose(network(square, counts, 5), expected, atol=1e-12)
+        np.testing.assert_allclose(network(square, counts, 5, 9), expected, atol=1e-12)

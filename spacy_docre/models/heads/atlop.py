@@ -5,10 +5,10 @@ import torch
 from thinc.api import Model
 from torch import Tensor, nn
 
-from ..encoding import Encoding, HeadOutput, Targets
+from ..encoding import Encoding, EncodingIndex, HeadOutput, Targets
 from ..evidence import LocalizedHead
 from ..layers.bilinear import GroupedBilinear
-from ..layers.context import localized_context
+from ..layers.context import evidence_context, localized_context
 from ..layers.segments import segment_logsumexp
 from ..losses import adaptive_threshold_loss, masked_mean
 from ..torch_head import HeadSizes, build_head
@@ -25,16 +25,32 @@ class ATLOPHead(LocalizedHead):
     and a grouped bilinear form gives a logit for each type and for the threshold class
     (equation 5).
 
+    Two settings add what DREEAM (Ma et al., EACL 2023) adds to ATLOP: attention that is trained on
+    the gold evidence (`LocalizedHead.evidence_loss`), and the fusion of what the whole document
+    says with what the evidence says. DREEAM reads a document of the evidence sentences, for each
+    pair, as a further input of the encoder. Here the pair's context comes from these sentences
+    only, so that the encoder reads the document once; the logits are the mean of both.
+
     sizes (HeadSizes): The sizes of encoder and data.
     hidden (int): Width of z_h and z_t.
     block (int): Block size of the grouped bilinear form.
     evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
+    evidence_weight (float): The weight of the evidence's loss.
+    evidence_fusion (bool): Fuse with the evidence, at inference.
     """
 
     def __init__(
-        self, sizes: HeadSizes, *, hidden: int, block: int, evidence_threshold: float
+        self,
+        sizes: HeadSizes,
+        *,
+        hidden: int,
+        block: int,
+        evidence_threshold: float,
+        evidence_weight: float,
+        evidence_fusion: bool,
     ) -> None:
-        super().__init__(evidence_threshold)
+        super().__init__(evidence_threshold, evidence_weight)
+        self.evidence_fusion = evidence_fusion
         self.head_projection = nn.Linear(2 * sizes.width, hidden)
         self.tail_projection = nn.Linear(2 * sizes.width, hidden)
         self.bilinear = GroupedBilinear(hidden, sizes.n_labels + 1, block)
@@ -45,21 +61,28 @@ class ATLOPHead(LocalizedHead):
         """
         index = encoding.index
         entity = segment_logsumexp(encoding.mention, index.mention_entity, index.n_entities)
-        context = localized_context(encoding)
-        head = self._join(self.head_projection, entity, index.pair_head, context)
-        tail = self._join(self.tail_projection, entity, index.pair_tail, context)
-        logits = self.bilinear(head, tail)
+        logits = self._classify(entity, localized_context(encoding), index)
+        if self.evidence_fusion and not self.training:
+            context = evidence_context(encoding, self.evidence_threshold)
+            logits = (logits + self._classify(entity, context, index)) / 2
         return self.with_attention(HeadOutput(logits[:, 1:], logits[:, 0]), encoding)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
-        """The adaptive-threshold loss, averaged over the pairs whose relations are known.
+        """The adaptive-threshold loss, averaged over the pairs whose relations are known, and the
+        evidence's.
 
         output (HeadOutput): What `forward` returned.
         targets (Targets): The gold standard.
         RETURNS (Tensor): [] The loss.
         """
         losses = adaptive_threshold_loss(output.logits, output.threshold, targets.labels)
-        return masked_mean(losses, targets.mask)
+        return masked_mean(losses, targets.mask) + self.evidence_loss(output, targets)
+
+    def _classify(self, entity: Tensor, context: Tensor, index: EncodingIndex) -> Tensor:
+        """[P, 1 + R] The logits, the threshold class first."""
+        head = self._join(self.head_projection, entity, index.pair_head, context)
+        tail = self._join(self.tail_projection, entity, index.pair_tail, context)
+        return self.bilinear(head, tail)
 
     @staticmethod
     def _join(projection: nn.Linear, entity: Tensor, of_pair: Tensor, context: Tensor) -> Tensor:
@@ -71,15 +94,29 @@ class ATLOPHead(LocalizedHead):
 
 
 def ATLOP(
-    hidden: int = 768, block: int = 64, evidence_threshold: float = 0.2
+    hidden: int = 768,
+    block: int = 64,
+    evidence_threshold: float = 0.2,
+    evidence_weight: float = 0.0,
+    evidence_fusion: bool = False,
 ) -> Model[Encoding, HeadOutput]:
     """The head "spacy-docre.ATLOP.v1": see `ATLOPHead`.
 
     hidden (int): Width of the entity representations of a pair; a multiple of `block`.
     block (int): Block size of the grouped bilinear classifier.
     evidence_threshold (float): The share of the pair's attention that makes a sentence evidence.
+    evidence_weight (float): The weight of the loss that trains the attention on gold evidence;
+        DREEAM has 0.1 for BERT-base. 0 for none.
+    evidence_fusion (bool): At inference, take the mean of the logits with the context from the
+        whole document and with that from the evidence sentences only.
     RETURNS (Model[Encoding, HeadOutput]): The head.
     """
     return build_head(
-        "atlop", ATLOPHead, hidden=hidden, block=block, evidence_threshold=evidence_threshold
+        "atlop",
+        ATLOPHead,
+        hidden=hidden,
+        block=block,
+        evidence_threshold=evidence_threshold,
+        evidence_weight=evidence_weight,
+        evidence_fusion=evidence_fusion,
     )

@@ -41,6 +41,7 @@ class DocuNetHead(LocalizedHead):
     base (int): Channels of the U-Net at full resolution.
     out_channels (int): Width of Y.
     evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
+    evidence_weight (float): The weight of the evidence's loss, see `LocalizedHead`.
     """
 
     def __init__(
@@ -54,8 +55,9 @@ class DocuNetHead(LocalizedHead):
         base: int,
         out_channels: int,
         evidence_threshold: float,
+        evidence_weight: float,
     ) -> None:
-        super().__init__(evidence_threshold)
+        super().__init__(evidence_threshold, evidence_weight)
         self.reduce = nn.Linear(sizes.width, in_channels)
         self.pair_map = PairMap(UNet(in_channels, out_channels, base), size=size, fill="zero")
         self.head_projection = nn.Linear(sizes.width + out_channels, hidden)
@@ -75,14 +77,15 @@ class DocuNetHead(LocalizedHead):
         return self.with_attention(HeadOutput(logits, logits.new_zeros(len(logits))), encoding)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
-        """The balanced softmax, averaged over the pairs whose relations are known.
+        """The balanced softmax, averaged over the pairs whose relations are known, and the
+        evidence's loss.
 
         output (HeadOutput): What `forward` returned.
         targets (Targets): The gold standard.
         RETURNS (Tensor): [] The loss.
         """
         losses = balanced_softmax_loss(output.logits, output.threshold, targets.labels)
-        return masked_mean(losses, targets.mask)
+        return masked_mean(losses, targets.mask) + self.evidence_loss(output, targets)
 
     def _pair_features(self, encoding: Encoding) -> Tensor:
         """[P, out_channels] The U-Net's features of the pairs."""
@@ -111,6 +114,7 @@ def DocuNet(
     base: int = 256,
     out_channels: int = 256,
     evidence_threshold: float = 0.2,
+    evidence_weight: float = 0.0,
 ) -> Model[Encoding, HeadOutput]:
     """The head "spacy-docre.DocuNet.v1": see `DocuNetHead`.
 
@@ -121,6 +125,8 @@ def DocuNet(
     base (int): Channels of the U-Net at full resolution.
     out_channels (int): Width of the U-Net's feature of a pair.
     evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
+    evidence_weight (float): The weight of the loss that trains the attention on gold evidence; 0
+        for none.
     RETURNS (Model[Encoding, HeadOutput]): The head.
     """
     return build_head(
@@ -133,4 +139,5 @@ def DocuNet(
         base=base,
         out_channels=out_channels,
         evidence_threshold=evidence_threshold,
+        evidence_weight=evidence_weight,
     )

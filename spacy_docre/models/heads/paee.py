@@ -64,6 +64,7 @@ class PAEEHead(LocalizedHead):
     alpha, beta, gamma (float): The weights of the losses of relations, of potential pairs, and of
         subjects and objects.
     evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
+    evidence_weight (float): The weight of the evidence's loss, see `LocalizedHead`.
     """
 
     def __init__(
@@ -91,8 +92,9 @@ class PAEEHead(LocalizedHead):
         beta: float,
         gamma: float,
         evidence_threshold: float,
+        evidence_weight: float,
     ) -> None:
-        super().__init__(evidence_threshold)
+        super().__init__(evidence_threshold, evidence_weight)
         self.potential_threshold = potential_threshold
         self.skip_unlikely = skip_unlikely
         self.alpha, self.beta, self.gamma = alpha, beta, gamma
@@ -143,13 +145,12 @@ class PAEEHead(LocalizedHead):
         else:
             logits = self._match(as_subject[heads], as_object[tails], pair)
         aux = {"potential": potential, "subject": subject, "object": object_}
-        ends = {"head": heads, "tail": tails}
-        return self.with_attention(HeadOutput(logits[:, 1:], logits[:, 0], aux, ends), encoding)
+        return self.with_attention(HeadOutput(logits[:, 1:], logits[:, 0], aux), encoding)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         """The weighted sum of the losses (equation 12): balanced softmax over the types
-        (equation 9), cross entropy of potential pairs (10), and of subjects and objects (11). An
-        entity of which no pair is known counts in none.
+        (equation 9), cross entropy of potential pairs (10), and of subjects and objects (11); and
+        the evidence's. An entity of which no pair is known counts in none.
 
         output (HeadOutput): What `forward` returned.
         targets (Targets): The gold standard.
@@ -161,12 +162,13 @@ class PAEEHead(LocalizedHead):
         potential = nn.functional.binary_cross_entropy_with_logits(
             output.aux["potential"], is_related, reduction="none"
         )
-        subject = role_loss(output.aux["subject"], output.index["head"], targets)
-        object_ = role_loss(output.aux["object"], output.index["tail"], targets)
+        subject = role_loss(output.aux["subject"], output.index["pair_head"], targets)
+        object_ = role_loss(output.aux["object"], output.index["pair_tail"], targets)
         return (
             self.alpha * relation
             + self.beta * masked_mean(potential, mask)
             + self.gamma * (subject + object_) / 2
+            + self.evidence_loss(output, targets)
         )
 
     def _match(self, subject: Tensor, object_: Tensor, pair: Tensor) -> Tensor:
@@ -223,6 +225,7 @@ def PAEE(
     beta: float = 1.0,
     gamma: float = 1.0,
     evidence_threshold: float = 0.2,
+    evidence_weight: float = 0.0,
 ) -> Model[Encoding, HeadOutput]:
     """The head "spacy-docre.PAEE.v1": see `PAEEHead`.
 
@@ -247,6 +250,8 @@ def PAEE(
     beta (float): Weight of the loss of potential pairs.
     gamma (float): Weight of the loss of subjects and objects.
     evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
+    evidence_weight (float): The weight of the loss that trains the attention on gold evidence; 0
+        for none.
     RETURNS (Model[Encoding, HeadOutput]): The head.
     """
     return build_head(
@@ -273,4 +278,5 @@ def PAEE(
         beta=beta,
         gamma=gamma,
         evidence_threshold=evidence_threshold,
+        evidence_weight=evidence_weight,
     )

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from ..encoding import Encoding
 from ..precision import full_precision
 from .blocks import in_blocks
 from .segments import segment_mean
+from .sentences import column_positions
 
 
 def entity_attention(encoding: Encoding) -> Tensor:
@@ -74,3 +76,30 @@ def localized_context(encoding: Encoding) -> Tensor:
     """
     matrix = context_matrix(encoding, encoding.tokens, localized_weights)
     return matrix[encoding.index.pair_cell]
+
+
+def evidence_context(encoding: Encoding, threshold: float) -> Tensor:
+    """The context of each candidate pair from its evidence alone: the sentences with more than a
+    share of the attention that both entities pay, and the one with the most (Ma et al. 2023,
+    DREEAM, section 3.3). The attention to what is in no sentence, special tokens and markers,
+    stays; what is left is normalised anew.
+
+    encoding (Encoding): The batch.
+    threshold (float): The share that a sentence must exceed.
+    RETURNS (Tensor): [P, d] The context vectors.
+    """
+    index = encoding.index
+    position, n_positions = column_positions(index.column_sentence, index.sentence_doc)
+    columns = torch.arange(n_positions + 1, device=position.device)
+    belongs = (position[:, :, None] == columns).to(encoding.attention.dtype)  # [B, L, S + 1]
+
+    def weigh(shared: Tensor) -> Tensor:
+        n_docs, length, *cells = shared.shape
+        weights = localized_weights(shared)
+        share = (belongs.transpose(1, 2) @ weights.flatten(2))[:, :-1]
+        is_chosen = (share > threshold) | (share == share.amax(dim=1, keepdim=True))
+        is_chosen = nn.functional.pad(is_chosen.to(weights.dtype), (0, 0, 0, 1), value=1.0)
+        kept = (belongs @ is_chosen).view(n_docs, length, *cells)
+        return localized_weights(weights * kept)
+
+    return context_matrix(encoding, encoding.tokens, weigh)[index.pair_cell]

@@ -18,11 +18,12 @@ class Backbone(nn.Module):
         """
         raise NotImplementedError
 
-    def forward(self, square: Tensor, counts: Tensor, n: int) -> Tensor:
+    def forward(self, square: Tensor, counts: Tensor, n: int, filled: int) -> Tensor:
         """square (Tensor): [G, C, S, S] float. The squares; S is either `reach(n)` or all there is,
             and then the squares end in zeros.
         counts (Tensor): [G] int64. The number of entities of each document.
         n (int): The rows and columns that are wanted, at most S.
+        filled (int): The rows and columns beyond which all is zero, at most S.
         RETURNS (Tensor): [G, C', n, n]
         """
         raise NotImplementedError
@@ -88,7 +89,7 @@ class ConvStack(Backbone):
         """See `Backbone.reach`."""
         return n + ResidualBlock.RADIUS * len(self.blocks)
 
-    def forward(self, square: Tensor, counts: Tensor, n: int) -> Tensor:
+    def forward(self, square: Tensor, counts: Tensor, n: int, filled: int) -> Tensor:
         """See `Backbone.forward`."""
         for block in self.blocks:
             square = block(square)

@@ -5,8 +5,8 @@ from torch import Tensor, nn
 
 from ...errors import DocreError, Errors
 from ..encoding import Encoding
-from .pair_map import sentence_positions
 from .pooling import sentence_maxima
+from .sentences import sentence_positions
 
 
 class EntitySentenceEncoder(nn.Module):
@@ -51,7 +51,7 @@ class EntitySentenceEncoder(nn.Module):
         RETURNS (Tensor): [N, d] The entities, aware of the document.
         """
         index = encoding.index
-        position, longest = sentence_positions(index)
+        position, longest = sentence_positions(index.sentence_doc, index.n_docs)
         sentence = sentence_maxima(encoding)
         sentence = sentence + self.position(position.clamp(max=self.position.num_embeddings - 1))
         # One more place, for a document that has neither entities nor sentences: attention needs

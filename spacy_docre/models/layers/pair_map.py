@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..encoding import EncodingIndex
 from .convolution import Backbone
+from .sentences import sentence_positions
 
 Fill = Literal["sliding", "zero"]
 
@@ -46,25 +47,12 @@ def shares_sentence(index: EncodingIndex) -> Tensor:
     index (EncodingIndex): The indices of a batch.
     RETURNS (Tensor): [B, n, n] bool. By the slots of both.
     """
-    position, longest = sentence_positions(index)
+    position, longest = sentence_positions(index.sentence_doc, index.n_docs)
     present = torch.zeros(index.n_docs, index.max_entities, longest, device=index.entity_doc.device)
     slot, sentence = index.entity_slot[index.mention_entity], position[index.mention_sentence]
     one = torch.ones(index.n_mentions, device=present.device)
     present = present.index_put((index.mention_doc, slot, sentence), one)
     return present @ present.transpose(1, 2) > 0
-
-
-def sentence_positions(index: EncodingIndex) -> tuple[Tensor, int]:
-    """Number the sentences of each document.
-
-    index (EncodingIndex): The indices of a batch.
-    RETURNS (tuple[Tensor, int]): [S] int64, the position of each sentence in its document from 0;
-        and the largest number of sentences of a document.
-    """
-    counts = torch.bincount(index.sentence_doc, minlength=index.n_docs)
-    starts = counts.cumsum(0) - counts
-    number = torch.arange(index.n_sentences, device=counts.device)
-    return number - starts[index.sentence_doc], int(counts.max())
 
 
 class PairMap(nn.Module):
@@ -108,7 +96,8 @@ class PairMap(nn.Module):
         n = cells.shape[1]
         size = min(side, self.backbone.reach(n))
         square = fill_square(cells, counts, size, self.fill).movedim(-1, 1)
-        return self.backbone(square, counts, n).movedim(1, -1)
+        filled = n if self.fill == "zero" else size
+        return self.backbone(square, counts, n, filled).movedim(1, -1)
 
 
 def fill_square(cells: Tensor, counts: Tensor, size: int, fill: Fill) -> Tensor:

@@ -52,7 +52,7 @@ class TNet(Backbone):
         """See `Backbone.reach`. The last row is looked at together with the one after it."""
         return 2 * (half(n + 1) + ResidualBlock.RADIUS)
 
-    def forward(self, square: Tensor, counts: Tensor, n: int) -> Tensor:
+    def forward(self, square: Tensor, counts: Tensor, n: int, filled: int) -> Tensor:
         """See `Backbone.forward`."""
         pooled = nn.functional.avg_pool2d(square, 2, ceil_mode=True, count_include_pad=False)
         coarse = self.coarse(pooled)

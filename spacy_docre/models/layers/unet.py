@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from .band import Band
 from .convolution import Backbone, ChannelNorm, convolution, half
 
 
@@ -13,8 +14,9 @@ class UNet(Backbone):
 
     For a base of c channels, the widths are c, 2c, 2c down and c, c / 2 up. In place of batch
     normalisation, cells are normalised over their channels (`ChannelNorm`), so that a document's
-    result does not depend on the others in its batch. On the way up, only what the wanted corner
-    depends on is computed.
+    result does not depend on the others in its batch. On the way down, the empty part of the
+    squares is computed once and not for each of its cells; on the way up, only what the wanted
+    corner depends on is computed.
 
     n_inputs (int): The number of channels of the squares.
     n_outputs (int): The number of channels of the result.
@@ -35,11 +37,11 @@ class UNet(Backbone):
         lowest = half(self._middle(n) + RADIUS) + RADIUS
         return 2 * (2 * lowest + RADIUS) + RADIUS
 
-    def forward(self, square: Tensor, counts: Tensor, n: int) -> Tensor:
+    def forward(self, square: Tensor, counts: Tensor, n: int, filled: int) -> Tensor:
         """See `Backbone.forward`."""
-        full = self.enter(square)
-        middle = self.down1(nn.functional.max_pool2d(full, 2, ceil_mode=True))
-        lowest = self.down2(nn.functional.max_pool2d(middle, 2, ceil_mode=True))
+        full, band = Band(filled, square.shape[2]).apply(self.enter, square, RADIUS)
+        middle, band = band.pooled().apply(self.down1, halved(full), RADIUS)
+        lowest, _ = band.pooled().apply(self.down2, halved(middle), RADIUS)
         middle = self.up1(lowest, middle, self._middle(n))
         return self.output(self.up2(middle, full, n))
 
@@ -51,6 +53,15 @@ class UNet(Backbone):
 
 # Cells to each side that a cell of a double convolution depends on.
 RADIUS = 2
+
+
+def halved(square: Tensor) -> Tensor:
+    """The largest of each 2 x 2 cells.
+
+    square (Tensor): [G, C, s, s] float.
+    RETURNS (Tensor): [G, C, s / 2, s / 2], s / 2 rounded up.
+    """
+    return nn.functional.max_pool2d(square, 2, ceil_mode=True)
 
 
 class DoubleConvolution(nn.Sequential):

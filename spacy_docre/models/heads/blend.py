@@ -1,0 +1,154 @@
+"""A blend of several methods' heads on one encoder."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import cast
+
+import numpy as np
+from thinc.api import Model
+from torch import Tensor, nn
+
+from ...clusters import ClusterBatch
+from ...errors import DocreError, Errors
+from ...relation import Evidence
+from ..encoding import Encoding, HeadOutput, Targets
+from ..losses import adaptive_threshold_loss, masked_mean
+from ..torch_head import HeadSizes, RelationHead, build_head
+from ..torch_module import lazy_shim
+
+# Between the name of a head and that of one of its tensors.
+SEPARATOR = "."
+
+
+class BlendHead(RelationHead):
+    """Several heads that read the same encoding and vote. A type's logit is the mean over the heads
+    of its margin over the head's threshold, and it holds if that is above zero:
+
+        l_r = 1 / K sum_k (l_r^k - l_TH^k)
+
+    Each head learns by its own loss, and the blend as a whole by ATLOP's adaptive-threshold loss
+    with a threshold of zero, which lets heads differ where they can make up for each other:
+
+        L = own_weight / K sum_k L_k + joint_weight L(l, 0)
+
+    heads (Mapping[str, RelationHead]): The heads by their names.
+    own_weight (float): The weight of the heads' own losses.
+    joint_weight (float): The weight of the blend's loss.
+    evidence_from (str): The head whose evidence is the relations'.
+    """
+
+    def __init__(
+        self,
+        heads: Mapping[str, RelationHead],
+        *,
+        own_weight: float,
+        joint_weight: float,
+        evidence_from: str,
+    ) -> None:
+        super().__init__()
+        self.heads = nn.ModuleDict(heads)
+        self.own_weight = own_weight
+        self.joint_weight = joint_weight
+        self.evidence_from = evidence_from
+
+    @property
+    def learns_evidence(self) -> bool:
+        """See `RelationHead.learns_evidence`."""
+        return any(self._head(name).learns_evidence for name in self.heads)
+
+    def forward(self, encoding: Encoding) -> HeadOutput:
+        """encoding (Encoding): The batch.
+        RETURNS (HeadOutput): Logits [P, R] and thresholds [P] of zero. In `aux` and `index` what
+            the heads returned, their own logits and thresholds too, as "NAME.logits" and so on.
+        """
+        aux, index, margins = {}, {}, []
+        for name, head in self.heads.items():
+            output = head(encoding)
+            margins.append(output.logits - output.threshold[:, None])
+            tensors = {"logits": output.logits, "threshold": output.threshold, **output.aux}
+            aux.update({f"{name}{SEPARATOR}{key}": tensor for key, tensor in tensors.items()})
+            index.update({f"{name}{SEPARATOR}{key}": each for key, each in output.index.items()})
+        logits = sum(margins) / len(margins)
+        return HeadOutput(logits, logits.new_zeros(len(logits)), aux, index)
+
+    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
+        """The weighted sum of the heads' own losses and the blend's.
+
+        output (HeadOutput): What `forward` returned.
+        targets (Targets): The gold standard.
+        RETURNS (Tensor): [] The loss.
+        """
+        joint = adaptive_threshold_loss(output.logits, output.threshold, targets.labels)
+        own = [self._head(name).loss(part_of(output, name), targets) for name in self.heads]
+        return self.joint_weight * masked_mean(joint, targets.mask) + (
+            self.own_weight * sum(own) / len(own)
+        )
+
+    def evidence(
+        self, output: HeadOutput, clusters: ClusterBatch, pairs: np.ndarray, labels: np.ndarray
+    ) -> Evidence:
+        """The evidence of the head `evidence_from`; see `RelationHead.evidence`."""
+        own = part_of(output, self.evidence_from)
+        return self._head(self.evidence_from).evidence(own, clusters, pairs, labels)
+
+    def _head(self, name: str) -> RelationHead:
+        return cast(RelationHead, self.heads[name])
+
+
+def part_of(output: HeadOutput, name: str) -> HeadOutput:
+    """What one of the heads of a blend returned.
+
+    output (HeadOutput): The blend's output.
+    name (str): The head.
+    RETURNS (HeadOutput): The head's output.
+    """
+    prefix = name + SEPARATOR
+
+    def of_head(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {key[len(prefix) :]: t for key, t in tensors.items() if key.startswith(prefix)}
+
+    aux = of_head(output.aux)
+    return HeadOutput(aux.pop("logits"), aux.pop("threshold"), aux, of_head(output.index))
+
+
+def Blend(
+    *heads: Model[Encoding, HeadOutput],
+    own_weight: float = 1.0,
+    joint_weight: float = 1.0,
+    evidence_from: str | None = None,
+) -> Model[Encoding, HeadOutput]:
+    """The head "spacy-docre.Blend.v1": see `BlendHead`.
+
+    *heads (Model[Encoding, HeadOutput]): The heads. Each goes by its layer's name ("atlop",
+        "rsman", ...); a second one of that name is "atlop_2".
+    own_weight (float): The weight of the mean of the heads' own losses. 0 trains only the blend.
+    joint_weight (float): The weight of the blend's loss. 0 makes an ensemble of heads that have
+        nothing in common but the encoder.
+    evidence_from (Optional[str]): The head whose evidence is the relations'. None takes the first
+        one's.
+    RETURNS (Model[Encoding, HeadOutput]): The head.
+    RAISES (DocreError): If there is no head, or none of the name `evidence_from`.
+    """
+    by_name: dict[str, Model[Encoding, HeadOutput]] = {}
+    for head in heads:
+        n_same = sum(other.name == head.name for other in by_name.values())
+        by_name[f"{head.name}_{n_same + 1}" if n_same else head.name] = head
+    source = next(iter(by_name), None) if evidence_from is None else evidence_from
+    if source not in by_name:
+        condition = f"the name of a head, which are {list(by_name)}"
+        raise DocreError(
+            Errors.D020.format(setting="evidence_from", condition=condition, value=source)
+        )
+
+    def make(sizes: HeadSizes) -> BlendHead:
+        return BlendHead(
+            {
+                name: cast(RelationHead, lazy_shim(head).make(**asdict(sizes)))
+                for name, head in by_name.items()
+            },
+            own_weight=own_weight,
+            joint_weight=joint_weight,
+            evidence_from=source,
+        )
+
+    return build_head("blend", make)
