@@ -71,9 +71,9 @@ class LazyTorchShim(PrecisionShim):
                 raise FormatError(f"the sizes of the module are {sizes!r}")
             # Without memory for its weights, whose sizes may be any.
             with torch.device("meta"):
-                expected = self._make(**sizes).state_dict()
+                expected = self.make(**sizes).state_dict()
             check_weights(weights, expected)
-            module = self._make(**sizes)
+            module = self.make(**sizes)
             module.load_state_dict(weights)
             self.cfg, self._model = sizes, module.to(get_torch_default_device())
         return self
