@@ -50,15 +50,15 @@ def modules(nodes):
 
 def distributions(nodes):
     """The distributions, other than this one, of what is imported."""
-    owners = packages_distributions()
     found = set()
     for module in modules(nodes):
         top = module.partition(".")[0]
         if top not in sys.stdlib_module_names:
-            found.update(canonicalize_name(name) for name in owners.get(top, [top]))
+            found.update(canonicalize_name(name) for name in OWNERS.get(top, [top]))
     return found - {"spacy-docre"}
 
 
+OWNERS = packages_distributions()
 TREES = {path: ast.parse(path.read_text("utf8")) for path in PACKAGE.rglob("*.py")}
 ALWAYS = {path: distributions(tree.body) for path, tree in TREES.items()}
 EVER = {path: distributions(ast.walk(tree)) for path, tree in TREES.items()}
