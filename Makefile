@@ -76,7 +76,7 @@ test-wheel: $(VENV)/.dev dist/.checked
 	$(BIN)/python -m pip --python $(WHEEL)/bin/python install --quiet --no-deps --ignore-installed dist/*.whl
 	mkdir -p build/tested
 	tar -xf dist/*.tar.gz -C build/tested --strip-components 1
-	rm -r build/tested/spacy_docre
+	rm -r build/tested/spacy_docre build/tested/spacy_docre.egg-info
 	cd build/tested && $(abspath $(WHEEL))/bin/python -m pytest -n auto $(TESTS)
 
 # The lowest and the newest versions that the metadata allow, with the tests of the source tree.
