@@ -25,7 +25,7 @@ from .decoding import PairScores, decode, score_batch, split_by_doc, threshold_o
 from .errors import DocreError, Errors, Warnings
 from .models.encoding import HeadOutput, Targets
 from .models.relation_model import EncoderInput, loss_and_gradients, relation_head
-from .nonfinite import OnNonFinite, StepGuard
+from .nonfinite import OnNonFinite, StepGuard, is_listening
 from .relation import DEFAULT_ATTR, install_extension, set_relations
 from .targets import gold_labels
 from .training import Gradients, PartwiseAdamW, drop_gradients
@@ -224,8 +224,13 @@ class DocRelationExtractor(ConstrainedPipe):
         examples = list(examples)
         validate_examples(examples, "DocRelationExtractor.update")
         self._prepare(examples)
-        clusters = self._read_clusters([eg.predicted for eg in examples])
+        docs = [eg.predicted for eg in examples]
+        clusters = self._read_clusters(docs)
         if not len(clusters.pair_head):
+            if is_listening(self.model):
+                # Without an answer, the gradients of the components before this one would be lost.
+                _, backprop = self.model.get_ref("encoder").begin_update((docs, clusters))
+                backprop((None, None, None))
             return losses
         set_dropout_rate(self.model, drop)
         self.guard.begin(examples, losses)

@@ -87,6 +87,22 @@ def test_gradients_of_the_extractor_reach_the_transformer(tiny_bert, grad_factor
     assert any(gradient.any() for gradient in gradients) == bool(grad_factor)
 
 
+def test_a_batch_without_pairs_loses_no_gradient_of_the_recogniser(tiny_bert):
+    nlp = make_pipeline(tiny_bert)
+    examples = birth_examples(nlp.vocab)
+    nlp.initialize(lambda: examples)
+    docs = [eg.reference.copy() for eg in examples[:2]]
+    for doc in docs:
+        doc.set_ents([span for group in doc.spans.values() for span in group])
+        doc.spans.clear()
+        doc._.relations = []
+    losses = nlp.update([Example(nlp.make_doc(doc.text), doc) for doc in docs], sgd=False)
+    assert losses["doc_relation_extractor"] == 0
+    assert losses["ner"] > 0
+    parameters = nlp.get_pipe("transformer").model.transformer.parameters()
+    assert any(p.grad is not None and p.grad.any() for p in parameters)
+
+
 def test_saved_and_loaded_pipeline_is_the_same(tiny_bert, tmp_path):
     nlp = make_pipeline(tiny_bert)
     examples = make_examples(nlp.vocab)
