@@ -262,6 +262,11 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D094 = "There is no method '{method}': {folder} has no config of that name."
     D095 = "The training of {run} failed with status {status}; see {log}"
+    D130 = (
+        "The system does not tell how much memory a process holds: `benchmark-memory` reads "
+        "/proc/self/status, which Linux has."
+    )
+    D131 = "There is no text in {inputs}. Give files or folders, as for `annotate`."
 
 
 class Warnings(metaclass=ErrorsWithCodes):
