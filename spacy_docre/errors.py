@@ -270,11 +270,6 @@ class Errors(metaclass=ErrorsWithCodes):
 
 
 class Warnings(metaclass=ErrorsWithCodes):
-    DW01 = (
-        "{doc} has {n_pairs} pairs of entities, more than `max_pairs` ({max_pairs}): only the "
-        "pairs whose mentions stand nearest to each other are classified, the others get no "
-        "relation."
-    )
     DW02 = (
         "The head of the component '{name}' ('{head}') is not trained in phases, so the callback "
         "'spacy-docre.em_schedule.v1' does nothing. Take it out of [training.before_update], or "
@@ -341,4 +336,14 @@ class Warnings(metaclass=ErrorsWithCodes):
     DW32 = (
         "The thresholds of {n} relation types of their own are dropped: the new threshold was "
         "chosen for all types. Give --per-label to choose them anew."
+    )
+    DW50 = (
+        "{doc} goes beyond {limits} of the component '{name}': {left_out} are left out and get no "
+        "relation. If there is memory for more, raise the limit in [components.{name}], or in "
+        '`nlp.get_pipe("{name}").cfg`; `null` (None) sets no limit.'
+    )
+    DW51 = (
+        "{n_docs} of {n_all} documents were larger than the limits of the component '{name}': "
+        "{left_out} were left out. Gold relations of these count as not found. Raise "
+        "`max_pairs`, `max_mentions` or `max_wordpieces` if there is memory for more."
     )
