@@ -101,9 +101,10 @@ class Entities:
             keys = sorted(name.keys) + ([f"kb:{kb_id}"] if kb_id else [])
             compared = (islice(reversed(index[key]), MAX_COMPARED) for key in keys)
             entities = list(dict.fromkeys(chain.from_iterable(compared)))
-            matches = [entity for entity in entities if _matches(entity, span, name)]
-            if not matches:
-                matches = [entity for entity in entities if _is_persons(entity, span, name)]
+            label = span.label_
+            matches = [entity for entity in entities if _matches(entity, label, kb_id, name)]
+            if not matches and _is_word(span):
+                matches = [entity for entity in entities if _is_persons(entity, kb_id, name)]
             if matches:
                 entity = min(
                     matches,
@@ -168,23 +169,24 @@ def may_be_same(entity: Entity, other: Entity) -> bool:
     return any(is_compatible(name, its) for name, its in names)
 
 
-def _matches(entity: Entity, span: Span, name: Name) -> bool:
-    kb_id = known_id(span)
+def _matches(entity: Entity, label: str, kb_id: str, name: Name) -> bool:
     if kb_id and entity.kb_id:
         return kb_id == entity.kb_id
-    if span.label_ != entity.label:
+    if label != entity.label:
         return False
     return any(is_alias(name, other) for other in entity.distinct_names)
 
 
-def _is_persons(entity: Entity, span: Span, name: Name) -> bool:
-    """Whether a name like no other of its label is somebody's surname: recognisers often take a
-    surname by itself for a place or an organisation."""
-    is_word = len(without_possessive(span.text).split()) == 1 and span.text[0].isupper()
-    if not is_word or entity.contradicts(known_id(span)):
+def _is_word(span: Span) -> bool:
+    return len(without_possessive(span.text).split()) == 1 and span.text[0].isupper()
+
+
+def _is_persons(entity: Entity, kb_id: str, name: Name) -> bool:
+    """Whether a word like no other name of its label is somebody's surname: recognisers often take
+    a surname by itself for a place or an organisation."""
+    if entity.contradicts(kb_id) or entity.types.isdisjoint(PERSON_TYPES):
         return False
-    is_person = not entity.types.isdisjoint(PERSON_TYPES)
-    return is_person and any(is_surname(name, full) for full in entity.distinct_names)
+    return any(is_surname(name, full) for full in entity.distinct_names)
 
 
 def _distance(entity: Entity, span: Span) -> tuple[bool, int]:
