@@ -12,8 +12,9 @@ from .util import birth_doc
 
 
 def relations_of(docs):
-    """Relations with rounded scores: batches change the last digits."""
-    return [[[*r.triple, round(r.score, 4)] for r in doc._.relations] for doc in docs]
+    """The scores of each document's relations: their order depends on the last digits, which
+    depend on the batch."""
+    return [{" ".join(r.triple): r.score for r in doc._.relations} for doc in docs]
 
 
 def main(path: str, start_method: str) -> None:
