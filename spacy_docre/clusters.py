@@ -204,7 +204,9 @@ class DocPart:
         prefix (str): What the clusters' keys start with.
         RETURNS (DocPart): Its entities and mentions.
         """
-        keys, labels, mentions = [], [], []
+        keys: list[str] = []
+        labels: list[str] = []
+        mentions: list[tuple[int, int, int]] = []
         for cluster in get_clusters(doc, prefix):
             spans = cluster.mentions
             if spans:

@@ -98,7 +98,8 @@ def test_a_name_is_compared_with_so_many_entities_at_most(monkeypatch):
 def test_many_mentions_of_one_name_are_one_name():
     words = ["Ada", "Smith", "."] * 3000
     ents = [(i, i + 2, "PERSON") for i in range(0, len(words), 3)]
-    (cluster,) = get_clusters(make(words, ents, None))
+    doc = make(words, ents, None)
+    (cluster,) = get_clusters(doc)
     assert len(cluster.mentions) == 3000
 
 
