@@ -1,7 +1,6 @@
 """Entity clusters of a document: `doc.spans["entity_clusters_1"]`, ... and, for models, the same
 as flat index arrays over a batch."""
 
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
 
-from .errors import Warnings, printable
+from .errors import printable
 
 DEFAULT_PREFIX = "entity_clusters"
 UNKNOWN_TYPE = 0
@@ -149,6 +148,26 @@ def copy_clusters(source: Doc, target: Doc, prefix: str = DEFAULT_PREFIX) -> Non
         )
 
 
+def beginning(doc: Doc, n_tokens: int) -> Doc:
+    """The beginning of a document as a document, with the spans that lie in it.
+
+    doc (Doc): The document.
+    n_tokens (int): How many of its tokens.
+    RETURNS (Doc): The document itself if it has no more, or else a copy of its beginning.
+    """
+    if len(doc) <= n_tokens:
+        return doc
+    copied = doc[:n_tokens].as_doc()
+    for key, group in doc.spans.items():
+        spans = [
+            Span(copied, span.start, span.end, label=span.label, kb_id=span.kb_id)
+            for span in group
+            if span.end <= n_tokens
+        ]
+        copied.spans[key] = SpanGroup(copied, name=key, attrs=dict(group.attrs), spans=spans)
+    return copied
+
+
 def describe(doc: Doc) -> str:
     """Name a document in a message: by its title if it has one, else by its beginning."""
     title = doc.user_data.get("title")
@@ -156,6 +175,47 @@ def describe(doc: Doc) -> str:
         return f"the document '{printable(str(title))}'"
     start = printable(" ".join(doc.text[:60].split()))
     return f"the document '{start}{'...' if len(doc.text) > 60 else ''}'"
+
+
+@dataclass(frozen=True)
+class DocPart:
+    """What is read of a document: all of it, or what its limits allow.
+
+    n_tokens (int): The first so many tokens.
+    keys (list[str]): [n] The key in `doc.spans` of each entity.
+    labels (list[str]): [n] The entities' types.
+    mentions (np.ndarray): [m, 3] int64. The entity of each mention, its first token and the token
+        after its last; sorted by entity.
+    """
+
+    n_tokens: int
+    keys: list[str]
+    labels: list[str]
+    mentions: np.ndarray
+
+    @property
+    def n_pairs(self) -> int:
+        """The number of ordered pairs of entities."""
+        return len(self.keys) * (len(self.keys) - 1)
+
+    @classmethod
+    def whole(cls, doc: Doc, prefix: str = DEFAULT_PREFIX) -> "DocPart":
+        """Read all of a document; entities without mentions are left out.
+
+        doc (Doc): The document.
+        prefix (str): What the clusters' keys start with.
+        RETURNS (DocPart): Its entities and mentions.
+        """
+        keys: list[str] = []
+        labels: list[str] = []
+        mentions: list[tuple[int, int, int]] = []
+        for cluster in get_clusters(doc, prefix):
+            spans = cluster.mentions
+            if spans:
+                mentions += [(len(keys), span.start, span.end) for span in spans]
+                labels.append(_most_frequent_label(spans))
+                keys.append(cluster.key)
+        return cls(len(doc), keys, labels, np.array(mentions, dtype=np.int64).reshape(-1, 3))
 
 
 @dataclass(frozen=True)
@@ -176,7 +236,8 @@ class ClusterBatch:
     token_sentence (np.ndarray): [T] The sentence of each token, document by document.
     sentence_doc (np.ndarray): [S] The document of each sentence. A document whose sentences are
         not marked is one sentence; one without tokens has none.
-    doc_length (np.ndarray): [B] The number of tokens of each document.
+    doc_length (np.ndarray): [B] The number of tokens that are read of each document; what comes
+        after them does not exist for a model.
     """
 
     keys: list[str]
@@ -245,52 +306,40 @@ class ClusterBatch:
         *,
         prefix: str = DEFAULT_PREFIX,
         entity_types: Sequence[str] = (),
-        max_pairs: int | None = None,
+        parts: Sequence[DocPart] | None = None,
     ) -> "ClusterBatch":
         """Read the clusters of documents.
 
         docs (Sequence[Doc]): The documents.
         prefix (str): What the clusters' keys start with.
         entity_types (Sequence[str]): The known types; the first becomes 1.
-        max_pairs (Optional[int]): Keep at most that many pairs of a document, those whose
-            mentions stand nearest to each other, and warn. None keeps all.
+        parts (Optional[Sequence[DocPart]]): What to read of each document. None reads all.
         RETURNS (ClusterBatch): The index arrays.
         """
+        if parts is None:
+            parts = [DocPart.whole(doc, prefix) for doc in docs]
         type_ids = {label: i for i, label in enumerate(entity_types, start=UNKNOWN_TYPE + 1)}
         keys: list[str] = []
         entities: list[tuple[int, int, int]] = []
-        mentions: list[tuple[int, int, int]] = []
+        mentions = [np.zeros((0, 3), dtype=np.int64)]
         pairs = [np.zeros((2, 0), dtype=np.int64)]
         token_sentence = [np.zeros(0, dtype=np.int64)]
         sentence_doc: list[int] = []
-        for doc_index, doc in enumerate(docs):
-            sentences = sentence_of_token(doc)
+        for doc_index, (doc, part) in enumerate(zip(docs, parts, strict=True)):
+            sentences = sentence_of_token(doc)[: part.n_tokens]
             token_sentence.append(sentences + len(sentence_doc))
             sentence_doc += [doc_index] * (int(sentences.max(initial=-1)) + 1)
-            first, first_mention = len(entities), len(mentions)
-            clusters = [c for c in get_clusters(doc, prefix) if len(c.group)]
-            for slot, cluster in enumerate(clusters):
-                spans = cluster.mentions
-                mentions += [(len(entities), span.start, span.end) for span in spans]
-                type_id = type_ids.get(_most_frequent_label(spans), UNKNOWN_TYPE)
-                entities.append((doc_index, slot, type_id))
-                keys.append(cluster.key)
-            doc_pairs = _ordered_pairs(len(clusters))
-            if max_pairs is not None and doc_pairs.shape[1] > max_pairs:
-                warnings.warn(
-                    Warnings.DW01.format(
-                        doc=describe(doc), n_pairs=doc_pairs.shape[1], max_pairs=max_pairs
-                    ),
-                    stacklevel=2,
-                )
-                own = np.array(mentions[first_mention:], dtype=np.int64)
-                doc_pairs = _nearest_pairs(doc_pairs, own[:, 0] - first, own[:, 1], max_pairs)
-            pairs.append(doc_pairs + first)
-        mention_entity, mention_start, mention_end = _columns(mentions)
+            first = len(entities)
+            mentions.append(part.mentions + np.array([first, 0, 0]))
+            types = (type_ids.get(label, UNKNOWN_TYPE) for label in part.labels)
+            entities += [(doc_index, slot, type_id) for slot, type_id in enumerate(types)]
+            keys += part.keys
+            pairs.append(_ordered_pairs(len(part.keys)) + first)
+        mention_entity, mention_start, mention_end = np.concatenate(mentions).T
         entity_doc, entity_slot, entity_type = _columns(entities)
         pair_head, pair_tail = np.concatenate(pairs, axis=1)
         sentence_of = np.concatenate(token_sentence)
-        doc_length = np.fromiter(map(len, docs), dtype=np.int64, count=len(docs))
+        doc_length = np.array([part.n_tokens for part in parts], dtype=np.int64)
         doc_start = np.cumsum(doc_length) - doc_length
         return cls(
             keys=keys,
@@ -326,15 +375,3 @@ def _columns(rows: list[tuple[int, int, int]]) -> np.ndarray:
 def _ordered_pairs(n_entities: int) -> np.ndarray:
     heads, tails = np.divmod(np.arange(n_entities * n_entities), max(n_entities, 1))
     return np.stack([heads, tails])[:, heads != tails]
-
-
-def _nearest_pairs(
-    pairs: np.ndarray, mention_entity: np.ndarray, mention_start: np.ndarray, limit: int
-) -> np.ndarray:
-    """Keep the pairs with the smallest distance in tokens between any two of their mentions, in
-    their former order; mentions are sorted by entity."""
-    distance = np.abs(mention_start[:, None] - mention_start[None, :])
-    bounds = np.flatnonzero(np.diff(mention_entity, prepend=-1))
-    distance = np.minimum.reduceat(np.minimum.reduceat(distance, bounds, axis=0), bounds, axis=1)
-    nearest = np.argsort(distance[pairs[0], pairs[1]], kind="stable")[:limit]
-    return pairs[:, np.sort(nearest)]

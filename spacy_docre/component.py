@@ -4,6 +4,7 @@ import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, cast, get_args
 
@@ -17,12 +18,18 @@ from spacy.util import minibatch
 from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
-from .batching import batches_by_length
 from .calibration import Calibration
 from .clusters import DEFAULT_PREFIX, ClusterBatch, copy_clusters, describe, get_clusters
-from .constraints import ConstrainedPipe
 from .decoding import PairScores, decode, score_batch, split_by_doc, threshold_of_labels
 from .errors import DocreError, Errors, Warnings
+from .limits import (
+    MAX_MENTIONS,
+    MAX_PAIRS,
+    MAX_WORDPIECES,
+    LimitedDoc,
+    LimitedPipe,
+    mark_left_out,
+)
 from .models.encoding import HeadOutput, Targets
 from .models.relation_model import EncoderInput, loss_and_gradients, relation_head
 from .nonfinite import OnNonFinite, StepGuard, is_listening
@@ -31,7 +38,7 @@ from .targets import gold_labels
 from .training import Gradients, PartwiseAdamW, drop_gradients
 
 
-class DocRelationExtractor(ConstrainedPipe):
+class DocRelationExtractor(LimitedPipe):
     """Classifies every ordered pair of a document's entities into relation types.
 
     The entities are the clusters `doc.spans[f"{prefix}_1"]`, ...; the relations are written to
@@ -49,9 +56,11 @@ class DocRelationExtractor(ConstrainedPipe):
         of scores, see `Calibration`; thresholds are compared with these. None leaves scores as the
         model gives them.
     max_labels (int): The most relation types that one pair can have.
-    max_pairs (Optional[int]): Classify at most that many pairs of a document, the ones whose
-        mentions are nearest, and warn. None sets no limit.
-    max_batch_items (int): At inference, tokens (padding included) that go through the model at
+    max_pairs (Optional[int]): Classify at most that many pairs of a document, those of the entities
+        that are mentioned most often, and warn; None sets no limit: see `Limits`.
+    max_mentions (Optional[int]): Read at most that many mentions of a document.
+    max_wordpieces (Optional[int]): Read at most that many wordpieces of a document, its beginning.
+    max_batch_items (int): At inference, wordpieces (padding included) that go through the model at
         once; documents of similar length go together.
     use_gold_clusters (bool): In training, give predicted documents that have no clusters those of
         the reference, so that any corpus reader will do.
@@ -74,16 +83,16 @@ class DocRelationExtractor(ConstrainedPipe):
         thresholds: dict[str, float] | None = None,
         calibration: dict[str, float] | None = None,
         max_labels: int = 4,
-        max_pairs: int | None = None,
+        max_pairs: int | None = MAX_PAIRS,
+        max_mentions: int | None = MAX_MENTIONS,
+        max_wordpieces: int | None = MAX_WORDPIECES,
         max_batch_items: int = 8192,
         use_gold_clusters: bool = True,
         on_nonfinite: OnNonFinite = "raise",
         constraints: dict[str, Any] | None = None,
         scorer: Callable | None = None,
     ) -> None:
-        _check_at_least_1(
-            max_labels=max_labels, max_pairs=max_pairs, max_batch_items=max_batch_items
-        )
+        _check_at_least_1(max_labels=max_labels, max_batch_items=max_batch_items)
         for setting, value in {"threshold": threshold, **(thresholds or {})}.items():
             if not 0 <= value <= 1:
                 raise DocreError(
@@ -111,12 +120,14 @@ class DocRelationExtractor(ConstrainedPipe):
             "thresholds": dict(thresholds or {}),
             "calibration": calibration,
             "max_labels": max_labels,
-            "max_pairs": max_pairs,
             "max_batch_items": max_batch_items,
             "use_gold_clusters": use_gold_clusters,
             "on_nonfinite": on_nonfinite,
         }
         self._configure(constraints)
+        self._configure_limits(
+            max_pairs=max_pairs, max_mentions=max_mentions, max_wordpieces=max_wordpieces
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -174,12 +185,14 @@ class DocRelationExtractor(ConstrainedPipe):
         if calibration is not None:
             decoding["calibrate"] = calibration.apply
         scores = [PairScores.empty(len(self.labels))] * len(docs)
-        with_pairs = np.array([i for i in range(len(docs)) if self._has_pairs(docs[i])], dtype=int)
-        lengths = np.array([len(docs[i]) for i in with_pairs])
-        for part in batches_by_length(lengths, self.cfg["max_batch_items"]):
-            indices = with_pairs[part]
+        limited = self.read(docs)
+        scores = [replace(s, left_out=doc.left_out) for s, doc in zip(scores, limited, strict=True)]
+        with_pairs = np.array([i for i in range(len(docs)) if limited[i].part.n_pairs], dtype=int)
+        to_read = [limited[i] for i in with_pairs]
+        for numbers in self.limits.batches(to_read, self.cfg["max_batch_items"]):
+            indices = with_pairs[numbers]
             batch = [docs[i] for i in indices]
-            clusters = self._read_clusters(batch)
+            clusters = self._read_clusters(batch, [limited[i] for i in indices])
             if constraints is not None:
                 constraints.warn_of_unknown_types(batch, clusters, name=self.name)
             output = self.model.predict((batch, clusters))
@@ -187,7 +200,7 @@ class DocRelationExtractor(ConstrainedPipe):
             scored = score_batch(head, output, clusters, constraints, **decoding)
             by_doc = split_by_doc(clusters, *scored)
             for i, doc_scores in zip(indices, by_doc, strict=True):
-                scores[i] = doc_scores
+                scores[i] = replace(doc_scores, left_out=limited[i].left_out)
         return scores
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[PairScores]) -> None:
@@ -200,6 +213,7 @@ class DocRelationExtractor(ConstrainedPipe):
         for doc, doc_scores in zip(docs, scores, strict=True):
             relations = decode(doc_scores, self.labels, **self._decoding)
             set_relations(doc, relations, attr=self.cfg["attr"])
+            mark_left_out(doc, doc_scores.left_out, attr=self.cfg["attr"])
 
     def update(
         self,
@@ -382,15 +396,14 @@ class DocRelationExtractor(ConstrainedPipe):
             if self.cfg["use_gold_clusters"] and not get_clusters(eg.predicted, self.cfg["prefix"]):
                 copy_clusters(eg.reference, eg.predicted, self.cfg["prefix"])
 
-    def _has_pairs(self, doc: Doc) -> bool:
-        return sum(bool(len(c.group)) for c in get_clusters(doc, self.cfg["prefix"])) > 1
-
-    def _read_clusters(self, docs: Sequence[Doc]) -> ClusterBatch:
+    def _read_clusters(
+        self, docs: Sequence[Doc], limited: Sequence[LimitedDoc] | None = None
+    ) -> ClusterBatch:
         return ClusterBatch.from_docs(
             docs,
             prefix=self.cfg["prefix"],
             entity_types=self.cfg["entity_types"],
-            max_pairs=self.cfg["max_pairs"],
+            parts=[doc.part for doc in limited or self.read(docs)],
         )
 
 

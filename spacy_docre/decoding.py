@@ -25,6 +25,8 @@ class PairScores:
         component's constraints and calibration.
     evidence (Evidence): For each pair and type that is to be set, start and end token of the spans
         that support it, strongest first. Empty for methods that give none.
+    left_out (Mapping[str, int]): What the component's limits leave out of the document, see
+        `LimitedDoc`; empty if nothing is.
     """
 
     keys: list[str]
@@ -32,6 +34,7 @@ class PairScores:
     pair_tail: np.ndarray
     scores: np.ndarray
     evidence: Evidence = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, n_labels: int) -> "PairScores":

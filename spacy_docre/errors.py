@@ -302,14 +302,14 @@ class Errors(metaclass=ErrorsWithCodes):
         "was there before, other components may already be those of the folder, so load it anew. "
         "If nobody has touched the file, download or copy the pipeline again."
     )
+    D130 = (
+        "The system does not tell how much memory a process holds: `benchmark-memory` reads "
+        "/proc/self/status, which Linux has."
+    )
+    D131 = "There is no text in {inputs}. Give files or folders, as for `annotate`."
 
 
 class Warnings(metaclass=ErrorsWithCodes):
-    DW01 = (
-        "{doc} has {n_pairs} pairs of entities, more than `max_pairs` ({max_pairs}): only the "
-        "pairs whose mentions stand nearest to each other are classified, the others get no "
-        "relation."
-    )
     DW02 = (
         "The head of the component '{name}' ('{head}') is not trained in phases, so the callback "
         "'spacy-docre.em_schedule.v1' does nothing. Take it out of [training.before_update], or "
@@ -385,4 +385,14 @@ class Warnings(metaclass=ErrorsWithCodes):
         "{path} holds weights that are not finite numbers ({names}). What is computed with them is "
         "no number either, and the component finds no relations, or wrong ones. Was it saved by a "
         "training that failed?"
+    )
+    DW50 = (
+        "{doc} goes beyond {limits} of the component '{name}': {left_out} are left out and get no "
+        "relation. If there is memory for more, raise the limit in [components.{name}], or in "
+        '`nlp.get_pipe("{name}").cfg`; `null` (None) sets no limit.'
+    )
+    DW51 = (
+        "{n_docs} of {n_all} documents were larger than the limits of the component '{name}': "
+        "{left_out} were left out. Gold relations of these count as not found. Raise "
+        "`max_pairs`, `max_mentions` or `max_wordpieces` if there is memory for more."
     )

@@ -10,6 +10,7 @@ from .clusters import DEFAULT_PREFIX
 from .component import DocRelationExtractor
 from .constraints import DEFAULT_CONSTRAINTS
 from .coref import EntityClusterer, english_anaphors
+from .limits import DEFAULT_LIMITS
 from .nonfinite import OnNonFinite
 from .relation import DEFAULT_ATTR
 
@@ -70,7 +71,7 @@ DEFAULT_SCORE_WEIGHTS = {
         "thresholds": {},
         "calibration": None,
         "max_labels": 4,
-        "max_pairs": None,
+        **DEFAULT_LIMITS,
         "max_batch_items": 8192,
         "use_gold_clusters": True,
         "on_nonfinite": "raise",
@@ -90,6 +91,8 @@ def make_doc_relation_extractor(
     calibration: dict[str, float] | None,
     max_labels: int,
     max_pairs: int | None,
+    max_mentions: int | None,
+    max_wordpieces: int | None,
     max_batch_items: int,
     use_gold_clusters: bool,
     on_nonfinite: OnNonFinite,
@@ -108,6 +111,8 @@ def make_doc_relation_extractor(
         calibration=calibration,
         max_labels=max_labels,
         max_pairs=max_pairs,
+        max_mentions=max_mentions,
+        max_wordpieces=max_wordpieces,
         max_batch_items=max_batch_items,
         use_gold_clusters=use_gold_clusters,
         on_nonfinite=on_nonfinite,

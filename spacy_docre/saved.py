@@ -19,6 +19,7 @@ SHOWN_NAMES = 3
 
 Share = Annotated[float, Field(ge=0, le=1)]
 AtLeast1 = Annotated[int, Field(ge=1)]
+Limit = Annotated[int, Field(ge=2)] | None
 Name = Annotated[str, Field(min_length=1)]
 
 
@@ -46,7 +47,7 @@ class SavedSettings(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
-    labels: list[Name] = []
+    labels: list[str] = []
     entity_types: list[str] = []
     prefix: Name = "_"
     attr: Name = "_"
@@ -54,7 +55,9 @@ class SavedSettings(BaseModel):
     thresholds: dict[str, Share] = {}
     calibration: SavedCalibration | None = None
     max_labels: AtLeast1 = 1
-    max_pairs: AtLeast1 | None = None
+    max_pairs: Limit = None
+    max_mentions: Limit = None
+    max_wordpieces: Limit = None
     max_batch_items: AtLeast1 = 1
     use_gold_clusters: bool = True
     on_nonfinite: OnNonFinite = "raise"

@@ -110,15 +110,3 @@ def test_documents_without_sentences_are_one_sentence():
     doc = Doc(Vocab(), words=["a", "b"])
     set_clusters(doc, [[doc[0:1]], [doc[1:2]]])
     assert ClusterBatch.from_docs([doc]).mention_sentence.tolist() == [0, 0]
-
-
-def test_cap_keeps_the_nearest_pairs_and_names_the_document():
-    vocab = Vocab()
-    doc = make_doc(vocab, ["w"] * 30, [[(0, 1), (20, 21)], [(5, 6)], [(22, 23)], [(29, 30)]])
-    doc.user_data["title"] = "Large"
-    small = make_doc(vocab, ["w"] * 3, [[(0, 1)], [(2, 3)]])
-    with pytest.warns(UserWarning, match="'Large' has 12 pairs"):
-        batch = ClusterBatch.from_docs([small, doc], max_pairs=4)
-    # Distances: 0-1 5, 0-2 2, 0-3 9, 1-2 17, 1-3 24, 2-3 7.
-    pairs = list(zip(batch.pair_head, batch.pair_tail, strict=True))
-    assert pairs == [(0, 1), (1, 0), (2, 3), (2, 4), (3, 2), (4, 2)]

@@ -105,7 +105,14 @@ def test_label_that_initialisation_did_not_see():
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("max_labels", 0), ("max_pairs", 0), ("max_batch_items", -1), ("threshold", 1.5)],
+    [
+        ("max_labels", 0),
+        ("max_pairs", 1),
+        ("max_mentions", 0),
+        ("max_wordpieces", -1),
+        ("max_batch_items", -1),
+        ("threshold", 1.5),
+    ],
 )
 def test_settings_are_checked(setting, value):
     with pytest.raises(DocreError, match=setting):
@@ -162,16 +169,6 @@ def test_threshold_decides(trained, monkeypatch):
     assert trained(birth_doc(trained.vocab, 0))._.relations == ()
     monkeypatch.setitem(extractor.cfg, "threshold", 0.0)
     assert len(trained(birth_doc(trained.vocab, 0))._.relations) == 5 * 4 * 2
-
-
-def test_cap_on_pairs_warns_and_names_the_document(trained, monkeypatch):
-    extractor = trained.get_pipe("doc_relation_extractor")
-    monkeypatch.setitem(extractor.cfg, "max_pairs", 3)
-    doc = birth_doc(trained.vocab, 0)
-    doc.user_data["title"] = "A life"
-    with pytest.warns(UserWarning, match="'A life' has 20 pairs"):
-        (scores,) = extractor.predict([doc])
-    assert scores.scores.shape == (3, 2)
 
 
 def test_other_prefix_and_attribute_reach_component_and_scorer():

@@ -5,7 +5,7 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, Relation
-from spacy_docre.clusters import ClusterBatch, copy_clusters
+from spacy_docre.clusters import ClusterBatch, DocPart, copy_clusters
 from spacy_docre.targets import gold_labels
 
 from .util import make_doc
@@ -85,9 +85,11 @@ def test_predicted_document_may_be_tokenised_differently():
     assert mask.all()
 
 
-def test_pairs_beyond_the_cap_are_left_out():
-    with pytest.warns(UserWarning, match="DW01"):
-        clusters, gold, _ = look_up([example([(0, "saw", 2), (0, "saw", 1)])], max_pairs=2)
+def test_entities_that_are_not_read_are_left_out():
+    eg = example([(0, "saw", 2), (0, "saw", 1)])
+    whole = DocPart.whole(eg.predicted)
+    part = DocPart(3, whole.keys[:2], whole.labels[:2], whole.mentions[:2])
+    clusters, gold, _ = look_up([eg], parts=[part])
     assert found(clusters, gold) == {(0, "saw", 1)}
 
 

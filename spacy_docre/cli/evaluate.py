@@ -21,9 +21,10 @@ from ..corpora.docred import read_relation_names
 from ..corpora.readers import read_docs
 from ..corpora.validation import replacing
 from ..end_to_end import lost_by_step, score_stages
-from ..errors import DocreError, Errors
+from ..errors import DocreError, Errors, Warnings
 from ..evaluation import annotate_examples, find_extractor, read_examples
 from ..judgement import Fact, Judgement, collect_facts, count_types, judge_relations
+from ..limits import count_left_out, enumerate_words
 from ..models.precision import set_precision
 from ..predictions import is_predictions, read_predictions
 from ..resampling import LEVEL, bootstrap_intervals
@@ -130,14 +131,18 @@ def evaluate_command(
             scores = _score_stages(nlp, data_path, training)
         else:
             reliability = Reliability() if calibration and not is_saved else None
+            left_out: dict[str, int] = {}
             start = time.perf_counter()
             if is_saved:
                 examples = read_saved(model, data_path, rel_info, nlp.vocab)
             else:
                 examples = _annotate(nlp, data_path, not predicted_clusters, reliability)
+                left_out = _warn_of_left_out(nlp, examples)
             seconds = time.perf_counter() - start
             judgement = judge_relations(examples, train_facts=training.facts, **settings)
             scores = score_judgement(judgement, train_counts=training.counts, subsets=subsets)
+            if left_out:
+                scores["left_out"] = left_out
             if bootstrap:
                 scores["bootstrap"] = {"samples": bootstrap, "seed": seed, "level": LEVEL}
                 scores["intervals"] = bootstrap_intervals(
@@ -241,6 +246,22 @@ def _annotate(
             for outcome in pair_outcomes([(eg, pairs)], extractor.labels, **_settings(nlp)):
                 reliability.add(*outcome)
     return examples
+
+
+def _warn_of_left_out(nlp: Language, examples: Sequence[Example]) -> dict[str, int]:
+    name, extractor = find_extractor(nlp)
+    left_out = count_left_out((eg.predicted for eg in examples), attr=extractor.cfg["attr"])
+    if left_out:
+        sizes = [f"{n:,} {what}" for what, n in left_out.items() if n and what != "docs"]
+        msg.warn(
+            Warnings.DW51.format(
+                n_docs=left_out["docs"],
+                n_all=len(examples),
+                name=name,
+                left_out=enumerate_words(sizes),
+            )
+        )
+    return left_out
 
 
 def _score_stages(nlp: Language, data_path: Path, training: TrainingData) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Pronouns and definite descriptions, attached to entities by rules."""
 
+from bisect import bisect_left, insort
 from collections.abc import Collection, Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from spacy.language import Language
@@ -14,6 +16,12 @@ from .names import ORGANISATION_TYPES, PERSON_TYPES, WORK_TYPES
 
 # How many sentences nearer an entity counts that "she" has referred to before, for another "she".
 FAMILIARITY = 2
+# How many mentions before an anaphor are looked at. Sentences have far fewer; a text in which none
+# are marked is one sentence, whatever its length.
+MAX_CANDIDATES = 1000
+# A mention that an anaphor may refer to: its first token, the token after its last, the place of
+# its entity among those of the document, and the entity.
+Candidate = tuple[int, int, int, Entity]
 
 
 class AnaphorRules:
@@ -52,7 +60,12 @@ class AnaphorRules:
             if named.isdisjoint(range(span.start, span.end)) and span.end - 1 not in taken
         ]
         sentence_of = sentence_of_token(doc).tolist()
-        candidates = list(entities)
+        candidates: list[Candidate] = [
+            (mention.start, mention.end, place, entity)
+            for place, entity in enumerate(entities)
+            for mention in entity.mentions
+        ]
+        candidates.sort(key=itemgetter(0))
         for span in sorted(filter_spans(found), key=lambda span: span.start):
             self._attach(span, candidates, sentence_of)
 
@@ -76,27 +89,25 @@ class AnaphorRules:
             if self.groups[number]["exclusive"] and entity.anaphor_group is None:
                 entity.anaphor_group = number
 
-    def _attach(self, span: Span, entities: Iterable[Entity], sentence_of: list[int]) -> None:
+    def _attach(self, span: Span, candidates: list[Candidate], sentence_of: list[int]) -> None:
         number = int(span.label_)
-        candidates = [
-            (self._rank(sentence_of, mention, entity, number), mention, entity)
-            for entity in entities
-            if self._allows(number, entity)
-            for mention in entity.mentions
-            if mention.end <= span.start
-        ]
-        if not candidates:
+        sentence = sentence_of[span.start]
+        last = bisect_left(candidates, span.start, key=itemgetter(0))
+        best = None
+        for start, end, place, entity in reversed(candidates[max(0, last - MAX_CANDIDATES) : last]):
+            if sentence - sentence_of[start] > self.max_sentences + FAMILIARITY:
+                break
+            if end <= span.start and self._allows(number, entity):
+                nearness = sentence_of[start] + FAMILIARITY * (entity.anaphor_group == number)
+                rank = nearness, -start, -place
+                if best is None or rank > best[0]:
+                    best = rank, start, place, entity
+        if best is None or sentence - sentence_of[best[1]] > self.max_sentences:
             return
-        _, mention, entity = max(candidates, key=lambda candidate: candidate[0])
-        if sentence_of[span.start] - sentence_of[mention.start] <= self.max_sentences:
-            entity.mentions.append(Span(span.doc, span.start, span.end, label=entity.label))
-            self.note(span.text, entity)
-
-    def _rank(
-        self, sentence_of: list[int], mention: Span, entity: Entity, number: int
-    ) -> tuple[int, int]:
-        is_familiar = entity.anaphor_group == number
-        return sentence_of[mention.start] + FAMILIARITY * is_familiar, -mention.start
+        _, _, place, entity = best
+        entity.mentions.append(Span(span.doc, span.start, span.end, label=entity.label))
+        insort(candidates, (span.start, span.end, place, entity), key=itemgetter(0))
+        self.note(span.text, entity)
 
     def _allows(self, number: int, entity: Entity) -> bool:
         group = self.groups[number]

@@ -1,9 +1,10 @@
 """Entities in the making: mentions that were joined so far."""
 
+from bisect import bisect_right, insort
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, islice, pairwise, product
 
 from spacy.tokens import Doc, Span
 
@@ -20,6 +21,9 @@ from .names import (
 
 # The entity linker's identifier of an entity that its knowledge base does not hold.
 NIL = "NIL"
+# With how many entities that share a word with it, those of the longest names last, a name is
+# compared for each of its words: a list of thousands of people named Smith must not take minutes.
+MAX_COMPARED = 500
 Mention = tuple[int, int]
 
 
@@ -34,6 +38,8 @@ class Entity:
     kb_id (str): The knowledge base id, or "".
     anaphor_group (Optional[int]): The group of exclusive anaphors ("she", "he") that has referred
         to it.
+    distinct_names (set[Name]): The names, each once.
+    starts (list[int]): The first tokens of the mentions that were recognised, ascending.
     """
 
     label: str
@@ -42,6 +48,8 @@ class Entity:
     names: dict[Mention, Name] = field(default_factory=dict)
     kb_id: str = ""
     anaphor_group: int | None = None
+    distinct_names: set[Name] = field(default_factory=set)
+    starts: list[int] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -87,14 +95,16 @@ class Entities:
         # Full names first, so that a short form finds its entity wherever it stands.
         by_length = sorted(named, key=lambda row: (-len(row[2].words), len(row[2].words[0]) == 1))
         # Only entities that share a word with a name can be it: comparing all with all is too slow.
-        index: defaultdict[str, list[Entity]] = defaultdict(list)
+        index: defaultdict[str, dict[Entity, None]] = defaultdict(dict)
         for span, types, name in by_length:
             kb_id = known_id(span)
             keys = sorted(name.keys) + ([f"kb:{kb_id}"] if kb_id else [])
-            entities = list(dict.fromkeys(entity for key in keys for entity in index[key]))
-            matches = [entity for entity in entities if _matches(entity, span, name)]
-            if not matches:
-                matches = [entity for entity in entities if _is_persons(entity, span, name)]
+            compared = (islice(reversed(index[key]), MAX_COMPARED) for key in keys)
+            entities = list(dict.fromkeys(chain.from_iterable(compared)))
+            label = span.label_
+            matches = [entity for entity in entities if _matches(entity, label, kb_id, name)]
+            if not matches and _is_word(span):
+                matches = [entity for entity in entities if _is_persons(entity, kb_id, name)]
             if matches:
                 entity = min(
                     matches,
@@ -104,14 +114,15 @@ class Entities:
                 entity = Entity(span.label_, types)
             self._add_named(entity, span, name)
             for key in keys:
-                if entity not in index[key]:
-                    index[key].append(entity)
+                index[key][entity] = None
         self._join_aliases([span for span, _, _ in named])
 
     def merge(self, entity: Entity, other: Entity) -> None:
         """Add the mentions of the second entity to the first, and drop the second."""
         entity.mentions += other.mentions
         entity.names |= other.names
+        entity.distinct_names |= other.distinct_names
+        entity.starts = sorted(entity.starts + other.starts)
         entity.types |= other.types
         entity.kb_id = entity.kb_id or other.kb_id
         if entity.anaphor_group is None:
@@ -121,6 +132,8 @@ class Entities:
     def _add_named(self, entity: Entity, span: Span, name: Name) -> None:
         entity.mentions.append(span)
         entity.names[span.start, span.end] = name
+        entity.distinct_names.add(name)
+        insort(entity.starts, span.start)
         entity.kb_id = entity.kb_id or known_id(span)
         self.owner[span.start, span.end] = entity
 
@@ -152,35 +165,36 @@ def may_be_same(entity: Entity, other: Entity) -> bool:
     same label, compatible names and no different identifiers."""
     if entity.label != other.label or entity.contradicts(other.kb_id):
         return False
-    names, others = set(entity.names.values()), set(other.names.values())
-    return any(is_compatible(name, its) for name in names for its in others)
+    names = product(entity.distinct_names, other.distinct_names)
+    return any(is_compatible(name, its) for name, its in names)
 
 
-def _matches(entity: Entity, span: Span, name: Name) -> bool:
-    kb_id = known_id(span)
+def _matches(entity: Entity, label: str, kb_id: str, name: Name) -> bool:
     if kb_id and entity.kb_id:
         return kb_id == entity.kb_id
-    if span.label_ != entity.label:
+    if label != entity.label:
         return False
-    return any(is_alias(name, other) for other in set(entity.names.values()))
+    return any(is_alias(name, other) for other in entity.distinct_names)
 
 
-def _is_persons(entity: Entity, span: Span, name: Name) -> bool:
-    """Whether a name like no other of its label is somebody's surname: recognisers often take a
-    surname by itself for a place or an organisation."""
-    is_word = len(without_possessive(span.text).split()) == 1 and span.text[0].isupper()
-    if not is_word or entity.contradicts(known_id(span)):
+def _is_word(span: Span) -> bool:
+    return len(without_possessive(span.text).split()) == 1 and span.text[0].isupper()
+
+
+def _is_persons(entity: Entity, kb_id: str, name: Name) -> bool:
+    """Whether a word like no other name of its label is somebody's surname: recognisers often take
+    a surname by itself for a place or an organisation."""
+    if entity.contradicts(kb_id) or entity.types.isdisjoint(PERSON_TYPES):
         return False
-    is_person = not entity.types.isdisjoint(PERSON_TYPES)
-    return is_person and any(is_surname(name, full) for full in set(entity.names.values()))
+    return any(is_surname(name, full) for full in entity.distinct_names)
 
 
 def _distance(entity: Entity, span: Span) -> tuple[bool, int]:
     """Entities named before come first, the last of them foremost."""
-    before = [
-        span.start - mention.start for mention in entity.mentions if mention.start <= span.start
-    ]
-    return (False, min(before)) if before else (True, entity.mentions[0].start - span.start)
+    n_before = bisect_right(entity.starts, span.start)
+    if n_before:
+        return False, span.start - entity.starts[n_before - 1]
+    return True, entity.mentions[0].start - span.start
 
 
 def first_mention(entity: Entity) -> Mention:

@@ -111,9 +111,10 @@ def attach_appositions(doc: Doc, entities: Entities, taken: Collection[int]) -> 
             continue
         for name, other in ((token, token.head), (token.head, token)):
             entity = owner_of.get(name.i)
-            if entity and _is_description(other, name) and other.i not in decided | attached:
+            if entity and _is_description(other, name) and other.i not in decided:
                 entity.mentions.append(Span(doc, *phrases.of_head(other.i), label=entity.label))
                 attached.add(other.i)
+                decided.add(other.i)
     return attached
 
 

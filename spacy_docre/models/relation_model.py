@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import cast
 
+import numpy as np
 import torch
 from spacy.tokens import Doc
 from thinc.api import Model
@@ -99,6 +100,20 @@ def relation_head(head: Head) -> RelationHead:
     RAISES (DocreError): If the head is not initialised.
     """
     return cast(RelationHead, lazy_shim(head).require_built())
+
+
+def count_wordpieces(encoder: Encoder, doc: Doc, n_tokens: int) -> np.ndarray:
+    """What tokens cost an encoder. It says so by its attribute `count_wordpieces`, a function of
+    the encoder, the document and the number of tokens; where it has none, a token costs one.
+
+    encoder (Model[tuple[list[Doc], ClusterBatch], Encoding]): The encoder.
+    doc (Doc): The document.
+    n_tokens (int): How many of its tokens.
+    RETURNS (np.ndarray): [n_tokens] int64. The wordpieces of each, at least 1.
+    """
+    count = encoder.attrs.get("count_wordpieces")
+    ones = np.ones(n_tokens, dtype=np.int64)
+    return ones if count is None else np.maximum(ones, count(encoder, doc, n_tokens))
 
 
 def loss_and_gradients(

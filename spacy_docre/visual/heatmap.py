@@ -139,7 +139,10 @@ def find_cluster(doc: Doc, entity: str, *, prefix: str) -> EntityCluster:
 
 def _run(extractor: DocRelationExtractor, doc: Doc) -> tuple[ClusterBatch, HeadOutput]:
     clusters = ClusterBatch.from_docs(
-        [doc], prefix=extractor.cfg["prefix"], entity_types=extractor.cfg["entity_types"]
+        [doc],
+        prefix=extractor.cfg["prefix"],
+        entity_types=extractor.cfg["entity_types"],
+        parts=[limited.part for limited in extractor.read([doc])],
     )
     if len(clusters.keys) < 2:
         raise DocreError(

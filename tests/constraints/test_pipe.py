@@ -341,10 +341,12 @@ def test_types_that_the_recogniser_names_otherwise_are_warned_of(extractor):
     assert (scores.scores > 0).all()
 
 
-def test_cap_on_pairs_may_leave_one_direction(extractor, monkeypatch):
+def test_limits_leave_both_directions_or_none(extractor, monkeypatch):
     extractor.cfg["constraints"]["symmetric"] = ["born"]
-    monkeypatch.setitem(extractor.cfg, "max_pairs", 3)
-    with pytest.warns(UserWarning, match="DW01"):
+    monkeypatch.setitem(extractor.cfg, "max_pairs", 7)
+    with pytest.warns(UserWarning, match="DW50"):
         scores = scores_of(extractor)
-    assert scores.scores.shape == (3, 2)
+    assert scores.scores.shape == (6, 2)
+    pairs = set(zip(scores.pair_head.tolist(), scores.pair_tail.tolist(), strict=True))
+    assert pairs == {(tail, head) for head, tail in pairs}
     assert np.isfinite(scores.scores).all()

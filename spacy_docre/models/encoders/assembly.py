@@ -57,9 +57,10 @@ def assemble(
             window=anchors.window,
             slot=anchors.slot,
         )
-        states = states.index_add(0, index["state"], output.hidden.flatten(0, 1))
+        # In place: a copy for each window would make the time grow with the square of the windows.
+        states.index_add_(0, index["state"], output.hidden.flatten(0, 1))
         by_column = output.attention[index["window"], :, index["slot"]]  # [I, K, l]
-        rows = rows.index_add(0, index["row"], by_column.transpose(1, 2).flatten(0, 1))
+        rows.index_add_(0, index["row"], by_column.transpose(1, 2).flatten(0, 1))
     of_mention, anchor_cells = layout.anchor_cells
     index = to_device(
         states.device,

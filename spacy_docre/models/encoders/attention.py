@@ -1,12 +1,17 @@
 """The last layer's attention at chosen positions, without slowing the encoder down."""
 
 import math
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+# What the projections have computed since the recording began; None outside of one. A variable of
+# the context, so that threads which share an encoder do not see each other's.
+_states: ContextVar[dict[str, Any] | None] = ContextVar("last_layer_states", default=None)
 
 # Architectures that are BERT's but for their embeddings.
 BERT_FAMILY = ("bert", "roberta", "xlm-roberta", "camembert", "electra", "data2vec-text")
@@ -67,15 +72,13 @@ class LastLayerAttention:
     def __init__(self, projections: Projections) -> None:
         self.projections = projections
         self._states: dict[str, Any] = {}
+        self._token: Token | None = None
 
     def __enter__(self) -> "LastLayerAttention":
         # A module that several layers share, as in ALBERT, keeps the state of its last call.
-        modules = {name: getattr(self.projections, name) for name in ("query", "key", "bias")}
-        self._hooks = [
-            module.register_forward_hook(self._recorder(name))
-            for name, module in modules.items()
-            if module is not None
-        ]
+        for name in ("query", "key", "bias"):
+            _record(getattr(self.projections, name), name)
+        self._token = _states.set(self._states)
         return self
 
     def __exit__(
@@ -84,8 +87,8 @@ class LastLayerAttention:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for hook in self._hooks:
-            hook.remove()
+        if self._token is not None:
+            _states.reset(self._token)
 
     def rows(self, positions: Tensor, mask: Tensor) -> Tensor:
         """positions (Tensor): [W, I] int64. The positions in each window to attend from.
@@ -105,8 +108,23 @@ class LastLayerAttention:
         scores = scores.masked_fill(~mask[:, None, None, :], torch.finfo(scores.dtype).min)
         return torch.softmax(scores, dim=3)
 
-    def _recorder(self, name: str) -> Any:
-        def record(module: nn.Module, inputs: Any, output: Any) -> None:
-            self._states[name] = output
 
-        return record
+@dataclass(frozen=True)
+class _Recorder:
+    """The hook that records what a projection computes, where somebody wants to know it.
+
+    name (str): The projection's name.
+    """
+
+    name: str
+
+    def __call__(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        states = _states.get()
+        if states is not None:
+            states[self.name] = output
+
+
+def _record(module: nn.Module | None, name: str) -> None:
+    # The hook stays: to take it off again would disturb other threads that run the module.
+    if module is not None and _Recorder(name) not in list(module._forward_hooks.values()):
+        module.register_forward_hook(_Recorder(name))

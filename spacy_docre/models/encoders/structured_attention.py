@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Literal
@@ -42,12 +43,17 @@ class StructureMasks:
         return cls(near, rows[..., n_first:] == Structure.INTRA_NE)
 
 
+_masks: ContextVar["StructureMasks | None"] = ContextVar("structure_masks", default=None)
+
+
 class CurrentMasks:
     """Hands the masks of the windows that an encoder is running on to its layers, past a forward
-    method that does not know about them."""
+    method that does not know about them; each thread its own."""
 
-    def __init__(self) -> None:
-        self.masks: StructureMasks | None = None
+    @property
+    def masks(self) -> StructureMasks | None:
+        """The masks; None for no bias."""
+        return _masks.get()
 
     @contextmanager
     def use(self, masks: StructureMasks | None) -> Iterator[None]:
@@ -55,11 +61,11 @@ class CurrentMasks:
 
         masks (Optional[StructureMasks]): The masks; None for no bias.
         """
-        before, self.masks = self.masks, masks
+        token = _masks.set(masks)
         try:
             yield
         finally:
-            self.masks = before
+            _masks.reset(token)
 
     def checkpoint_contexts(self) -> tuple[AbstractContextManager, AbstractContextManager]:
         """For PyTorch's `checkpoint`, as its `context_fn`: a layer that is run again in the

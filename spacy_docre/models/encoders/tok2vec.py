@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
 from thinc.types import Floats2d, Ints1d
 from torch import Tensor, nn
 
-from ...clusters import ClusterBatch
+from ...clusters import ClusterBatch, beginning
 from ..encoding import Encoding, EncodingIndex
 from ..layers.segments import segment_mean
 from ..relation_model import Encoder, EncoderInput
@@ -204,7 +204,7 @@ def forward(
     docs, clusters = inputs
     tok2vec, shim = model.get_ref("tok2vec"), lazy_shim(model)
     shim.require_built()
-    vectors, backprop_tok2vec = tok2vec(docs, is_train)
+    vectors, backprop_tok2vec = _read(tok2vec, docs, clusters.doc_length, is_train)
     flat = xp2torch(tok2vec.ops.flatten(vectors), requires_grad=is_train, device=shim.device)
     layout = TokenLayout.of(clusters, shim.device)
     index = EncodingIndex.from_clusters(
@@ -224,3 +224,29 @@ def forward(
             backprop_tok2vec(tok2vec.ops.unflatten(d_vectors, cast(Ints1d, clusters.doc_length)))
 
     return encoding, backprop
+
+
+def _read(
+    tok2vec: Model[list[Doc], list[Floats2d]],
+    docs: list[Doc],
+    n_tokens: np.ndarray,
+    is_train: bool,
+) -> tuple[list[Floats2d], Callable[[list[Floats2d]], Any]]:
+    """The vectors of the first tokens of documents. A listener gets what another component has made
+    of the whole documents, and wants the gradients of that."""
+    lengths = [len(doc) for doc in docs]
+    if lengths == n_tokens.tolist():
+        return tok2vec(docs, is_train)
+    if not any(hasattr(layer, "upstream_name") for layer in tok2vec.walk()):
+        return tok2vec([beginning(*item) for item in zip(docs, n_tokens, strict=True)], is_train)
+    vectors, backprop = tok2vec(docs, is_train)
+
+    def backprop_all(d_vectors: list[Floats2d]) -> Any:
+        padded = []
+        for gradient, length in zip(d_vectors, lengths, strict=True):
+            d_whole = tok2vec.ops.alloc2f(length, gradient.shape[1])
+            d_whole[: len(gradient)] = gradient
+            padded.append(d_whole)
+        return backprop(padded)
+
+    return [v[:n] for v, n in zip(vectors, n_tokens, strict=True)], backprop_all

@@ -77,6 +77,7 @@ def transformer_layer(
     )
     shim.scaler_settings = dict(grad_scaler_config or {})
     shim.set_precision(gpu="fp32", cpu="fp32")
+    attrs = {**attrs, "count_wordpieces": _count_wordpieces}
     return Model(name, forward, init=init, dims={"nO": None}, attrs=attrs, shims=[shim])
 
 
@@ -267,6 +268,14 @@ def _marker(model: Encoder, shim: Any) -> WordpieceMarker:
         start, end = ids or (None, None)
         marker = model.attrs["marker"] = WordpieceMarker(tokenizer, start, end)
     return marker
+
+
+def _count_wordpieces(model: Encoder, doc: Doc, n_tokens: int) -> np.ndarray:
+    shim = _shim(model)
+    # The sample of an initialisation is read before there is a tokenizer.
+    if shim._model is None:
+        return np.ones(n_tokens, dtype=np.int64)
+    return _marker(model, shim).count(doc, n_tokens)
 
 
 def _single_id(tokenizer: Any, text: str) -> int | None:

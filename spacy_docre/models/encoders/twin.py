@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+from spacy.tokens import Doc
 from thinc.api import Model
 from torch import Tensor
 
 from ..encoding import Encoding
-from ..relation_model import Encoder, EncoderInput
+from ..relation_model import Encoder, EncoderInput, count_wordpieces
 
 
 def TwinEncoder(first: Encoder, second: Encoder) -> Encoder:
@@ -24,6 +26,7 @@ def TwinEncoder(first: Encoder, second: Encoder) -> Encoder:
         forward,
         init=init,
         layers=[first, second],
+        attrs={"count_wordpieces": count_in_both},
         refs={"first": first, "second": second},
         dims={"nT": None},
     )
@@ -36,6 +39,12 @@ def init(model: Encoder, X: EncoderInput | None = None, Y: None = None) -> None:
         if encoder.has_dim("nT") is None and model.has_dim("nT"):
             encoder.set_dim("nT", model.get_dim("nT"))
         encoder.initialize(X=X)
+
+
+def count_in_both(model: Encoder, doc: Doc, n_tokens: int) -> np.ndarray:
+    """The wordpieces of tokens, of the encoder that has more; see `count_wordpieces`."""
+    first, second = (count_wordpieces(encoder, doc, n_tokens) for encoder in model.layers)
+    return np.maximum(first, second)
 
 
 def forward(

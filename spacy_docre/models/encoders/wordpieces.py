@@ -103,8 +103,8 @@ class WordpieceMarker:
         clusters (ClusterBatch): Their entity clusters.
         RETURNS (MarkedWordpieces): The marked wordpieces.
         """
-        pieces = self._tokenize(docs)
-        doc_lengths = np.fromiter(map(len, docs), dtype=np.int64, count=len(docs))
+        doc_lengths = clusters.doc_length
+        pieces = self._tokenize(docs, doc_lengths.tolist())
         doc_offset = np.cumsum(doc_lengths) - doc_lengths
         first = doc_offset[clusters.mention_doc] + clusters.mention_start
         last = doc_offset[clusters.mention_doc] + clusters.mention_end - 1
@@ -138,6 +138,16 @@ class WordpieceMarker:
             has_markers=has_markers,
         )
 
+    def count(self, doc: Doc, n_tokens: int) -> np.ndarray:
+        """Count the wordpieces of tokens, without markers.
+
+        doc (Doc): The document.
+        n_tokens (int): How many of its tokens, at most as many as it has.
+        RETURNS (np.ndarray): [n_tokens] int64.
+        """
+        pieces = self._tokenize([doc], [n_tokens])
+        return np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))
+
     def _fill_empty_mentions(
         self, pieces: list[list[int]], first: np.ndarray, last: np.ndarray
     ) -> None:
@@ -146,19 +156,23 @@ class WordpieceMarker:
         for token in first[before[last + 1] == before[first]]:
             pieces[token] = [self.tokenizer.unk_token_id]
 
-    def _tokenize(self, docs: Sequence[Doc]) -> list[list[int]]:
-        """The wordpieces of each token, which some tokenizers cut differently after a space."""
-        if len(self._cache) > self.CACHE_SIZE:
-            self._cache.clear()
+    def _tokenize(self, docs: Sequence[Doc], n_tokens: Sequence[int]) -> list[list[int]]:
+        """The wordpieces of the first tokens, which some tokenizers cut differently after a
+        space."""
+        # Another thread may start the cache anew meanwhile, but will not empty this one.
+        cache = self._cache
+        if len(cache) > self.CACHE_SIZE:
+            cache = self._cache = {}
         keys: list[tuple[int, int]] = []
         new: dict[tuple[int, int], str] = {}
-        for doc in docs:
+        for doc, n in zip(docs, n_tokens, strict=True):
             # Tokens as Python objects would take most of the time that all of this does.
-            columns: Any = doc.to_array(["ORTH", "SPACY"]).reshape(-1, 2).T
+            columns: Any = doc.to_array(["ORTH", "SPACY"]).reshape(-1, 2)[:n].T
             words, spaces = columns.tolist()
             of_doc = list(zip(words, [0, *spaces[:-1]], strict=False))
-            for key in set(of_doc) - self._cache.keys():
-                new[key] = " " * key[1] + doc.vocab.strings[key[0]]
+            for key in set(of_doc):
+                if key not in cache:
+                    new[key] = " " * key[1] + doc.vocab.strings[key[0]]
             keys += of_doc
         if new:
             encoded = self.tokenizer(
@@ -168,8 +182,8 @@ class WordpieceMarker:
                 return_token_type_ids=False,
                 verbose=False,
             )
-            self._cache.update(zip(new, encoded["input_ids"], strict=True))
-        return [self._cache[key] for key in keys]
+            cache.update(zip(new, encoded["input_ids"], strict=True))
+        return [cache[key] for key in keys]
 
 
 def _rank_among_equals(first: np.ndarray, last: np.ndarray) -> np.ndarray:
