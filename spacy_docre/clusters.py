@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
 
-from .errors import Warnings
+from .errors import DocreError, Errors, Warnings
 
 DEFAULT_PREFIX = "entity_clusters"
 UNKNOWN_TYPE = 0
+# More than any document has clusters; Python refuses to read numbers of thousands of digits.
+MAX_DIGITS = 18
 
 
 class EntityCluster:
@@ -73,7 +75,7 @@ def cluster_key(prefix: str, number: int) -> str:
 
 def get_clusters(doc: Doc, prefix: str = DEFAULT_PREFIX) -> list[EntityCluster]:
     """The entity clusters of a document, in the order of their numbers. Span groups whose suffix
-    is not a number are something else's and are left alone.
+    is not a number, or one of more than 18 digits, are something else's and are left alone.
 
     doc (Doc): The document.
     prefix (str): What the keys start with, before "_1", "_2", ...
@@ -82,7 +84,7 @@ def get_clusters(doc: Doc, prefix: str = DEFAULT_PREFIX) -> list[EntityCluster]:
     numbered = []
     for key in doc.spans:
         head, _, suffix = key.rpartition("_")
-        if head == prefix and suffix.isdecimal():
+        if head == prefix and suffix.isdecimal() and len(suffix) <= MAX_DIGITS:
             numbered.append((int(suffix), key))
     return [EntityCluster(key, doc.spans[key]) for _, key in sorted(numbered)]
 
@@ -255,6 +257,7 @@ class ClusterBatch:
         max_pairs (Optional[int]): Keep at most that many pairs of a document, those whose
             mentions stand nearest to each other, and warn. None keeps all.
         RETURNS (ClusterBatch): The index arrays.
+        RAISES (DocreError): If a mention holds no token, or one outside its document.
         """
         type_ids = {label: i for i, label in enumerate(entity_types, start=UNKNOWN_TYPE + 1)}
         keys: list[str] = []
@@ -292,6 +295,20 @@ class ClusterBatch:
         sentence_of = np.concatenate(token_sentence)
         doc_length = np.fromiter(map(len, docs), dtype=np.int64, count=len(docs))
         doc_start = np.cumsum(doc_length) - doc_length
+        is_inside = (mention_start >= 0) & (mention_start < mention_end)
+        is_inside &= mention_end <= doc_length[entity_doc[mention_entity]]
+        if not is_inside.all():
+            first = int(np.argmin(is_inside))
+            entity = int(mention_entity[first])
+            raise DocreError(
+                Errors.D115.format(
+                    doc=describe(docs[int(entity_doc[entity])]),
+                    key=keys[entity],
+                    start=mention_start[first],
+                    end=mention_end[first],
+                    length=doc_length[entity_doc[entity]],
+                )
+            )
         return cls(
             keys=keys,
             mention_entity=mention_entity,

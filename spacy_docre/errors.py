@@ -262,6 +262,11 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D094 = "There is no method '{method}': {folder} has no config of that name."
     D095 = "The training of {run} failed with status {status}; see {log}"
+    D115 = (
+        "{doc} cannot be used: the cluster '{key}' has a mention at the tokens {start}-{end}, but "
+        "a mention holds at least one token, and none beyond the {length} of its document. Take "
+        "it out of `doc.spans['{key}']`."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):
