@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
 
-from .errors import DocreError, Errors, Warnings
+from .errors import DocreError, Errors, Warnings, printable
 
 DEFAULT_PREFIX = "entity_clusters"
 UNKNOWN_TYPE = 0
@@ -124,15 +124,17 @@ def copy_span(span: Span, target: Doc) -> Span | None:
 
     span (Span): The span.
     target (Doc): The other document.
-    RETURNS (Optional[Span]): The span; None if there is none of these characters.
+    RETURNS (Optional[Span]): The span; None if there is none of these characters, or they are white
+        space between tokens.
     """
-    return target.char_span(
+    copied = target.char_span(
         span.start_char,
         span.end_char,
         label=span.label_,
         kb_id=span.kb_id_,
         alignment_mode="expand",
     )
+    return copied or None
 
 
 def copy_clusters(source: Doc, target: Doc, prefix: str = DEFAULT_PREFIX) -> None:
@@ -155,8 +157,8 @@ def describe(doc: Doc) -> str:
     """Name a document in a message: by its title if it has one, else by its beginning."""
     title = doc.user_data.get("title")
     if title:
-        return f"the document '{title}'"
-    start = " ".join(doc.text[:60].split())
+        return f"the document '{printable(str(title), 60)}'"
+    start = printable(" ".join(doc.text[:60].split()), 60)
     return f"the document '{start}{'...' if len(doc.text) > 60 else ''}'"
 
 

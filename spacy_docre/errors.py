@@ -2,9 +2,33 @@
 
 from spacy.errors import ErrorsWithCodes
 
+MAX_SHOWN = 300
+
 
 class DocreError(ValueError):
-    """Base class of the errors that this package raises about its input."""
+    """Base class of the errors that this package raises about its input.
+
+    message (str): The message. What it quotes is somebody else's, and is shown without the
+        characters that would steer a terminal.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("\n".join(map(_visible, message.split("\n"))))
+
+
+def printable(text: str, limit: int = MAX_SHOWN) -> str:
+    """What somebody else wrote, as it may stand in a message: without what would steer a terminal,
+    and not too long.
+
+    text (str): The text.
+    limit (int): The most characters.
+    RETURNS (str): The text, with U+FFFD for what cannot be printed.
+    """
+    return _visible(text if len(text) <= limit else f"{text[: limit - 3]}...")
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 class Errors(metaclass=ErrorsWithCodes):
@@ -15,7 +39,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D002 = (
         "A relation must be a Relation or a mapping with the keys 'head', 'label' and 'tail' "
-        "(strings) and optionally 'score' and 'evidence', but got: {value}"
+        "(strings) and optionally 'score' (in 0..1) and 'evidence' (pairs of tokens), but got: "
+        "{value}"
     )
     D003 = (
         "The relation {relation} is not bound to a document, so its spans cannot be looked up. "
@@ -266,6 +291,15 @@ class Errors(metaclass=ErrorsWithCodes):
         "{doc} cannot be used: the cluster '{key}' has a mention at the tokens {start}-{end}, but "
         "a mention holds at least one token, and none beyond the {length} of its document. Take "
         "it out of `doc.spans['{key}']`."
+    )
+    D116 = (
+        "{doc} has under `doc._.{attr}` what is no relation: {value}. Was its file damaged? Set "
+        "the relations anew, or remove the document."
+    )
+    D117 = (
+        "{doc} cannot be written as {name}: what its file says for this format beside the "
+        "document (in `doc.user_data` or the attributes of its span groups) is damaged: {reason}. "
+        "Remove it, or convert the document's source anew."
     )
 
 
