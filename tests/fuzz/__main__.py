@@ -19,6 +19,7 @@ SEED = typer.Option(0, help="The same seed gives the same inputs.")
 MINUTES = typer.Option(0, help="Stop after that many minutes; 0: not before the end.")
 WORKERS = typer.Option(2, min=1, help="How many processes.")
 OUTPUT = typer.Option(Path("fuzz-findings"), help="The folder for inputs of findings.")
+MODEL = typer.Option(None, help="A trained pipeline: its documents are random texts.")
 AGAIN = typer.Option(None, help="Run one of these once more, with its traceback.")
 
 
@@ -29,6 +30,7 @@ def main(
     minutes: float = MINUTES,
     workers: int = WORKERS,
     output: Path = OUTPUT,
+    model: str | None = MODEL,
     again: Path | None = AGAIN,
 ) -> None:
     """Send random documents and broken files through the package. Exits with 1 on a finding: an
@@ -37,7 +39,7 @@ def main(
         msg.good(f"No finding: {dict(read_input(again).run())}")
         return
     summary = run_campaign(
-        units(documents, files), seed, output, n_workers=workers, minutes=minutes
+        units(documents, files), seed, output, n_workers=workers, minutes=minutes, model=model
     )
     print_summary(summary, seed)
     if summary.findings:

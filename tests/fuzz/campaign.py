@@ -20,6 +20,8 @@ from .units import BATCH, Input, Unit, make_input, smallest_failing
 
 # CPU time, since a busy machine is no fault of an input.
 MAX_SECONDS = 60
+# Then it is not the inputs.
+MAX_DEAD = 20
 
 
 @dataclass
@@ -49,7 +51,13 @@ class Summary:
 
 
 def run_campaign(
-    units: Sequence[Unit], seed: int, folder: Path, *, n_workers: int = 1, minutes: float = 0
+    units: Sequence[Unit],
+    seed: int,
+    folder: Path,
+    *,
+    n_workers: int = 1,
+    minutes: float = 0,
+    model: str | None = None,
 ) -> Summary:
     """Run units on several processes; one that dies is replaced, and its unit is a finding.
 
@@ -58,6 +66,7 @@ def run_campaign(
     folder (Path): Where findings are written to.
     n_workers (int): How many processes.
     minutes (float): When to stop; 0 for not before the end.
+    model (Optional[str]): A pipeline for texts: a path or the name of a package.
     RETURNS (Summary): What came of them.
     """
     start = time.monotonic()
@@ -72,11 +81,12 @@ def run_campaign(
         place = context.Value("q", first)
         share = list(units[number::n_workers])
         process = context.Process(
-            target=_work, args=(share, place, seed, folder, results, stop), daemon=True
+            target=_work, args=(share, place, seed, folder, results, stop, model), daemon=True
         )
         process.start()
         workers[number] = (process, place)
 
+    n_dead = 0
     for number in range(n_workers):
         launch(number, 0)
     while workers:
@@ -91,9 +101,12 @@ def run_campaign(
             del workers[number]
             if process.exitcode:
                 unit = units[number::n_workers][place.value]
+                given = make_input(seed, unit, model)
                 reason = f"the process died with status {process.exitcode}"
-                summary.findings.append(write_finding(folder, seed, unit, None, reason))
-                launch(number, place.value + 1)
+                summary.findings.append(write_finding(folder, seed, unit, given, reason))
+                n_dead += 1
+                if n_dead < MAX_DEAD:
+                    launch(number, place.value + 1)
     with suppress(Empty):
         while True:
             summary.add(results.get(timeout=1))
@@ -103,7 +116,15 @@ def run_campaign(
     return summary
 
 
-def _work(units: list[Unit], place: Any, seed: int, folder: Path, results: Any, stop: Any) -> None:
+def _work(
+    units: list[Unit],
+    place: Any,
+    seed: int,
+    folder: Path,
+    results: Any,
+    stop: Any,
+    model: str | None = None,
+) -> None:
     torch.set_num_threads(1)
     result, sent = Result({}, Counter()), time.monotonic()
     for number in range(place.value, len(units)):
@@ -111,7 +132,7 @@ def _work(units: list[Unit], place: Any, seed: int, folder: Path, results: Any, 
             break
         place.value = number
         unit = units[number]
-        outcomes, finding = run_unit(seed, unit, folder)
+        outcomes, finding = run_unit(seed, unit, folder, model)
         result.outcomes.setdefault(unit.kind, Counter()).update(outcomes)
         result.n_inputs[unit.kind] += _size(unit)
         result.finding = finding
@@ -125,15 +146,18 @@ def _size(unit: Unit) -> int:
     return BATCH if unit.kind == "documents" else 1
 
 
-def run_unit(seed: int, unit: Unit, folder: Path) -> tuple[Counter[str], str | None]:
+def run_unit(
+    seed: int, unit: Unit, folder: Path, model: str | None = None
+) -> tuple[Counter[str], str | None]:
     """Run a unit.
 
     seed (int): The campaign's seed.
     unit (Unit): The unit.
     folder (Path): Where a finding is written to.
+    model (Optional[str]): A pipeline for texts.
     RETURNS (tuple[Counter[str], Optional[str]]): The outcomes, and the finding in a line.
     """
-    given = make_input(seed, unit)
+    given = make_input(seed, unit, model)
     try:
         with _limited():
             return given.run(), None
@@ -144,20 +168,19 @@ def run_unit(seed: int, unit: Unit, folder: Path) -> tuple[Counter[str], str | N
         return Counter({"finding": 1}), write_finding(folder, seed, unit, given, reason)
 
 
-def write_finding(folder: Path, seed: int, unit: Unit, given: Input | None, reason: str) -> str:
+def write_finding(folder: Path, seed: int, unit: Unit, given: Input, reason: str) -> str:
     """Keep the input of a finding.
 
     folder (Path): The folder.
     seed (int): The campaign's seed.
     unit (Unit): The unit.
-    given (Optional[Input]): Its input; None makes it again.
+    given (Input): Its input, or the part that fails.
     reason (str): The traceback.
     RETURNS (str): The finding in a line.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{unit.kind}-{unit.number}.json"
-    values = (given or make_input(seed, unit)).to_dict()
-    content = {"seed": seed, "unit": str(unit), "reason": reason, "input": values}
+    content = {"seed": seed, "unit": str(unit), "reason": reason, "input": given.to_dict()}
     path.write_text(json.dumps(content, indent=1), encoding="utf8")
     return f"seed {seed}, {unit}: {reason.strip().splitlines()[-1][:300]} ({path})"
 

@@ -1,4 +1,4 @@
-"""The pipelines that are fuzzed: tiny and untrained, but for one if it is there."""
+"""The pipelines that are fuzzed: tiny and untrained, if no other is asked for."""
 
 from collections.abc import Callable
 from functools import cache, partial
@@ -78,4 +78,7 @@ TEXT_SHARE = 0.1
 
 @cache
 def pipeline(name: str) -> Language:
-    return from_text() if name == "text" else EXTRACTORS[name][1]()
+    """One of those above, that of `from_text` ("text"), or that of a path or package."""
+    if name == "text":
+        return from_text()
+    return EXTRACTORS[name][1]() if name in EXTRACTORS else spacy.load(name)

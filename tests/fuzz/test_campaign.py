@@ -69,6 +69,7 @@ class Deadly:
 def test_a_process_that_dies_is_a_finding_and_the_others_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr(campaign, "write_finding", lambda *args: args[-1])
     files = [Unit("file", n) for n in (0, 2)]
+    monkeypatch.setattr(campaign, "make_input", lambda *args: None)
     summary = run_campaign([files[0], Deadly(), files[1]], 0, tmp_path, n_workers=1)
     assert summary.findings == ["the process died with status 3"]
     assert summary.n_inputs["file"] >= 1

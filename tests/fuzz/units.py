@@ -83,16 +83,17 @@ class Documents(Input):
 class Texts(Input):
     texts: list[str]
     seed: int = 0
+    model: str = "text"
 
     def run(self) -> Counter[str]:
-        return run_texts(pipeline("text"), self.texts, Random(self.seed))
+        return run_texts(pipeline(self.model), self.texts, Random(self.seed))
 
     def parts(self) -> Iterator[Input]:
         if len(self.texts) > 1:
-            yield from (Texts([text], self.seed) for text in self.texts)
+            yield from (Texts([text], self.seed, self.model) for text in self.texts)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"texts": self.texts, "seed": self.seed}
+        return {"texts": self.texts, "seed": self.seed, "model": self.model}
 
 
 @dataclass
@@ -108,16 +109,16 @@ class File(Input):
         return {**asdict(self.case), "files": files}
 
 
-def make_input(seed: int, unit: Unit) -> Input:
-    """The input of a unit."""
+def make_input(seed: int, unit: Unit, model: str | None = None) -> Input:
+    """The input of a unit; given a pipeline, all its documents are texts for it."""
     rng = Random(f"{seed}:{unit}")
     if unit.kind == "file":
         # By turns, so that each format has its share.
         case = FORMATS[list(FORMATS)[unit.number % len(FORMATS)]](rng)
         return File(mutate(rng, case) if rng.random() < MUTATED_SHARE else case)
-    if rng.random() < TEXT_SHARE:
+    if rng.random() < TEXT_SHARE or model:
         texts = [random_text(rng, heavy_tailed(rng, *N_WORDS)) for _ in range(BATCH)]
-        return Texts(texts, unit.number)
+        return Texts(texts, unit.number, model or "text")
     many = rng.random() < MANY_SHARE
     shares = {name: share for name, (share, _) in EXTRACTORS.items()}
     names = MANY_ENTITIES if many else list(shares)
