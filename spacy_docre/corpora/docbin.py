@@ -68,14 +68,14 @@ def _check(doc: Doc) -> None:
             plain = doc[span.start : span.end]
             if (span.start_char, span.end_char) != (plain.start_char, plain.end_char):
                 raise DocumentError(field, "its characters are not those of its tokens")
-            _check_strings(doc, field, [span.label, span.kb_id, span.id])
+            _check_strings(doc, field, [span.label, span.kb_id])
     if len(doc):
         values = doc.to_array(STRINGS)
         _check_strings(doc, "tokens", np.unique(values).tolist())
         for value in np.unique(doc.to_array("POS")).tolist():
             if value >= len(NAMES):
                 raise DocumentError("tokens", f"there is no part of speech {value}")
-    if not isinstance(doc.user_data.get("title", ""), str):
+    if not isinstance(doc.user_data.get("title"), str | None):
         raise DocumentError("user_data['title']", "it is no string")
 
 

@@ -35,7 +35,7 @@ class ConversionReport:
     def rows(self) -> list[tuple[int, str, str]]:
         """How often, what, and the first documents, in the order of the first occurrences."""
         return [
-            (n, reason, ", ".join(printable(doc, MAX_NAME) for doc in self.examples[reason]))
+            (n, reason, ", ".join(printable(str(doc), MAX_NAME) for doc in self.examples[reason]))
             for reason, n in self.counts.items()
         ]
 

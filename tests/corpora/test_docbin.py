@@ -136,6 +136,14 @@ def training(path):
     return list(GoldClusterCorpus(path)(spacy.blank("en")))
 
 
+def test_what_is_only_unusual_is_read(tmp_path):
+    values = content()
+    with_span(values, id=12345)
+    with_user_data(values, "title", None)
+    _, doc = read_docs(write(tmp_path / "in.spacy", values), Vocab())
+    assert next(iter(doc.spans.values()))[0].id == 12345
+
+
 def test_training_reads_up_to_the_limit_through_all_files(tmp_path):
     for name in ("a", "b"):
         write(tmp_path / f"{name}.spacy", content())
