@@ -75,6 +75,8 @@ def _check(doc: Doc) -> None:
         for value in np.unique(doc.to_array("POS")).tolist():
             if value >= len(NAMES):
                 raise DocumentError("tokens", f"there is no part of speech {value}")
+    # An entity that begins nowhere is an error of spaCy's as soon as they are asked for.
+    len(doc.ents)
     if not isinstance(doc.user_data.get("title"), str | None):
         raise DocumentError("user_data['title']", "it is no string")
 

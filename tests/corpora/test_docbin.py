@@ -107,6 +107,7 @@ def test_damaged_files_are_named(tmp_path, damage, message):
         (lambda values: with_attr(values, "LEMMA", 12345), "no string of the number 12345"),
         (lambda values: with_attr(values, "POS", 12345), "no part of speech 12345"),
         (lambda values: with_attr(values, "ENT_IOB", 12345), "E982"),
+        (lambda values: with_attr(values, "ENT_IOB", 1), "E093"),
         (lambda values: with_attr(values, "HEAD", 12345), "E190"),
         (lambda values: values["span_groups"].pop(), "IndexError"),
         (lambda values: with_key(values, 1.5), r"the key 1\.5 is no string"),
