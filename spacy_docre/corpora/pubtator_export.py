@@ -7,7 +7,7 @@ from typing import Any
 from spacy.tokens import Doc
 
 from ..clusters import DEFAULT_PREFIX, EntityCluster, describe, get_clusters
-from ..errors import DocreError, Errors
+from ..errors import DocreError, Errors, printable
 from ..relation import DEFAULT_ATTR, get_relations
 from .pubtator import SEPARATORS, SYMMETRIC, UNKNOWN, UNLINKED, USER_DATA, split_identifiers
 from .report import ConversionReport
@@ -148,7 +148,8 @@ class _Writer:
         for relation in self.found:
             head, label, tail = relation.triple
             if label.isdecimal():
-                raise DocreError(Errors.D080.format(label=label, doc=describe(self.doc)))
+                shown = {"label": printable(label), "doc": describe(self.doc)}
+                raise DocreError(Errors.D080.format(**shown))
             if head not in self.ids or tail not in self.ids:
                 self._count("relations of clusters that are not there, left out")
                 continue

@@ -215,6 +215,13 @@ def test_documents_are_described_without_what_steers_a_terminal():
     assert len(describe(doc)) < 100
 
 
+def test_relation_types_of_thousands_of_digits_are_shown_shortened():
+    doc = make_doc(Vocab(), ["a", "b"], [[(0, 1)], [(1, 2)]], relations=[(0, "9" * 5000, 1)])
+    with pytest.raises(DocreError, match="D080") as caught:
+        to_pubtator(doc)
+    assert len(str(caught.value)) < 1200
+
+
 def test_errors_show_names_without_what_steers_a_terminal():
     error = DocreError("one\ntwo \x1b[31m\u202e\ud800'")
     assert str(error) == "one\ntwo \ufffd[31m\ufffd\ufffd'"
