@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
 
-from .errors import printable
+from .errors import DocreError, Errors, shortened
 
 DEFAULT_PREFIX = "entity_clusters"
 UNKNOWN_TYPE = 0
+# More than any document has clusters; Python refuses to read numbers of thousands of digits.
+MAX_DIGITS = 18
 
 
 class EntityCluster:
@@ -72,7 +74,7 @@ def cluster_key(prefix: str, number: int) -> str:
 
 def get_clusters(doc: Doc, prefix: str = DEFAULT_PREFIX) -> list[EntityCluster]:
     """The entity clusters of a document, in the order of their numbers. Span groups whose suffix
-    is not a number are something else's and are left alone.
+    is not a number, or one of more than 18 digits, are something else's and are left alone.
 
     doc (Doc): The document.
     prefix (str): What the keys start with, before "_1", "_2", ...
@@ -81,7 +83,7 @@ def get_clusters(doc: Doc, prefix: str = DEFAULT_PREFIX) -> list[EntityCluster]:
     numbered = []
     for key in doc.spans:
         head, _, suffix = key.rpartition("_")
-        if head == prefix and suffix.isdecimal():
+        if head == prefix and suffix.isdecimal() and len(suffix) <= MAX_DIGITS:
             numbered.append((int(suffix), key))
     return [EntityCluster(key, doc.spans[key]) for _, key in sorted(numbered)]
 
@@ -121,15 +123,17 @@ def copy_span(span: Span, target: Doc) -> Span | None:
 
     span (Span): The span.
     target (Doc): The other document.
-    RETURNS (Optional[Span]): The span; None if there is none of these characters.
+    RETURNS (Optional[Span]): The span; None if there is none of these characters, or they are white
+        space between tokens.
     """
-    return target.char_span(
+    copied = target.char_span(
         span.start_char,
         span.end_char,
         label=span.label_,
         kb_id=span.kb_id_,
         alignment_mode="expand",
     )
+    return copied or None
 
 
 def copy_clusters(source: Doc, target: Doc, prefix: str = DEFAULT_PREFIX) -> None:
@@ -172,8 +176,8 @@ def describe(doc: Doc) -> str:
     """Name a document in a message: by its title if it has one, else by its beginning."""
     title = doc.user_data.get("title")
     if title:
-        return f"the document '{printable(str(title))}'"
-    start = printable(" ".join(doc.text[:60].split()))
+        return f"the document '{shortened(str(title), 60)}'"
+    start = shortened(" ".join(doc.text[:60].split()), 60)
     return f"the document '{start}{'...' if len(doc.text) > 60 else ''}'"
 
 
@@ -315,6 +319,7 @@ class ClusterBatch:
         entity_types (Sequence[str]): The known types; the first becomes 1.
         parts (Optional[Sequence[DocPart]]): What to read of each document. None reads all.
         RETURNS (ClusterBatch): The index arrays.
+        RAISES (DocreError): If a mention holds no token, or one outside its document.
         """
         if parts is None:
             parts = [DocPart.whole(doc, prefix) for doc in docs]
@@ -341,6 +346,20 @@ class ClusterBatch:
         sentence_of = np.concatenate(token_sentence)
         doc_length = np.array([part.n_tokens for part in parts], dtype=np.int64)
         doc_start = np.cumsum(doc_length) - doc_length
+        is_inside = (mention_start >= 0) & (mention_start < mention_end)
+        is_inside &= mention_end <= doc_length[entity_doc[mention_entity]]
+        if not is_inside.all():
+            first = int(np.argmin(is_inside))
+            entity = int(mention_entity[first])
+            raise DocreError(
+                Errors.D115.format(
+                    doc=describe(docs[int(entity_doc[entity])]),
+                    key=keys[entity],
+                    start=mention_start[first],
+                    end=mention_end[first],
+                    length=doc_length[entity_doc[entity]],
+                )
+            )
         return cls(
             keys=keys,
             mention_entity=mention_entity,

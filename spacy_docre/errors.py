@@ -9,6 +9,8 @@ from spacy.errors import ErrorsWithCodes
 CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+# Characters of what somebody else wrote that a message shows.
+MAX_SHOWN = 300
 
 
 class DocreError(ValueError):
@@ -30,6 +32,17 @@ def printable(text: str) -> str:
     return CONTROLS.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
+def shortened(text: str, limit: int = MAX_SHOWN) -> str:
+    """What somebody else wrote, as it may stand in a message: printable, in a line, not too long.
+
+    text (str): The text.
+    limit (int): The most characters of it.
+    RETURNS (str): The text or its beginning.
+    """
+    text = text if len(text) <= limit else f"{text[: limit - 3]}..."
+    return printable(text).replace("\n", "\\n")
+
+
 class Errors(metaclass=ErrorsWithCodes):
     D001 = (
         "The extension attribute `doc._.{attr}` already exists and is not spacy-docre's. Another "
@@ -38,7 +51,8 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D002 = (
         "A relation must be a Relation or a mapping with the keys 'head', 'label' and 'tail' "
-        "(strings) and optionally 'score' and 'evidence', but got: {value}"
+        "(strings) and optionally 'score' (in 0..1) and 'evidence' (pairs of tokens), but got: "
+        "{value}"
     )
     D003 = (
         "The relation {relation} is not bound to a document, so its spans cannot be looked up. "
@@ -301,6 +315,20 @@ class Errors(metaclass=ErrorsWithCodes):
         "{path} cannot be loaded: {reason}. The component is as it was before; of a pipeline that "
         "was there before, other components may already be those of the folder, so load it anew. "
         "If nobody has touched the file, download or copy the pipeline again."
+    )
+    D115 = (
+        "{doc} cannot be used: the cluster '{key}' has a mention at the tokens {start}-{end}, but "
+        "a mention holds at least one token, and none beyond the {length} of its document. Take "
+        "it out of `doc.spans['{key}']`."
+    )
+    D116 = (
+        "{doc} has under `doc._.{attr}` what is no relation: {value}. Was its file damaged? Set "
+        "the relations anew, or remove the document."
+    )
+    D117 = (
+        "{doc} cannot be written as {name}: what its file says for this format beside the "
+        "document (in `doc.user_data` or the attributes of its span groups) is damaged: {reason}. "
+        "Remove it, or convert the document's source anew."
     )
     D130 = (
         "The system does not tell how much memory a process holds: `benchmark-memory` reads "

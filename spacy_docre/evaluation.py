@@ -128,7 +128,7 @@ def _copy_entities(source: Doc, target: Doc, prefix: str) -> None:
         target.char_span(e.start_char, e.end_char, label=e.label_, alignment_mode="expand")
         for e in entities
     )
-    target.set_ents(filter_spans(span for span in copied if span is not None))
+    target.set_ents(filter_spans(span for span in copied if span))
 
 
 def bare_doc(doc: Doc, vocab: Vocab) -> Doc:

@@ -1,13 +1,13 @@
 """Relations between entity clusters, and the Doc extension that holds them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from spacy.tokens import Doc, Span
 
 from .clusters import EntityCluster, describe
-from .errors import DocreError, Errors
+from .errors import DocreError, Errors, shortened
 
 DEFAULT_ATTR = "relations"
 
@@ -119,8 +119,17 @@ def get_relations(doc: Doc, *, attr: str = DEFAULT_ATTR) -> tuple[Relation, ...]
     doc (Doc): The document.
     attr (str): The name of the extension attribute.
     RETURNS (tuple[Relation, ...]): The relations, bound to the document; empty if none were set.
+    RAISES (DocreError): If something else is stored there.
     """
-    return tuple(Relation(**row, doc=doc) for row in doc.user_data.get(_user_data_key(attr), ()))
+    rows = doc.user_data.get(_user_data_key(attr), ())
+    try:
+        relations = tuple(Relation(**row, doc=doc) for row in rows)
+    except (TypeError, ValueError):
+        relations = None
+    if relations is None or not all(map(_is_sound, relations)):
+        value = shortened(repr(rows))
+        raise DocreError(Errors.D116.format(doc=describe(doc), attr=attr, value=value))
+    return relations
 
 
 def set_relations(doc: Doc, relations: Iterable[Mapping], *, attr: str = DEFAULT_ATTR) -> None:
@@ -160,6 +169,22 @@ def check_clusters(relation: Relation, doc: Doc) -> None:
             )
 
 
+def check_entities(relation: Relation, doc: Doc, keys: Container[str], prefix: str) -> None:
+    """Check that a relation is one between entities.
+
+    relation (Relation): The relation.
+    doc (Doc): Its document.
+    keys (Container[str]): The keys of the document's entity clusters.
+    prefix (str): What they start with.
+    RAISES (DocreError): If it names something else.
+    """
+    for key in (relation["head"], relation["tail"]):
+        if key not in keys:
+            raise DocreError(
+                Errors.D046.format(relation=relation, doc=describe(doc), key=key, prefix=prefix)
+            )
+
+
 def install_extension(attr: str = DEFAULT_ATTR) -> None:
     """Register the Doc extension that holds relations, unless it is registered already.
 
@@ -189,6 +214,11 @@ def _to_row(value: Any) -> dict[str, Any]:
         row = dict(Relation(**value))
     except (TypeError, ValueError, KeyError):
         raise DocreError(Errors.D002.format(value=repr(value))) from None
-    if not all(isinstance(row[name], str) for name in ("head", "label", "tail")):
+    if not _is_sound(row):
         raise DocreError(Errors.D002.format(value=repr(value)))
     return row
+
+
+def _is_sound(row: Mapping) -> bool:
+    names = (row[role] for role in ("head", "label", "tail"))
+    return all(isinstance(name, str) for name in names) and 0 <= row["score"] <= 1

@@ -5,7 +5,7 @@ import pytest
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.vocab import Vocab
 
-from spacy_docre import EntityCluster, get_clusters, set_clusters
+from spacy_docre import DocreError, EntityCluster, get_clusters, set_clusters
 from spacy_docre.clusters import ClusterBatch, copy_clusters
 
 from .util import make_doc, random_doc
@@ -18,6 +18,15 @@ def test_clusters_come_in_the_order_of_their_numbers():
     doc.spans["other_1"] = [doc[0:1]]
     assert [c.key for c in get_clusters(doc)] == [f"entity_clusters_{i + 1}" for i in range(11)]
     assert [c.key for c in get_clusters(doc, "other")] == ["other_1"]
+
+
+@pytest.mark.parametrize("suffix", ["9" * 5000, "9" * 19, "²", "-1", "1.5", "", "1\n"])
+def test_suffixes_that_are_no_number_of_a_cluster_are_left_alone(suffix):
+    doc = make_doc(Vocab(), ["a", "b"], [[(0, 1)], [(1, 2)]])
+    doc.spans[f"entity_clusters_{suffix}"] = [doc[0:1]]
+    assert [c.key for c in get_clusters(doc)] == ["entity_clusters_1", "entity_clusters_2"]
+    set_clusters(doc, [])
+    assert list(doc.spans) == [f"entity_clusters_{suffix}"]
 
 
 def test_setting_clusters_replaces_the_former_ones():
@@ -110,3 +119,13 @@ def test_documents_without_sentences_are_one_sentence():
     doc = Doc(Vocab(), words=["a", "b"])
     set_clusters(doc, [[doc[0:1]], [doc[1:2]]])
     assert ClusterBatch.from_docs([doc]).mention_sentence.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_mentions_without_tokens_are_an_error_that_says_where(place):
+    vocab = Vocab()
+    doc = make_doc(vocab, ["Ada", "likes", "Oslo"], [[(0, 1)], [(2, 3), (place, place)]])
+    batch = [make_doc(vocab, ["a", "b"], [[(0, 1)], [(1, 2)]]), doc]
+    message = rf"'Ada likes Oslo'.*entity_clusters_2.* {place}-{place}, .* 3 of its document"
+    with pytest.raises(DocreError, match=message):
+        ClusterBatch.from_docs(batch)

@@ -15,9 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
+from ..corpora.docbin import read_docbin
+from ..corpora.validation import parse_json
 from ..errors import DocreError, Errors, Warnings
 from .records import Failure, Record
 
@@ -154,7 +155,7 @@ def _read_jsonl(path: Path, settings: SourceSettings) -> Iterator[Record | Failu
             reason = _not_unicode(line)
             if reason is None:
                 try:
-                    row = json.loads(line, parse_constant=_refuse_constant)
+                    row = parse_json(line, parse_constant=_refuse_constant)
                     yield _from_row(row, source, number, line, settings)
                     continue
                 except (ValueError, RecursionError) as error:
@@ -202,8 +203,7 @@ def _read_csv(path: Path, settings: SourceSettings) -> Iterator[Record | Failure
 def _read_docbin(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
     source = path.as_posix()
     # A vocabulary of its own: that of the pipeline forgets the strings of finished documents.
-    docs = DocBin().from_disk(path).get_docs(Vocab())
-    for number, doc in enumerate(docs, start=1):
+    for number, doc in enumerate(read_docbin(path, Vocab()), start=1):
         names = {key: doc.user_data.get(key) for key in ("id", "title")}
         given = {key: value for key, value in names.items() if isinstance(value, str)}
         yield Record(

@@ -8,7 +8,7 @@ from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
 from ..clusters import DEFAULT_PREFIX, cluster_key, set_clusters
-from ..errors import DocreError, Errors
+from ..errors import DocreError, Errors, shortened
 from ..relation import DEFAULT_ATTR, install_extension, set_relations
 from .folders import title_of
 from .report import ConversionReport
@@ -68,9 +68,8 @@ def read_brat(
                 lines = list(parse(read_file(annotations), text))
                 _Annotation(doc, lines, coref_types, join_ids, report).apply(prefix, attr)
             except DocumentError as error:
-                raise DocreError(
-                    Errors.D077.format(path=annotations, line=error.field, reason=error.reason)
-                ) from None
+                place = {"line": error.field, "reason": shortened(error.reason)}
+                raise DocreError(Errors.D077.format(path=annotations, **place)) from None
         else:
             report.count("documents without an .ann file, not annotated", title_of(path))
         yield doc

@@ -11,6 +11,7 @@ from .brat import USER_DATA
 from .report import ConversionReport
 from .standoff import LINE_ENDS, cut_lines, join_lines
 from .text import source_offsets
+from .validation import export
 
 LINE_END = re.compile(f"[{LINE_ENDS}]+")
 # What is written where brat needs a name and there is none.
@@ -18,6 +19,7 @@ NO_TYPE = "Entity"
 NO_BASE = "KB"
 
 
+@export("brat's standoff")
 def to_brat(
     doc: Doc,
     *,

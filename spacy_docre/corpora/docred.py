@@ -9,11 +9,18 @@ from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
-from ..clusters import DEFAULT_PREFIX, cluster_key, describe, set_clusters
-from ..errors import DocreError, Errors
+from ..clusters import DEFAULT_PREFIX, cluster_key, describe, get_clusters, set_clusters
+from ..errors import DocreError, Errors, shortened
 from ..evidence_scoring import sentence_ends, sentence_numbers
-from ..relation import DEFAULT_ATTR, Relation, get_relations, install_extension, set_relations
-from .validation import DocumentError, read_json, validate
+from ..relation import (
+    DEFAULT_ATTR,
+    Relation,
+    check_entities,
+    get_relations,
+    install_extension,
+    set_relations,
+)
+from .validation import DocumentError, check_unicode, read_json, validate
 
 
 class DocredMention(BaseModel):
@@ -156,6 +163,11 @@ def read_relation_names(path: str | Path) -> dict[str, str]:
     if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
         reason = "expected an object from relation identifiers to names"
         raise DocreError(Errors.D015.format(path=path, reason=reason))
+    try:
+        check_unicode(names)
+    except DocumentError as error:
+        reason = f"field '{error.field}': {error.reason}"
+        raise DocreError(Errors.D015.format(path=path, reason=shortened(reason))) from None
     if len(set(names.values())) < len(names):
         reason = "two relation identifiers have the same name"
         raise DocreError(Errors.D015.format(path=path, reason=reason))
@@ -179,12 +191,14 @@ def to_docred_predictions(
     attr (str): The name of the extension attribute that holds the relations.
     RETURNS (list[dict[str, Any]]): title, h_idx, t_idx, r, evidence (the numbers of sentences) and
         score, for each relation.
-    RAISES (DocreError): If a label has no identifier.
+    RAISES (DocreError): If a label has no identifier, or a relation names no cluster.
     """
     rows = []
     for doc in docs:
         ends = sentence_ends(doc)
+        keys = {cluster.key for cluster in get_clusters(doc, prefix)}
         for relation in get_relations(doc, attr=attr):
+            check_entities(relation, doc, keys, prefix)
             head, label, tail = relation.triple
             if relation_ids is not None and label not in relation_ids:
                 raise DocreError(Errors.D018.format(label=label, doc=describe(doc)))

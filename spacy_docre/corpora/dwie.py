@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
@@ -30,7 +30,7 @@ from ..relation import (
 )
 from .report import ConversionReport
 from .text import align_mention, keep_source, read_text, same_text, source_offsets
-from .validation import DocumentError, read_json, validate
+from .validation import DocumentError, export, read_json, validate
 
 # The one type of an entity is the first of these that it is tagged with, as in the DocRED-style
 # DWIE that the papers on document-level relation extraction train on (Ru et al. 2021).
@@ -63,7 +63,8 @@ class DwieMention(BaseModel):
 class DwieConcept(BaseModel):
     """An entity: its number, name, tags ("type::person") and Wikipedia page, if it has one."""
 
-    concept: int
+    # The number is kept with the cluster, in files whose numbers have 64 bits.
+    concept: int = Field(ge=0, lt=2**63)
     text: str | None = None
     keyword: bool = False
     link: str | None = None
@@ -242,6 +243,7 @@ def _relations(
     return [Relation(*triple) for triple in triples]
 
 
+@export("DWIE")
 def to_dwie(
     doc: Doc,
     *,

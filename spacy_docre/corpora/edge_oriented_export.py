@@ -17,15 +17,19 @@ from ..errors import DocreError, Errors
 from ..relation import DEFAULT_ATTR, get_relations
 from .edge_oriented import CANDIDATE_PAIRS, EXCLUDED, EXCLUDED_PAIRS, NEGATIVE
 from .report import ConversionReport
+from .validation import export
 
 HEAD_TYPES = ("Chemical", "Gene")
 TAIL_TYPES = ("Disease",)
 BREAKS = r"[\t\r\n]"
+# At the start of a file U+FEFF would be taken for the mark of its encoding.
+NOT_IN_TITLES = rf"{BREAKS}|^\ufeff"
 
 # First token, token after the last, sentence.
 Mention = tuple[int, int, int]
 
 
+@export("`.data`")
 def to_edge_oriented(
     doc: Doc,
     *,
@@ -76,7 +80,8 @@ class _Writer:
 
     def line(self, heads: Collection[str], tails: Collection[str], attr: str) -> str:
         """The whole line, without its end."""
-        columns = [self._clean(self.title, BREAKS) or "-", self._text()]
+        self._count("documents without an identifier, named -", not self.title)
+        columns = [self._clean(self.title, NOT_IN_TITLES) or "-", self._text()]
         for (head, tail), label in self._pairs(heads, tails, attr):
             columns += self._pair(head, tail, label)
         left_out = self.clusters.keys() - self.described.keys()

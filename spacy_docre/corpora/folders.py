@@ -48,7 +48,7 @@ class DocumentFolder:
         contents (Mapping[str, str]): The content of the file of each suffix (".json").
         RAISES (DocreError): If there is no such file name, or it is another document's.
         """
-        stem = file_stem(doc.user_data.get("title", ""))
+        stem = file_stem(doc.user_data.get("title") or "")
         reason = None
         if not stem:
             reason = "it has no title (`doc.user_data['title']`) to name the file by"

@@ -1,19 +1,25 @@
 """The package's own JSON Lines format: raw text with character offsets, one document a line."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
 from ..clusters import DEFAULT_PREFIX, cluster_key, get_clusters, set_clusters
 from ..errors import DocreError, Errors
-from ..relation import DEFAULT_ATTR, get_relations, has_relations, install_extension, set_relations
-from .validation import DocumentError, validate
+from ..relation import (
+    DEFAULT_ATTR,
+    check_entities,
+    get_relations,
+    has_relations,
+    install_extension,
+    set_relations,
+)
+from .validation import DocumentError, export, parse_json, validate
 
 Offsets = tuple[int, int]
 
@@ -41,7 +47,7 @@ class JsonlRelation(BaseModel):
     head: int
     label: str
     tail: int
-    score: float = 1.0
+    score: float = Field(default=1.0, ge=0, le=1)
     evidence: list[Offsets] = []
 
 
@@ -84,6 +90,7 @@ def read_jsonl(
         yield doc
 
 
+@export("JSON Lines")
 def to_jsonl(doc: Doc, *, prefix: str = DEFAULT_PREFIX, attr: str = DEFAULT_ATTR) -> dict[str, Any]:
     """A document as a row of the JSON Lines format, which `read_jsonl` reads again. Clusters and
     mentions also carry their texts, for people.
@@ -92,6 +99,7 @@ def to_jsonl(doc: Doc, *, prefix: str = DEFAULT_PREFIX, attr: str = DEFAULT_ATTR
     prefix (str): What the clusters' keys start with.
     attr (str): The name of the extension attribute that holds the relations.
     RETURNS (dict[str, Any]): The row.
+    RAISES (DocreError): If a relation names no cluster of the document.
     """
     clusters = get_clusters(doc, prefix)
     numbers = {cluster.key: i for i, cluster in enumerate(clusters)}
@@ -116,6 +124,8 @@ def to_jsonl(doc: Doc, *, prefix: str = DEFAULT_PREFIX, attr: str = DEFAULT_ATTR
         for cluster in clusters
     ]
     if has_relations(doc, attr=attr):
+        for relation in get_relations(doc, attr=attr):
+            check_entities(relation, doc, numbers, prefix)
         row["relations"] = [
             {
                 "head": numbers[relation["head"]],
@@ -131,17 +141,18 @@ def to_jsonl(doc: Doc, *, prefix: str = DEFAULT_PREFIX, attr: str = DEFAULT_ATTR
 
 def _parse(line: str) -> Any:
     try:
-        return json.loads(line)
+        return parse_json(line)
     except (ValueError, RecursionError) as error:
         raise DocumentError("document", f"not JSON: {error}") from None
 
 
 def _to_doc(document: JsonlDocument, nlp: Language, prefix: str, attr: str) -> Doc:
-    doc = nlp.make_doc(document.text)
+    # Not `nlp.make_doc`, which refuses what is too long for parsers.
+    doc = nlp.tokenizer(document.text)
     doc.user_data["title"] = document.title
     if document.sentences:
         starts = {
-            _span(doc, offsets, f"sentences[{i}]").start
+            _place(doc, offsets, f"sentences[{i}]").start
             for i, offsets in enumerate(document.sentences)
         }
         for token in doc:
@@ -186,6 +197,14 @@ def _relation(
 
 
 def _span(doc: Doc, offsets: Offsets, field: str, label: str = "") -> Span:
+    span = _place(doc, offsets, field, label)
+    if not span:
+        raise DocumentError(field, f"{offsets[0]}-{offsets[1]} is nothing but white space")
+    return span
+
+
+def _place(doc: Doc, offsets: Offsets, field: str, label: str = "") -> Span:
+    """The whole tokens of some characters; a span without tokens for white space between them."""
     start, end = offsets
     span = None
     if 0 <= start < end <= len(doc.text):

@@ -38,6 +38,8 @@ ALL, NONE = "all", "none"
 UNLINKED = "unlinked_mentions"
 USER_DATA = "pubtator"
 
+# Python refuses to read numbers of thousands of digits.
+OFFSET = re.compile("[0-9]{1,18}")
 TEXT_LINE = re.compile(r"([^\t|]*)\|([ta])\|(.*)", re.DOTALL)
 # tmVar's names for variants, "p|SUB|R|123|W", hold the bar that joins identifiers elsewhere.
 VARIANT = re.compile(r"(tmVar:)?[A-Za-z]?\|")
@@ -173,7 +175,7 @@ def _parse(lines: list[tuple[int, str]]) -> PubtatorDocument:
             if document.abstract is not None:
                 raise DocumentError(place, "there is an abstract already")
             document.abstract = text[3]
-        elif all(re.fullmatch("[0-9]+", column) for column in columns[1:3]) and len(columns) >= 5:
+        elif all(OFFSET.fullmatch(column) for column in columns[1:3]) and len(columns) >= 5:
             document.mentions.append(columns[1:])
         elif len(columns) >= 4:
             document.relations.append(columns[1:])
@@ -200,7 +202,8 @@ class _Reader:
         # A joined identifier that mentions and relations have alike is one entity.
         named = {i.strip() for columns in document.relations for i in columns[1:3]}
         self.whole = named & {c[4].strip() for c in document.mentions if c[4:]} - UNKNOWN
-        self.doc = nlp(document.text)
+        # Not `nlp(text)`, which refuses what is too long for parsers.
+        self.doc = nlp(nlp.tokenizer(document.text))
         self.names: dict[str, list[str]] = {}
         self.spans: dict[str, list[Span]] = {"": []}
         # What the clusters alone do not tell, and for each mention the line that names it.
@@ -243,7 +246,6 @@ class _Reader:
         span = self._find(start, end, name, label)
         line: dict[str, Any] = {"columns": columns, "tokens": [], "ids": []}
         if span is None:
-            self._count("mentions outside the text, left out")
             self.lines.append(line)
             return
         line |= {"tokens": [span.start, span.end], "ids": identifiers}
@@ -290,9 +292,13 @@ class _Reader:
             elif inside:
                 self._count("mentions whose text is not that at their offsets, kept there")
             else:
+                self._count("mentions outside the text, left out")
                 return None
         span = self.doc.char_span(start, end, label=label, alignment_mode="expand")
-        if span is not None and (span.start_char, span.end_char) != (start, end):
+        if not span:
+            self._count("mentions of nothing but white space, left out")
+            return None
+        if (span.start_char, span.end_char) != (start, end):
             self._count("mentions widened to whole tokens")
         return span
 

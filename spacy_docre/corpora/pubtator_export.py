@@ -7,14 +7,16 @@ from typing import Any
 from spacy.tokens import Doc
 
 from ..clusters import DEFAULT_PREFIX, EntityCluster, describe, get_clusters
-from ..errors import DocreError, Errors
+from ..errors import DocreError, Errors, shortened
 from ..relation import DEFAULT_ATTR, get_relations
 from .pubtator import SEPARATORS, SYMMETRIC, UNKNOWN, UNLINKED, USER_DATA, split_identifiers
 from .report import ConversionReport
+from .validation import export
 
 Item = tuple[int, int, str, str]
 
 
+@export("PubTator")
 def to_pubtator(
     doc: Doc,
     *,
@@ -58,7 +60,8 @@ class _Writer:
         self.clusters = get_clusters(doc, prefix)
         self.record: dict[str, Any] = doc.user_data.get(USER_DATA, {})
         self.title = str(doc.user_data.get("title") or "")
-        self.identifier = re.sub(r"[\t\r\n|]", "_", self.title)
+        # At the start of a file U+FEFF would be taken for the mark of its encoding.
+        self.identifier = re.sub(r"[\t\r\n|]|^\ufeff", "_", self.title)
         self._count("identifiers of documents, changed", self.identifier != self.title)
         self.related = {relation[role] for relation in self.found for role in ("head", "tail")}
         self.named = {i.strip() for row in self.record.get("left_out", ()) for i in row[1:3]}
@@ -145,7 +148,8 @@ class _Writer:
         for relation in self.found:
             head, label, tail = relation.triple
             if label.isdecimal():
-                raise DocreError(Errors.D080.format(label=label, doc=describe(self.doc)))
+                shown = {"label": shortened(label), "doc": describe(self.doc)}
+                raise DocreError(Errors.D080.format(**shown))
             if head not in self.ids or tail not in self.ids:
                 self._count("relations of clusters that are not there, left out")
                 continue

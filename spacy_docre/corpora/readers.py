@@ -1,18 +1,18 @@
 """The corpus reader that keeps entity clusters and relations."""
 
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 from spacy.training import Corpus, Example
 from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 
 from ..clusters import DEFAULT_PREFIX, copy_clusters
-from ..errors import DocreError, Errors
 from ..relation import DEFAULT_ATTR, install_extension
+from .docbin import read_docbin
 
 
 def create_gold_cluster_corpus(
@@ -58,6 +58,17 @@ class GoldClusterCorpus(Corpus):
         self.prefix = prefix
         self.attr = attr
 
+    def read_docbin(self, vocab: Vocab, locs: Iterable[str | Path]) -> Iterator[Doc]:
+        """Read the documents of files, without empty ones, up to the limit.
+
+        vocab (Vocab): The vocabulary of the documents.
+        locs (Iterable[Union[str, Path]]): The files.
+        YIELDS (Doc): The documents.
+        RAISES (DocreError): If a file is not in spaCy's format, or a document in it is damaged.
+        """
+        docs = (doc for path in locs for doc in read_docbin(path, vocab) if len(doc))
+        yield from islice(docs, self.limit or None)
+
     def _make_example(self, nlp: Language, reference: Doc, gold_preproc: bool) -> Example:
         example = super()._make_example(nlp, reference, gold_preproc)
         copy_clusters(reference, example.predicted, self.prefix)
@@ -84,11 +95,7 @@ def read_docs(path: str | Path, vocab: Vocab) -> Iterator[Doc]:
     path (Union[str, Path]): A file or a folder.
     vocab (Vocab): The vocabulary of the documents.
     YIELDS (Doc): The documents.
-    RAISES (DocreError): If a file is not in spaCy's format.
+    RAISES (DocreError): If a file is not in spaCy's format, or a document in it is damaged.
     """
     for location in walk_corpus(Path(path), ".spacy"):
-        try:
-            doc_bin = DocBin().from_disk(location)
-        except (ValueError, zlib.error, TypeError, KeyError) as error:
-            raise DocreError(Errors.D015.format(path=location, reason=error)) from None
-        yield from doc_bin.get_docs(vocab)
+        yield from read_docbin(location, vocab)

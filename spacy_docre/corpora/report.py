@@ -4,6 +4,8 @@ from collections import Counter
 
 from wasabi import msg
 
+from ..errors import shortened
+
 N_EXAMPLES = 3
 MAX_NAME = 40
 
@@ -33,7 +35,7 @@ class ConversionReport:
     def rows(self) -> list[tuple[int, str, str]]:
         """How often, what, and the first documents, in the order of the first occurrences."""
         return [
-            (n, reason, ", ".join(_printable(doc) for doc in self.examples[reason]))
+            (n, reason, ", ".join(shortened(str(doc), MAX_NAME) for doc in self.examples[reason]))
             for reason, n in self.counts.items()
         ]
 
@@ -42,9 +44,3 @@ class ConversionReport:
         if self.counts:
             header = ("", "Not kept as it was", "First documents")
             msg.table(self.rows(), header=header, aligns=("r", "l", "l"), max_col=100)
-
-
-def _printable(name: str) -> str:
-    """A name from a file, without what would steer a terminal, and not too long."""
-    name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
-    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 3]}..."

@@ -2,15 +2,19 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
+from spacy.tokens import Doc
 
-from ..errors import DocreError, Errors
+from ..clusters import describe
+from ..errors import DocreError, Errors, shortened
 
+Writer = TypeVar("Writer", bound=Callable[..., Any])
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -28,12 +32,10 @@ class DocumentError(Exception):
 
     def in_file(self, path: str | Path, index: int, row: Any) -> DocreError:
         """The error with the place of the document: its file, its number (from 0) and title."""
-        title = row.get("title", "") if isinstance(row, dict) else ""
-        return DocreError(
-            Errors.D014.format(
-                path=path, index=index, title=title, field=self.field, reason=self.reason
-            )
-        )
+        title = row.get("title", "") if isinstance(row, Mapping) else ""
+        shown = {"title": str(title), "field": self.field, "reason": self.reason}
+        shown = {name: shortened(text) for name, text in shown.items()}
+        return DocreError(Errors.D014.format(path=path, index=index, **shown))
 
 
 def validate(model: type[ModelT], row: Any) -> ModelT:
@@ -44,11 +46,64 @@ def validate(model: type[ModelT], row: Any) -> ModelT:
     RETURNS (ModelT): The checked document.
     RAISES (DocumentError): With the first field that is wrong.
     """
+    check_unicode(row)
     try:
         return model.model_validate(row)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise DocumentError(_field_name(first["loc"]), first["msg"]) from None
+
+
+def check_unicode(row: Any) -> None:
+    """Check that all strings are Unicode: JSON can hold escapes (`\\ud800`) that are half a
+    character, and nothing can be done with them.
+
+    row (Any): A JSON value.
+    RAISES (DocumentError): With the first field that is wrong.
+    """
+    try:
+        json.dumps(row, ensure_ascii=False).encode("utf8")
+    except RecursionError:
+        raise DocumentError("document", "nested too deeply") from None
+    except UnicodeEncodeError as error:
+        raise DocumentError(_field_name(_broken(row)), f"not valid Unicode: {error}") from None
+
+
+def _broken(value: Any) -> tuple[int | str, ...]:
+    """The way to the first string in a value that is not Unicode."""
+    items: Iterable[tuple[int | str, Any]] = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    for key, inner in items:
+        try:
+            json.dumps({str(key): inner}, ensure_ascii=False).encode("utf8")
+        except UnicodeEncodeError:
+            return key, *_broken(inner)
+    return ()
+
+
+def parse_json(text: str, **settings: Any) -> Any:
+    """Parse JSON, and refuse an object with the same key twice, of which Python's parser would
+    keep the last.
+
+    text (str): The JSON.
+    **settings (Any): As for `json.loads`.
+    RETURNS (Any): The value.
+    RAISES (ValueError): If it is malformed.
+    RAISES (RecursionError): If it is nested too deeply.
+    """
+    return json.loads(text, object_pairs_hook=_unique, **settings)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has the key {shortened(twice)!r} twice")
+    return value
 
 
 def read_json(path: str | Path) -> Any:
@@ -59,9 +114,35 @@ def read_json(path: str | Path) -> Any:
     RAISES (DocreError): If it is not there or is not UTF-8 encoded JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf8"))
+        return parse_json(Path(path).read_text(encoding="utf8"))
     except (OSError, ValueError, RecursionError) as error:
         raise DocreError(Errors.D015.format(path=path, reason=error)) from None
+
+
+def export(name: str) -> Callable[[Writer], Writer]:
+    """Decorate a function that writes a document in a format. Documents carry, in attributes that
+    nobody checks when they are read, what the format says beside clusters and relations.
+
+    name (str): The name of the format.
+    RETURNS (Callable): The decorator. The function then raises a DocreError where such attributes
+        are not what they should be.
+    """
+
+    def decorate(write: Writer) -> Writer:
+        @wraps(write)
+        def guarded(doc: Doc, **settings: Any) -> Any:
+            try:
+                return write(doc, **settings)
+            except DocreError:
+                raise
+            except (AttributeError, LookupError, TypeError, ValueError) as error:
+                reason = shortened(f"{type(error).__name__}: {error}")
+                message = Errors.D117.format(doc=describe(doc), name=name, reason=reason)
+                raise DocreError(message) from error
+
+        return cast(Writer, guarded)
+
+    return decorate
 
 
 @contextmanager

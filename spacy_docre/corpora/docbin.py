@@ -1,0 +1,88 @@
+"""Reading spaCy's `.spacy` files, whoever has written them: spaCy takes the offsets and strings in
+them as they are, also where they point outside the document or nowhere."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from spacy.symbols import NAMES
+from spacy.tokens import Doc, DocBin
+from spacy.vocab import Vocab
+
+from ..errors import DocreError, Errors, shortened
+from .validation import DocumentError
+
+# The attributes of tokens whose values are strings, by their numbers in the string store.
+STRINGS: list[int | str] = [
+    "LEMMA",
+    "NORM",
+    "TAG",
+    "DEP",
+    "ENT_TYPE",
+    "ENT_KB_ID",
+    "ENT_ID",
+    "MORPH",
+]
+
+
+def read_docbin(path: str | Path, vocab: Vocab) -> Iterator[Doc]:
+    """Read the documents of a `.spacy` file as they were saved.
+
+    path (Union[str, Path]): The file.
+    vocab (Vocab): The vocabulary of the documents.
+    YIELDS (Doc): The documents.
+    RAISES (DocreError): If the file is not in spaCy's format, or a document in it is damaged.
+    """
+    try:
+        doc_bin = DocBin().from_disk(path)
+        known = [isinstance(name, int) and 0 < name < len(NAMES) for name in doc_bin.attrs]
+        if not all(known) or len(set(doc_bin.attrs)) < len(known):
+            raise ValueError("the names of its attributes are unknown or doubled")
+        docs = doc_bin.get_docs(vocab)
+    except Exception as error:  # whatever a broken file does to the libraries that read it
+        reason = f"not in spaCy's format, or damaged: {type(error).__name__}: {error}"
+        raise DocreError(Errors.D015.format(path=path, reason=shortened(reason))) from None
+    for index in range(len(doc_bin)):
+        data: Mapping = {}
+        try:
+            doc = next(docs)
+            data = doc.user_data
+            _check(doc)
+        except DocumentError as error:
+            raise error.in_file(path, index, data) from None
+        except Exception as error:
+            damage = DocumentError("document", f"damaged: {type(error).__name__}: {error}")
+            raise damage.in_file(path, index, data) from None
+        yield doc
+
+
+def _check(doc: Doc) -> None:
+    """Find what spaCy would stumble over later. To look at the spans is enough to have their tokens
+    checked."""
+    for key, group in doc.spans.items():
+        if not isinstance(key, str):
+            raise DocumentError("spans", f"the key {key!r} is no string")
+        for place, span in enumerate(group):
+            field = f"spans[{key!r}][{place}]"
+            plain = doc[span.start : span.end]
+            if (span.start_char, span.end_char) != (plain.start_char, plain.end_char):
+                raise DocumentError(field, "its characters are not those of its tokens")
+            _check_strings(doc, field, [span.label, span.kb_id])
+    if len(doc):
+        values = doc.to_array(STRINGS)
+        _check_strings(doc, "tokens", np.unique(values).tolist())
+        for value in np.unique(doc.to_array("POS")).tolist():
+            if value >= len(NAMES):
+                raise DocumentError("tokens", f"there is no part of speech {value}")
+    # An entity that begins nowhere is an error of spaCy's as soon as they are asked for.
+    len(doc.ents)
+    if not isinstance(doc.user_data.get("title"), str | None):
+        raise DocumentError("user_data['title']", "it is no string")
+
+
+def _check_strings(doc: Doc, field: str, values: list[int]) -> None:
+    strings: Any = doc.vocab.strings  # which is said to hold no numbers
+    for value in values:
+        if value and value not in strings:
+            raise DocumentError(field, f"there is no string of the number {value}")

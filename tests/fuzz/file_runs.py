@@ -1,0 +1,260 @@
+"""What is done with files, and what comes out of it."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from spacy_docre import DocreError, get_clusters
+from spacy_docre.annotate.engine import annotate
+from spacy_docre.annotate.records import Failure
+from spacy_docre.annotate.sources import read_records
+from spacy_docre.corpora.brat import read_brat
+from spacy_docre.corpora.brat_export import to_brat
+from spacy_docre.corpora.docred import read_docred, to_docred_predictions
+from spacy_docre.corpora.dwie import read_dwie, to_dwie
+from spacy_docre.corpora.edge_oriented import read_edge_oriented
+from spacy_docre.corpora.edge_oriented_export import to_edge_oriented
+from spacy_docre.corpora.folders import new_folder
+from spacy_docre.corpora.jsonl import read_jsonl, to_jsonl
+from spacy_docre.corpora.pubtator import read_pubtator
+from spacy_docre.corpora.pubtator_export import to_pubtator
+from spacy_docre.corpora.readers import GoldClusterCorpus, read_docs
+from spacy_docre.corpora.report import ConversionReport
+from spacy_docre.relation import get_relations
+from spacy_docre.tokenizer import create_fine_tokenizer
+
+from .checks import (
+    check,
+    check_corpus_doc,
+    check_saved,
+    check_sum,
+    differences,
+    error_code,
+    meaning,
+    strict_warnings,
+)
+from .files import Case
+from .pipelines import pipeline
+
+Read = Callable[[Path, ConversionReport], Iterable[Doc]]
+Write = Callable[[list[Doc], Path, ConversionReport], None]
+
+
+@cache
+def tokenizing() -> Language:
+    return spacy.blank("en")
+
+
+@cache
+def sentencizing() -> Language:
+    nlp = spacy.blank("en")
+    nlp.tokenizer = create_fine_tokenizer()(nlp)
+    nlp.add_pipe("sentencizer")
+    return nlp
+
+
+READ: dict[str, Read] = {
+    "docred": lambda path, report: read_docred(path / "in.json", Vocab()),
+    "dwie": lambda path, report: read_dwie(path, tokenizing(), report=report),
+    "pubtator": lambda path, report: read_pubtator(path / "in.txt", sentencizing(), report=report),
+    "brat": lambda path, report: read_brat(path, tokenizing(), report=report),
+    "edge-oriented": lambda path, report: read_edge_oriented(
+        path / "in.data", Vocab(), report=report
+    ),
+    "jsonl": lambda path, report: read_jsonl(path / "in.jsonl", tokenizing()),
+    "spacy": lambda path, report: read_docs(path / "in.spacy", Vocab()),
+}
+
+
+def run_case(case: Case, folder: Path) -> Counter[str]:
+    """Read a file as the package reads it, check what it makes of it, and write it again.
+
+    case (Case): The files.
+    folder (Path): An empty folder for them.
+    RETURNS (Counter[str]): The outcome.
+    RAISES: Whatever is a finding.
+    """
+    for name, data in case.files.items():
+        (folder / name).write_bytes(data)
+    with strict_warnings():
+        try:
+            if case.format == "records":
+                return run_records(folder)
+            report = ConversionReport()
+            docs = list(READ[case.format](folder, report))
+            check_docs(case, docs, report)
+            if case.format == "spacy":
+                run_corpus(docs, folder)
+            else:
+                round_trip(case.format, docs, folder)
+        except DocreError as error:
+            check(case.counts is None, f"a valid file is refused: {error}")
+            return Counter({error_code(error): 1})
+    return Counter({"read" if docs else "no documents": 1})
+
+
+def run_records(folder: Path) -> Counter[str]:
+    """Annotate the texts of a file."""
+    outcomes: Counter[str] = Counter()
+    records = list(read_records([str(path) for path in folder.iterdir()]))
+    for item in annotate(pipeline("text"), records):
+        if isinstance(item, Failure):
+            foreign = item in records or item.reason.startswith("DocreError")
+            check(foreign, f"set aside for a reason of somebody else: {item.reason}")
+            outcomes["set aside"] += 1
+        else:
+            json.dumps(item.row, allow_nan=False, ensure_ascii=False).encode("utf8")
+            outcomes["annotated"] += 1
+    check(sum(outcomes.values()) == len(records), "records are lost")
+    return Counter({"set aside" if outcomes["set aside"] else "read": 1})
+
+
+def run_corpus(docs: list[Doc], folder: Path) -> None:
+    """What else reads spaCy's format, training among it, and each export."""
+    n_examples = 0
+    for example in GoldClusterCorpus(folder)(tokenizing()):
+        check(example.reference.text == example.predicted.text, "an example of two texts")
+        n_examples += 1
+    check(n_examples == sum(bool(len(doc)) for doc in docs), "documents are lost in training")
+    for doc in docs:
+        write_all(doc)
+    records = list(read_records([str(folder / "in.spacy")]))
+    check(len(records) == len(docs), "read as a corpus but not as records")
+    check(not any(isinstance(record, Failure) for record in records), "set aside")
+
+
+def write_all(doc: Doc) -> Counter[str]:
+    """A document in each format that it can be written in."""
+    outcomes: Counter[str] = Counter()
+    for name, write in WRITE.items():
+        try:
+            write(doc, ConversionReport())
+            outcomes[f"as {name}"] += 1
+        except DocreError as error:
+            outcomes[error_code(error)] += 1
+    return outcomes
+
+
+def check_docs(case: Case, docs: list[Doc], report: ConversionReport) -> None:
+    """Each document by itself, and that nothing is lost."""
+    for doc in docs:
+        check_corpus_doc(doc, made=case.format != "spacy")
+    check_saved(docs)
+    if case.counts is not None:
+        kept = sum(len(c.mentions) for doc in docs for c in get_clusters(doc))
+        relations = sum(len(get_relations(doc)) for doc in docs)
+        check(len(docs) == case.counts.documents, "documents are lost")
+        check_sum("mentions", case.counts.mentions, kept, report, *LOST_MENTIONS)
+        check_sum("relations", case.counts.relations, relations, report, *LOST_RELATIONS)
+    elif case.format in ADDS_UP:
+        ADDS_UP[case.format](case, docs, report)
+
+
+LOST_MENTIONS = (
+    "mentions of nothing but white space left out",
+    "mentions of an entity on the same tokens as another, kept once",
+    "triggers of events left out",
+)
+LOST_RELATIONS = (
+    "relations listed twice kept once",
+    "relations listed again, kept once",
+    "relations of entities without mentions left out",
+    "relations of an entity to itself left out",
+    "relations of what is left out left out as well",
+)
+
+
+def _docred_adds_up(case: Case, docs: list[Doc], report: ConversionReport) -> None:
+    rows = json.loads(case.files["in.json"])
+    check(len(rows) == len(docs), "documents are lost")
+    for row, doc in zip(rows, docs, strict=True):
+        expected = [len(mentions) for mentions in row["vertexSet"]]
+        check(expected == [len(c.mentions) for c in get_clusters(doc)], "mentions are lost")
+        triples = {(int(r["h"]), r["r"], int(r["t"])) for r in row.get("labels") or ()}
+        check(len(triples) == len(get_relations(doc)), "relations are lost")
+
+
+def _jsonl_adds_up(case: Case, docs: list[Doc], report: ConversionReport) -> None:
+    lines = case.files["in.jsonl"].decode("utf8").replace("\r", "\n").split("\n")
+    rows = [json.loads(line) for line in lines if line.strip()]
+    check(len(rows) == len(docs), "documents are lost")
+    for row, doc in zip(rows, docs, strict=True):
+        expected = [len(cluster["mentions"]) for cluster in row.get("clusters", ())]
+        check(expected == [len(c.mentions) for c in get_clusters(doc)], "mentions are lost")
+        check(len(row.get("relations") or ()) == len(get_relations(doc)), "relations are lost")
+
+
+def _dwie_adds_up(case: Case, docs: list[Doc], report: ConversionReport) -> None:
+    rows = [json.loads(data.decode("utf-8-sig")) for data in case.files.values()]
+    kept = sum(len(c.mentions) for doc in docs for c in get_clusters(doc))
+    check_sum("mentions", sum(len(row["mentions"]) for row in rows), kept, report, *LOST_MENTIONS)
+    relations = sum(len(get_relations(doc)) for doc in docs)
+    expected = sum(len(row.get("relations") or ()) for row in rows)
+    check_sum("relations", expected, relations, report, *LOST_RELATIONS)
+
+
+def _brat_adds_up(case: Case, docs: list[Doc], report: ConversionReport) -> None:
+    files = [data.decode("utf8") for name, data in case.files.items() if name.endswith(".ann")]
+    expected = sum(line.startswith("T") for text in files for line in text.split("\n"))
+    kept = sum(len(c.mentions) for doc in docs for c in get_clusters(doc))
+    check_sum("mentions", expected, kept, report, *LOST_MENTIONS)
+
+
+ADDS_UP: dict[str, Callable[[Case, list[Doc], ConversionReport], None]] = {
+    "docred": _docred_adds_up,
+    "jsonl": _jsonl_adds_up,
+    "dwie": _dwie_adds_up,
+    "brat": _brat_adds_up,
+}
+
+WRITE: dict[str, Callable[[Doc, ConversionReport], Any]] = {
+    "dwie": lambda doc, report: json.dumps(to_dwie(doc, report=report)),
+    "pubtator": lambda doc, report: to_pubtator(doc, report=report),
+    "brat": lambda doc, report: to_brat(doc, report=report),
+    "edge-oriented": lambda doc, report: to_edge_oriented(doc, report=report),
+    "jsonl": lambda doc, report: json.dumps(to_jsonl(doc), allow_nan=False),
+    "docred": lambda doc, report: json.dumps(to_docred_predictions([doc]), allow_nan=False),
+}
+
+# The file of a format and what ends a document.
+LINES = {
+    "jsonl": ("in.jsonl", "\n"),
+    "edge-oriented": ("in.data", "\n"),
+    "pubtator": ("in.txt", ""),
+}
+
+
+def round_trip(name: str, docs: list[Doc], folder: Path) -> None:
+    """Write documents in their own format again: read once more they are the same, but for what
+    the report of the writer counts."""
+    report = ConversionReport()
+    again = folder / "again"
+    written = [WRITE[name](doc, report) for doc in docs]
+    if name == "docred":
+        return
+    if name in ("dwie", "brat"):
+        with new_folder(again) as files:
+            for doc, text in zip(docs, written, strict=True):
+                brat = {".txt": doc.text, ".ann": text}
+                files.write(doc, brat if name == "brat" else {".json": text})
+    else:
+        again.mkdir()
+        file, end = LINES[name]
+        (again / file).write_bytes("".join(f"{text}{end}" for text in written).encode("utf8"))
+    titles = [str(doc.user_data["title"]) for doc in docs]
+    if docs and not report.counts and len(set(titles)) == len(titles):
+        back = {doc.user_data["title"]: doc for doc in READ[name](again, ConversionReport())}
+        check(len(back) == len(docs), "documents are lost when written")
+        for old, new in ((doc, back[doc.user_data["title"]]) for doc in docs):
+            check(
+                not (changed := differences(meaning(old), meaning(new))),
+                f"another when read again: {changed}",
+            )
