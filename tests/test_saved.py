@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from spacy_docre import DocreError
 from spacy_docre.models.encoders.safetensors_shim import is_name
+from spacy_docre.models.weights import read_weights
 
 from .methods import add_extractor
 from .util import birth_doc, birth_examples
@@ -303,10 +304,21 @@ def test_sizes_take_no_memory(sizes, saved, tmp_path):
     refuse(nlp, folder, "model")
 
 
+@pytest.mark.parametrize("beginning", [b"\x80", b"PK"])
+def test_safetensors_may_begin_like_other_formats(beginning):
+    # The size of the header, in eight bytes, is what comes first.
+    size = int.from_bytes(beginning, "little")
+    weights = {"w": torch.arange(3.0)}
+    shortest = safetensors.torch.save(weights, metadata={"x": ""})
+    missing = size - int.from_bytes(shortest[:8], "little")
+    data = safetensors.torch.save(weights, metadata={"x": "a" * missing})
+    assert data.startswith(beginning)
+    assert torch.equal(read_weights(data)["w"], weights["w"])
+
+
 CFG = {
     "labels": [
         [1, 2],
-        ["born", ""],
         ["born", "born"],
         ["born"],
         ["born", "died", "more"],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -140,16 +141,20 @@ def build_head(
         encoder), nO (number of relation types) and nT (number of entity types).
     """
 
-    def make(**sizes: Any) -> RelationHead:
-        return module(HeadSizes(**sizes), **settings)
-
     return Model(
         name,
         forward,
         init=init,
         dims={"nI": None, "nO": None, "nT": None},
-        shims=[LazyTorchShim(make)],
+        # No function of a function's own: worker processes may be handed the layer pickled.
+        shims=[LazyTorchShim(partial(_make, module, settings))],
     )
+
+
+def _make(
+    module: Callable[..., RelationHead], settings: dict[str, Any], **sizes: Any
+) -> RelationHead:
+    return module(HeadSizes(**sizes), **settings)
 
 
 def init(model: Model[Encoding, HeadOutput], X: Encoding | None = None, Y: None = None) -> None:

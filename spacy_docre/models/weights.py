@@ -14,6 +14,8 @@ from torch import Tensor
 
 # What the files of `torch.save` begin with: a ZIP archive, and before PyTorch 1.6 a pickle.
 ZIP, PICKLE = b"PK", b"\x80"
+# What stands in safetensors after the eight bytes that give the size of the header.
+HEADER = b"{"
 SHOWN = 3
 
 
@@ -53,9 +55,11 @@ def read_weights(data: Any) -> dict[str, Tensor]:
     """
     if not isinstance(data, bytes):
         raise FormatError("the weights are no bytes")
-    if data.startswith(PICKLE):
+    # The size of a header of safetensors, which comes before it, may begin like either of these.
+    is_safe = data[8:9] == HEADER
+    if data.startswith(PICKLE) and not is_safe:
         raise FormatError("the weights are a pickle, which can run any program; it is not read")
-    if data.startswith(ZIP):
+    if data.startswith(ZIP) and not is_safe:
         return _read_torch_file(data)
     try:
         return load(data)

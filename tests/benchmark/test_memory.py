@@ -92,5 +92,5 @@ def test_the_plot_has_every_reading():
     pytest.importorskip("matplotlib")
     (axes,) = plot_memory(series(5, 6, 7, 8)).axes
     line = axes.lines[0]
-    assert line.get_xdata() == [500, 1000, 1500, 2000]
-    assert line.get_ydata() == [5, 6, 7, 8]
+    assert list(line.get_xdata()) == [500, 1000, 1500, 2000]
+    assert list(line.get_ydata()) == [5, 6, 7, 8]

@@ -1,6 +1,7 @@
 """A BiLSTM for spaCy's tok2vec whose results do not depend on the batch."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 import torch
@@ -28,16 +29,12 @@ def BiLSTMEncoder(
     bidirectional (bool): Whether to read in both directions.
     RETURNS (Model[list[Floats2d], list[Floats2d]]): The encoder.
     """
-
-    def make() -> _PackedLSTM:
-        return _PackedLSTM(width, depth, dropout, bidirectional)
-
     return Model(
         "bilstm_encoder",
         forward,
         init=init,
         dims={"nI": width, "nO": width},
-        shims=[LazyTorchShim(make)],
+        shims=[LazyTorchShim(partial(_PackedLSTM, width, depth, dropout, bidirectional))],
     )
 
 

@@ -153,10 +153,11 @@ class StructuredModel:
     """Builds an encoder that was saved with a structure, for spacy-transformers' `HFShim`."""
 
     @staticmethod
-    def from_config(config: Any) -> Any:
+    def from_config(config: Any, **settings: Any) -> Any:
         """config (PretrainedConfig): The saved configuration.
+        **settings (Any): Further settings of `AutoModel.from_config`.
         RETURNS (PreTrainedModel): The encoder, its weights not loaded.
         """
-        transformer = AutoModel.from_config(config)
+        transformer = AutoModel.from_config(config, **settings)
         add_structure(transformer, config.entity_structure)
         return transformer

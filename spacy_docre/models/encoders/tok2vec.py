@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -43,16 +44,9 @@ def Tok2VecEncoder(
     use_distance (bool): Let the attention depend on the distance from the mention.
     RETURNS (Model[tuple[list[Doc], ClusterBatch], Encoding]): The encoder.
     """
-
-    def make(*, width: int, n_types: int) -> MentionAttention:
-        return MentionAttention(
-            width=width,
-            n_types=n_types if use_entity_types else 0,
-            n_heads=n_heads,
-            head_width=head_width,
-            use_distance=use_distance,
-        )
-
+    make = partial(
+        _make, use_entity_types, n_heads=n_heads, head_width=head_width, use_distance=use_distance
+    )
     return Model(
         "tok2vec_encoder",
         forward,
@@ -62,6 +56,10 @@ def Tok2VecEncoder(
         dims={"nO": None, "nT": None},
         shims=[LazyTorchShim(make)],
     )
+
+
+def _make(use_entity_types: bool, *, n_types: int, **settings: Any) -> "MentionAttention":
+    return MentionAttention(n_types=n_types if use_entity_types else 0, **settings)
 
 
 class MentionAttention(nn.Module):

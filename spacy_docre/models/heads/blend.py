@@ -1,8 +1,8 @@
 """A blend of several methods' heads on one encoder."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from thinc.api import Model
@@ -140,15 +140,18 @@ def Blend(
             Errors.D020.format(setting="evidence_from", condition=condition, value=source)
         )
 
-    def make(sizes: HeadSizes) -> BlendHead:
-        return BlendHead(
-            {
-                name: cast(RelationHead, lazy_shim(head).make(**asdict(sizes)))
-                for name, head in by_name.items()
-            },
-            own_weight=own_weight,
-            joint_weight=joint_weight,
-            evidence_from=source,
-        )
+    return build_head(
+        "blend",
+        _make_blend,
+        makers={name: lazy_shim(head).make for name, head in by_name.items()},
+        own_weight=own_weight,
+        joint_weight=joint_weight,
+        evidence_from=source,
+    )
 
-    return build_head("blend", make)
+
+def _make_blend(
+    sizes: HeadSizes, *, makers: Mapping[str, Callable[..., nn.Module]], **settings: Any
+) -> BlendHead:
+    heads = {name: cast(RelationHead, make(**asdict(sizes))) for name, make in makers.items()}
+    return BlendHead(heads, **settings)
