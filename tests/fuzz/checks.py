@@ -12,6 +12,7 @@ from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, get_clusters
 from spacy_docre.corpora.report import ConversionReport
+from spacy_docre.errors import printable
 from spacy_docre.relation import get_relations, has_relations
 
 
@@ -41,7 +42,7 @@ def error_code(error: DocreError) -> str:
     message = str(error)
     check(message.startswith("[D"), f"an error without a code: {message[:200]}")
     check(len(message) < 3000, f"an error message of {len(message)} characters")
-    check(all(c.isprintable() or c == "\n" for c in message), f"it can steer a terminal: {message}")
+    check(printable(message) == message, f"it can steer a terminal: {message}")
     return message[1 : message.index("]")]
 
 
