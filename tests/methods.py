@@ -133,7 +133,7 @@ TRANSFORMERS = {"transformer", "ssan"}
 
 # Heads that read the second encoder of a twin; the others are not tested on one, since its second
 # encoder learns nothing there.
-READS_SECOND = {"kmgre", "blend"}
+READS_SECOND = ("kmgre", "blend")
 
 
 def add_extractor(
