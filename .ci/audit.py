@@ -2,8 +2,8 @@
 
 `pip-audit` takes a package that its source does not answer for as one without vulnerabilities, and
 exits with 1 both when it finds one and when there is no network. So its report is read: it exits
-with 0 and "skipped" where nothing could be asked, with 1 where something was found, where only a
-part could be asked, and where it failed in any other way.
+with 0 and "skipped" where nothing could be asked, with 1 where something was found and where it
+failed in any other way. Packages that its source does not know, a mirror perhaps, are listed.
 """
 
 import json
@@ -67,9 +67,8 @@ def outcome(report: str, messages: str) -> tuple[int, list[str]]:
         return 1, ["Known vulnerabilities:", *found, *unknown]
     if packages and len(unknown) == len(packages):
         return 0, [f"Audit skipped: the source answers for no package. {unknown[0]}"]
-    if unknown:
-        return 1, ["Not audited:", *unknown]
-    return 0, [f"No known vulnerability in {len(packages)} packages"]
+    n_audited = len(packages) - len(unknown)
+    return 0, [f"No known vulnerability in {n_audited} packages", *unknown]
 
 
 if __name__ == "__main__":
