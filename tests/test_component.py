@@ -12,21 +12,13 @@ from spacy_docre import DocreError, Relation, component, get_clusters
 from spacy_docre.decoding import split_by_doc
 from spacy_docre.training import create_adamw
 
-from .methods import CNN, add_extractor
+from .methods import CNN, add_extractor, overfitted
 from .util import birth_doc, birth_examples, make_doc
 
 
 @pytest.fixture(scope="module")
 def trained():
-    spacy.util.fix_random_seed(0)
-    nlp = spacy.blank("en")
-    add_extractor(nlp, "atlop", "cnn")
-    examples = birth_examples(nlp.vocab)
-    optimizer = nlp.initialize(lambda: examples)
-    for _ in range(60):
-        nlp.update(examples, sgd=optimizer)
-    assert nlp.evaluate(examples)["rel_f"] == 1.0
-    return nlp
+    return overfitted()
 
 
 def triples(doc):

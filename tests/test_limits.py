@@ -18,7 +18,7 @@ from spacy_docre.batching import batches_that_fit
 from spacy_docre.clusters import DEFAULT_PREFIX, DocPart, beginning
 from spacy_docre.limits import DEFAULT_LIMITS, LimitedDoc, Limits, count_left_out
 
-from .methods import CNN, ENCODERS, HEADS, add_extractor
+from .methods import CNN, ENCODERS, HEADS, add_extractor, overfitted
 from .util import birth_doc, birth_examples, make_doc, random_doc
 
 NAME = "doc_relation_extractor"
@@ -26,14 +26,7 @@ NAME = "doc_relation_extractor"
 
 @pytest.fixture(scope="module")
 def trained():
-    spacy.util.fix_random_seed(0)
-    nlp = spacy.blank("en")
-    add_extractor(nlp, "atlop", "cnn")
-    examples = birth_examples(nlp.vocab)
-    optimizer = nlp.initialize(lambda: examples)
-    for _ in range(60):
-        nlp.update(examples, sgd=optimizer)
-    return nlp
+    return overfitted()
 
 
 @pytest.fixture
