@@ -222,8 +222,16 @@ def add_clusters_by_position(doc):
 
 
 def own_modules() -> list[ModuleType]:
-    found = pkgutil.walk_packages(spacy_docre.__path__, "spacy_docre.")
-    return [import_module(m.name) for m in found if not m.name.startswith("spacy_docre.cli")]
+    modules = []
+    for found in pkgutil.walk_packages(spacy_docre.__path__, "spacy_docre."):
+        if not found.name.startswith("spacy_docre.cli"):
+            try:
+                modules.append(import_module(found.name))
+            except ModuleNotFoundError as error:
+                # One of an extra that is not installed.
+                if str(error.name).startswith("spacy_docre"):
+                    raise
+    return modules
 
 
 def mutable_objects():

@@ -169,7 +169,9 @@ def test_loss_equals_the_equations(case, entities, phase, monkeypatch):
     targets = random_targets(len(encoding.index.pair_head))
     theta, omega = [], []
     rows = slow_kmgre(head, encoding)
-    for row, labels, known in zip(rows, *map(numpy_of, vars(targets).values()), strict=True):
+    for row, labels, known in zip(
+        rows, *map(numpy_of, (targets.labels, targets.mask)), strict=True
+    ):
         _, relation, key, _, logits = row
         if known:
             theta.append(slow_theta_loss(logits, labels))

@@ -1,6 +1,5 @@
 """The markup, read back by a parser."""
 
-import math
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -169,17 +168,6 @@ def test_titles_that_cannot_be_encoded_are_shown_as_far_as_they_can():
     doc.user_data["title"] = "half \ud83d of it"
     html = render(doc, page=True, options={"title": "file\udcff"})
     assert Reader(html.encode().decode()).text["docre-title"] == ["half \ufffd of it"]
-
-
-def test_scores_that_are_no_shares_have_a_bar():
-    doc = overlapping_doc(Vocab())
-    rows = [dict(relation) for relation in doc._.relations]
-    for row, score in zip(rows, (math.nan, 7.0, -1.0, math.inf), strict=False):
-        row["score"] = score
-    doc._.relations = rows
-    view = DocumentView.from_doc(doc)
-    assert [r.share for r in view.relations] == [1.0, 1.0, 0.4, 0.1, 0.0, 0.0]
-    Reader(render(doc))
 
 
 def test_a_relation_of_a_cluster_that_is_not_there_is_an_error():
