@@ -184,9 +184,9 @@ class DocRelationExtractor(LimitedPipe):
         decoding = self._decoding
         if calibration is not None:
             decoding["calibrate"] = calibration.apply
-        scores = [PairScores.empty(len(self.labels))] * len(docs)
         limited = self.read(docs)
-        scores = [replace(s, left_out=doc.left_out) for s, doc in zip(scores, limited, strict=True)]
+        nothing = PairScores.empty(len(self.labels))
+        scores = [replace(nothing, left_out=doc.left_out) for doc in limited]
         with_pairs = np.array([i for i in range(len(docs)) if limited[i].part.n_pairs], dtype=int)
         to_read = [limited[i] for i in with_pairs]
         for numbers in self.limits.batches(to_read, self.cfg["max_batch_items"]):
@@ -412,9 +412,9 @@ def _set_dim_if_open(layer: Model, name: str, size: int) -> None:
         layer.set_dim(name, size)
 
 
-def _check_at_least_1(**settings: int | None) -> None:
+def _check_at_least_1(**settings: int) -> None:
     for setting, value in settings.items():
-        if value is not None and value < 1:
+        if value < 1:
             raise DocreError(
                 Errors.D020.format(setting=setting, condition="at least 1", value=value)
             )

@@ -1,6 +1,7 @@
 """Every message that a user can meet, under a code that can be searched for."""
 
 import re
+from collections.abc import Sequence
 
 from spacy.errors import ErrorsWithCodes
 
@@ -41,6 +42,17 @@ def shortened(text: str, limit: int = MAX_SHOWN) -> str:
     """
     text = text if len(text) <= limit else f"{text[: limit - 3]}..."
     return printable(text).replace("\n", "\\n")
+
+
+def first_of(names: Sequence[str], limit: int) -> str:
+    """The first of many names, and how many more there are.
+
+    names (Sequence[str]): The names.
+    limit (int): The most that are named.
+    RETURNS (str): The names, with commas between.
+    """
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
 
 
 class Errors(metaclass=ErrorsWithCodes):

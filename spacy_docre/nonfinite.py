@@ -15,8 +15,9 @@ from thinc.api import Model
 from torch import Tensor
 
 from .clusters import ClusterBatch, describe
-from .errors import DocreError, Errors, Warnings
+from .errors import DocreError, Errors, Warnings, first_of
 from .models.encoding import HeadOutput
+from .models.loading import non_finite_weights
 from .models.torch_module import LazyTorchShim, lazy_shim
 from .training import Gradients, drop_gradients, scalers_of
 
@@ -179,7 +180,7 @@ class StepGuard:
     def _reason(self) -> str:
         """What has happened, and in which documents: those that fail by themselves, else all."""
         what = f"{self._step.failure} of the component '{self.pipe.name}' is not a finite number"
-        if not _has_finite_weights(self.pipe.model):
+        if non_finite_weights(self.pipe.model):
             return f"{what}, as its weights are not: it fails on all documents"
         # A head's logits may mix the documents of a batch, so that they are the second choice.
         culprits = self._find_culprits() or self._step.with_bad_logits
@@ -255,18 +256,6 @@ def _docs_with_bad_logits(output: HeadOutput, clusters: ClusterBatch) -> list[in
     return sorted({int(doc) for doc in clusters.pair_doc[bad.cpu().numpy()]})
 
 
-def _has_finite_weights(model: Model) -> bool:
-    own = [
-        bool(node.ops.xp.isfinite(node.get_param(name)).all())
-        for node in model.walk()
-        for name in node.param_names
-        if node.has_param(name)
-    ]
-    modules = [shim._model for node in model.walk() for shim in node.shims if shim._model]
-    return all(own) and all(bool(p.isfinite().all()) for m in modules for p in m.parameters())
-
-
 def _names(examples: Iterable[Example]) -> str:
     names = list(dict.fromkeys(describe(eg.reference) for eg in examples))
-    more = f" and {len(names) - SHOWN_DOCS} more" if len(names) > SHOWN_DOCS else ""
-    return ", ".join(names[:SHOWN_DOCS]) + more
+    return first_of(names, SHOWN_DOCS)

@@ -10,7 +10,7 @@ import srsly
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spacy.pipeline import TrainablePipe
 
-from .errors import DocreError, Errors, Warnings
+from .errors import DocreError, Errors, Warnings, first_of
 from .models.loading import load_model, non_finite_weights, same_kind, unchanged_on_error
 from .models.weights import FormatError, read_message
 from .nonfinite import OnNonFinite
@@ -129,8 +129,7 @@ class CheckedPipe(TrainablePipe):
                 load_model(self.model, parts["model"])
             bad = non_finite_weights(self.model)
             if bad:
-                more = f" and {len(bad) - SHOWN_NAMES} more" if len(bad) > SHOWN_NAMES else ""
-                names = ", ".join(bad[:SHOWN_NAMES]) + more
+                names = first_of(bad, SHOWN_NAMES)
                 message = Warnings.DW41.format(path=places["model"], names=names)
                 warnings.warn(message, stacklevel=4)
         if {"cfg", "model"} <= parts.keys():

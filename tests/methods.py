@@ -154,14 +154,34 @@ def add_extractor(
     return nlp.add_pipe("doc_relation_extractor", config={"model": model, **settings})
 
 
-def overfitted() -> Language:
-    """A pipeline that has learned eight documents by heart."""
-    spacy.util.fix_random_seed(0)
+def trained_on_births(n_steps: int, *, seed: int = 0) -> Language:
+    """A pipeline that has learned from eight documents."""
+    spacy.util.fix_random_seed(seed)
     nlp = spacy.blank("en")
     add_extractor(nlp, "atlop", "cnn")
     examples = birth_examples(nlp.vocab)
     optimizer = nlp.initialize(lambda: examples)
-    for _ in range(60):
+    for _ in range(n_steps):
         nlp.update(examples, sgd=optimizer)
-    assert nlp.evaluate(examples)["rel_f"] == 1.0
+    return nlp
+
+
+def overfitted() -> Language:
+    """A pipeline that knows eight documents by heart."""
+    nlp = trained_on_births(60)
+    assert nlp.evaluate(birth_examples(nlp.vocab))["rel_f"] == 1.0
+    return nlp
+
+
+def with_shared_tok2vec() -> Language:
+    """An extractor that listens to the pipeline's tok2vec."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("tok2vec", config={"model": CNN})
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
+    model = {
+        "@architectures": "spacy-docre.RelationModel.v1",
+        "encoder": {"@architectures": "spacy-docre.Tok2VecEncoder.v1", "tok2vec": listener},
+        "head": {"@architectures": "spacy-docre.ATLOP.v1", "hidden": 32, "block": 8},
+    }
+    nlp.add_pipe("doc_relation_extractor", config={"model": model})
     return nlp

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from spacy_docre.cli import app
 
-from .methods import add_extractor
+from .methods import trained_on_births
 from .official import official_scores
-from .util import birth_docs_as_docred, birth_examples
+from .util import birth_docs_as_docred
 
 RUNNER = CliRunner()
 
@@ -27,13 +27,7 @@ def run(*arguments, code=0):
 def folder(tmp_path_factory):
     """A half-trained model, a corpus in both formats and relation names."""
     path = tmp_path_factory.mktemp("cli")
-    spacy.util.fix_random_seed(1)
-    nlp = spacy.blank("en")
-    add_extractor(nlp, "atlop", "cnn")
-    examples = birth_examples(nlp.vocab)
-    optimizer = nlp.initialize(lambda: examples)
-    for _ in range(12):
-        nlp.update(examples, sgd=optimizer)
+    nlp = trained_on_births(12, seed=1)
     nlp.to_disk(path / "model")
     srsly.write_json(path / "rel_info.json", {"P1": "born", "P2": "died"})
     srsly.write_json(path / "dev.json", birth_docs_as_docred(range(3, 9)))

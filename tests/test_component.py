@@ -12,7 +12,7 @@ from spacy_docre import DocreError, Relation, component, get_clusters
 from spacy_docre.decoding import split_by_doc
 from spacy_docre.training import create_adamw
 
-from .methods import CNN, add_extractor, overfitted
+from .methods import add_extractor, overfitted, with_shared_tok2vec
 from .util import birth_doc, birth_examples, make_doc
 
 
@@ -218,15 +218,7 @@ def test_update_without_pairs_changes_nothing(trained):
 
 
 def test_shared_tok2vec_is_trained_through_a_listener():
-    nlp = spacy.blank("en")
-    nlp.add_pipe("tok2vec", config={"model": CNN})
-    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
-    model = {
-        "@architectures": "spacy-docre.RelationModel.v1",
-        "encoder": {"@architectures": "spacy-docre.Tok2VecEncoder.v1", "tok2vec": listener},
-        "head": {"@architectures": "spacy-docre.ATLOP.v1", "hidden": 32, "block": 8},
-    }
-    nlp.add_pipe("doc_relation_extractor", config={"model": model})
+    nlp = with_shared_tok2vec()
     examples = birth_examples(nlp.vocab)
     optimizer = nlp.initialize(lambda: examples)
     before = nlp.get_pipe("tok2vec").model.to_bytes()

@@ -19,7 +19,7 @@ from spacy_docre.nonfinite import left_out_key
 from spacy_docre.resumable import read_history, train
 from spacy_docre.training import create_adamw
 
-from .methods import CNN, HEADS, add_extractor
+from .methods import HEADS, add_extractor, with_shared_tok2vec
 from .models.test_listener import make_pipeline
 from .util import birth_doc, birth_examples
 
@@ -159,18 +159,7 @@ def step(nlp, examples, optimizer):
 @pytest.mark.parametrize("shared", ["tok2vec", "transformer"])
 def test_shared_encoder_learns_from_the_others_only(shared, what, tiny_bert):
     """What the relation extractor would teach is left out, with finite weights everywhere."""
-    if shared == "transformer":
-        nlp = make_pipeline(tiny_bert)
-    else:
-        nlp = spacy.blank("en")
-        nlp.add_pipe("tok2vec", config={"model": CNN})
-        listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
-        model = {
-            "@architectures": "spacy-docre.RelationModel.v1",
-            "encoder": {"@architectures": "spacy-docre.Tok2VecEncoder.v1", "tok2vec": listener},
-            "head": {"@architectures": "spacy-docre.ATLOP.v1", "hidden": 32, "block": 8},
-        }
-        nlp.add_pipe(NAME, config={"model": model})
+    nlp = make_pipeline(tiny_bert) if shared == "transformer" else with_shared_tok2vec()
     extractor = nlp.get_pipe(NAME)
     extractor.cfg["on_nonfinite"] = "skip"
     examples = make_examples(nlp.vocab)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from thinc.api import Config
 
-from ..errors import DocreError, Errors
+from ..errors import DocreError, Errors, first_of
 
 LEARNED = "learned"
 ANY = "*"
@@ -215,8 +215,7 @@ def suggestion(value: str, known: Sequence[str]) -> str:
     """
     close = get_close_matches(value, known)
     meant = f". Did you mean {' or '.join(map(repr, close))}?" if close else "."
-    more = f" and {len(known) - SHOWN_NAMES} more" if len(known) > SHOWN_NAMES else ""
-    return f"{meant} Known: {', '.join(map(repr, known[:SHOWN_NAMES])) or 'none'}{more}"
+    return f"{meant} Known: {first_of([repr(name) for name in known], SHOWN_NAMES) or 'none'}"
 
 
 def _is_config_key(label: str) -> bool:

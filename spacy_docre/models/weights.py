@@ -12,6 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from ..errors import first_of
+
 # What the files of `torch.save` begin with: a ZIP archive, and before PyTorch 1.6 a pickle.
 ZIP, PICKLE = b"PK", b"\x80"
 # What stands in safetensors after the eight bytes that give the size of the header.
@@ -92,9 +94,8 @@ def check_weights(
         ("not the model's", needed(weights.keys() - expected.keys())),
     ):
         if names:
-            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            shown = ", ".join(map(repr, names[:SHOWN]))
-            raise FormatError(f"of the tensors are {kind}: {shown}{more}")
+            shown = first_of([repr(name) for name in names], SHOWN)
+            raise FormatError(f"of the tensors are {kind}: {shown}")
     for name in weights.keys() & expected.keys():
         found, wanted = weights[name], expected[name]
         if found.shape != wanted.shape:

@@ -69,11 +69,6 @@ class RelationView:
     score: float
     evidence: tuple[int, ...]
 
-    @property
-    def share(self) -> float:
-        """The score as the length of a bar, in 0..1 whatever a file says."""
-        return min(self.score, 1.0) if self.score > 0 else 0.0
-
 
 @dataclass(frozen=True)
 class Mark:
