@@ -11,7 +11,7 @@ from spacy.training import Example
 from .decoding import PairScores
 from .errors import DocreError, Errors
 from .judgement import gold_keys
-from .relation import get_relations, has_relations
+from .relation import excluded_pairs, get_relations, has_relations
 
 # Guo et al. 2017 have fifteen bins of equal width.
 N_BINS = 15
@@ -134,7 +134,7 @@ def pair_outcomes(
     scored: Sequence[tuple[Example, PairScores]], labels: Sequence[str], *, prefix: str, attr: str
 ) -> Iterator[Outcomes]:
     """Which pairs have which relation types. A type of a pair of which an entity corresponds to no
-    gold cluster is wrong, as it is in `score_relations`.
+    gold cluster is wrong, as it is in `score_relations`, and excluded pairs are left out, as there.
 
     scored (Sequence[tuple[Example, PairScores]]): Examples and the scores of their predicted
         documents, see `annotate_examples`.
@@ -157,7 +157,8 @@ def pair_outcomes(
             head, label, tail = relation.triple
             if (head, tail) in rows and label in columns:
                 correct[rows[head, tail], columns[label]] = True
-        yield pairs.scores, correct
+        left_out = [rows[p] for p in excluded_pairs(eg.reference, attr=attr) if p in rows]
+        yield np.delete(pairs.scores, left_out, axis=0), np.delete(correct, left_out, axis=0)
 
 
 def fit_calibration(scores: np.ndarray, correct: np.ndarray, *, bias: bool = True) -> Calibration:

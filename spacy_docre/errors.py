@@ -342,6 +342,10 @@ class Errors(metaclass=ErrorsWithCodes):
         "document (in `doc.user_data` or the attributes of its span groups) is damaged: {reason}. "
         "Remove it, or convert the document's source anew."
     )
+    D118 = (
+        '{doc} has in `doc.user_data["excluded_pairs"]` what are no pairs of keys of clusters: '
+        "{value}. Give a list of [head, tail], or remove it."
+    )
     D130 = (
         "The system does not tell how much memory a process holds: `benchmark-memory` reads "
         "/proc/self/status, which Linux has."

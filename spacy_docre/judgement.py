@@ -12,7 +12,7 @@ from spacy.training import Example
 from .alignment import align_clusters
 from .clusters import DEFAULT_PREFIX, get_clusters, sentence_of_token
 from .evidence_scoring import Triple, sentence_ends, sentence_numbers
-from .relation import DEFAULT_ATTR, Relation, get_relations, has_relations
+from .relation import DEFAULT_ATTR, Relation, excluded_pairs, get_relations, has_relations
 
 Fact = tuple[str, str, str]
 
@@ -179,8 +179,11 @@ def _judge_document(
     ends = sentence_ends(example.reference)
     sentences = _sentences(example, keys, prefix)
     names = _names(example.reference, prefix) if facts else {}
+    excluded = excluded_pairs(example.reference, attr=attr)
     for triple in gold | predicted:
         head, _, tail = triple
+        if (head, tail) in excluded:
+            continue
         is_predicted, is_gold = triple in predicted, triple in gold
         own = set(sentence_numbers(predicted[triple], ends)) if is_predicted else set()
         true = set(sentence_numbers(gold[triple], ends)) if is_gold else set()

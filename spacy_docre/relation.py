@@ -10,6 +10,9 @@ from .clusters import EntityCluster, describe
 from .errors import DocreError, Errors, shortened
 
 DEFAULT_ATTR = "relations"
+# The key in `doc.user_data` of the pairs that are neither right nor wrong, as lists of two keys of
+# clusters.
+EXCLUDED_PAIRS = "excluded_pairs"
 
 # For pairs of entities and relation types, by their numbers: start and end token, within the
 # document, of the spans that support the relation, strongest first.
@@ -154,6 +157,26 @@ def has_relations(doc: Doc, *, attr: str = DEFAULT_ATTR) -> bool:
     return _user_data_key(attr) in doc.user_data
 
 
+def excluded_pairs(doc: Doc, *, attr: str = DEFAULT_ATTR) -> set[tuple[str, str]]:
+    """The pairs of which the annotation leaves open whether they are related, so that they take
+    part neither in training nor in scores: those of `doc.user_data["excluded_pairs"]` that have no
+    relation. CDR's hypernym filter (Christopoulou et al. 2019) leaves out such pairs.
+
+    doc (Doc): The document.
+    attr (str): The name of the extension attribute.
+    RETURNS (set[tuple[str, str]]): The keys of head and tail.
+    RAISES (DocreError): If something else than pairs of keys is stored there.
+    """
+    stored = doc.user_data.get(EXCLUDED_PAIRS)
+    if not stored:
+        return set()
+    if not isinstance(stored, list | tuple) or not all(map(_is_pair, stored)):
+        value = shortened(repr(stored))
+        raise DocreError(Errors.D118.format(doc=describe(doc), value=value))
+    listed = {(head, tail) for head, tail in stored}
+    return listed - {(r["head"], r["tail"]) for r in get_relations(doc, attr=attr)}
+
+
 def check_clusters(relation: Relation, doc: Doc) -> None:
     """Check that the clusters of a relation are there.
 
@@ -222,3 +245,8 @@ def _to_row(value: Any) -> dict[str, Any]:
 def _is_sound(row: Mapping) -> bool:
     names = (row[role] for role in ("head", "label", "tail"))
     return all(isinstance(name, str) for name in names) and 0 <= row["score"] <= 1
+
+
+def _is_pair(value: Any) -> bool:
+    is_list = isinstance(value, list | tuple)
+    return is_list and len(value) == 2 and all(isinstance(key, str) for key in value)

@@ -10,15 +10,21 @@ from .alignment import align_clusters
 from .clusters import ClusterBatch, describe
 from .errors import DocreError, Errors
 from .evidence_scoring import sentence_ends, sentence_numbers
-from .relation import Relation, check_clusters, get_relations, has_relations
+from .relation import (
+    Relation,
+    check_clusters,
+    excluded_pairs,
+    get_relations,
+    has_relations,
+)
 
 
 class Gold(NamedTuple):
     """The gold standard of the candidate pairs of a batch.
 
     labels (np.ndarray): [P, R] bool. Whether a pair has a type.
-    mask (np.ndarray): [P] bool. Whether its relations are known: the reference is annotated, and
-        both entities correspond to gold clusters.
+    mask (np.ndarray): [P] bool. Whether its relations are known: the reference is annotated and
+        does not exclude the pair, and both entities correspond to gold clusters.
     evidence (np.ndarray): [2, E] int64. The pair and the sentence (of the batch) of each sentence
         that is evidence of a relation.
     """
@@ -55,6 +61,7 @@ def gold_labels(
     is_known = np.zeros(len(clusters.keys), dtype=bool)
     found: list[tuple[int, int, int]] = []
     evidence: list[list[int]] = []
+    excluded: list[tuple[int, int]] = []
     bounds = np.searchsorted(clusters.entity_doc, np.arange(len(examples) + 1))
     first_sentence = np.searchsorted(clusters.sentence_doc, np.arange(len(examples)))
     for number, eg in enumerate(examples):
@@ -64,6 +71,11 @@ def gold_labels(
         entities = range(bounds[number], bounds[number + 1])
         entity_of = {aligned[clusters.keys[i]]: i for i in entities if clusters.keys[i] in aligned}
         is_known[list(entity_of.values())] = True
+        excluded += [
+            (entity_of[head], entity_of[tail])
+            for head, tail in excluded_pairs(eg.reference, attr=attr)
+            if head in entity_of and tail in entity_of
+        ]
         ends = sentence_ends(eg.predicted) if with_evidence else []
         for relation in _checked_relations(eg, label_ids, name, attr):
             head, label, tail = relation.triple
@@ -76,6 +88,8 @@ def gold_labels(
     gold = np.zeros((len(clusters.pair_head), len(labels)), dtype=bool)
     gold[rows[rows >= 0], columns[rows >= 0]] = True
     mask = is_known[clusters.pair_head] & is_known[clusters.pair_tail]
+    left_out = clusters.find_pairs(*np.array(excluded, dtype=np.int64).reshape(-1, 2).T)
+    mask[left_out[left_out >= 0]] = False
     cells = [
         (row, i) for row, numbers in zip(rows, evidence, strict=True) for i in numbers if row >= 0
     ]

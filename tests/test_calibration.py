@@ -150,6 +150,19 @@ def test_outcomes_of_pairs():
     assert found[0][1].tolist() == [[True, False], [False, False]]
 
 
+def test_outcomes_without_excluded_pairs():
+    vocab = spacy.blank("en").vocab
+    gold = make_doc(vocab, ["a", "b"], [[(0, 1)], [(1, 2)]], relations=[(0, "x", 1)])
+    keys = tuple(gold.spans)
+    gold.user_data["excluded_pairs"] = [[keys[1], keys[0]]]
+    scores = np.array([[0.9], [0.8]], dtype=np.float32)
+    pairs = PairScores(keys, np.array([0, 1]), np.array([1, 0]), scores)
+    ((kept, correct),) = pair_outcomes(
+        [(Example(gold.copy(), gold), pairs)], ["x"], prefix="entity_clusters", attr="relations"
+    )
+    assert (kept.tolist(), correct.tolist()) == (scores[:1].tolist(), [[True]])
+
+
 def calibrated(nlp, temperature=2.5, bias=-1.0, **settings):
     extractor = nlp.get_pipe(NAME)
     extractor.cfg |= settings

@@ -54,6 +54,14 @@ def triples(doc):
     return {relation.triple for relation in doc._.relations}
 
 
+def test_excluded_pairs_are_neither_right_nor_wrong():
+    eg = example([(0, "x", 3)], [(0, "x", 3), (2, "x", 3), (3, "x", 2)])
+    keys = list(eg.reference.spans)
+    eg.reference.user_data["excluded_pairs"] = [[keys[2], keys[3]], [keys[0], keys[3]]]
+    scores = score_relations([eg])
+    assert (scores["rel_p"], scores["rel_r"]) == (1 / 2, 1.0)
+
+
 def test_features_by_hand():
     judged = judge_relations([example([(0, "x", 3), (1, "y", 0)], [(0, "x", 3), (2, "y", 3)])])
     rows = dict(

@@ -52,6 +52,29 @@ def test_labels_of_several_documents():
     assert mask.all()
 
 
+def test_excluded_pairs_are_unknown():
+    eg = example([(0, "saw", 1)])
+    keys = list(eg.reference.spans)
+    eg.reference.user_data["excluded_pairs"] = [
+        [keys[0], keys[2]],
+        [keys[2], keys[1]],
+        [keys[0], keys[1]],  # has a relation
+        [keys[0], "entity_clusters_9"],
+    ]
+    clusters, gold, mask = look_up([example([]), eg])
+    unknown = {(int(clusters.pair_head[p]), int(clusters.pair_tail[p])) for p in np.where(~mask)[0]}
+    assert unknown == {(3, 5), (5, 4)}
+    assert found(clusters, gold) == {(3, "saw", 4)}
+
+
+@pytest.mark.parametrize("stored", [5, "ab", [["a"]], [[1, 2]], [["a", 2]], [[["a"], ["b"]]]])
+def test_excluded_pairs_that_are_none(stored):
+    eg = example([])
+    eg.reference.user_data["excluded_pairs"] = stored
+    with pytest.raises(DocreError, match="D118"):
+        look_up([eg])
+
+
 def test_missing_annotation_is_not_a_negative():
     _, gold, mask = look_up([example(None), example([(0, "saw", 1)])])
     assert mask.tolist() == [False] * 6 + [True] * 6

@@ -15,7 +15,13 @@ from spacy.vocab import Vocab
 
 from ..clusters import DEFAULT_PREFIX, cluster_key, sentence_of_token, set_clusters
 from ..errors import DocreError, Errors
-from ..relation import DEFAULT_ATTR, Relation, install_extension, set_relations
+from ..relation import (
+    DEFAULT_ATTR,
+    EXCLUDED_PAIRS,
+    Relation,
+    install_extension,
+    set_relations,
+)
 from .report import ConversionReport
 from .validation import DocumentError
 
@@ -23,10 +29,8 @@ N_COLUMNS = 17
 NEGATIVE = "1:NR:2"
 EXCLUDED = "not_include"
 LABEL = re.compile(r"1:(.+):2")
-# The keys in `doc.user_data` of the pairs that the file lists, and of those among them that take
-# part neither in training nor in the scores; both as lists of two keys of clusters.
+# The key in `doc.user_data` of the pairs that the file lists, as lists of two keys of clusters.
 CANDIDATE_PAIRS = "candidate_pairs"
-EXCLUDED_PAIRS = "excluded_pairs"
 
 
 class EdgeOrientedMention(NamedTuple):

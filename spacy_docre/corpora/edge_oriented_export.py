@@ -14,8 +14,8 @@ from ..clusters import (
     sentence_of_token,
 )
 from ..errors import DocreError, Errors
-from ..relation import DEFAULT_ATTR, get_relations
-from .edge_oriented import CANDIDATE_PAIRS, EXCLUDED, EXCLUDED_PAIRS, NEGATIVE
+from ..relation import DEFAULT_ATTR, excluded_pairs, get_relations
+from .edge_oriented import CANDIDATE_PAIRS, EXCLUDED, NEGATIVE
 from .report import ConversionReport
 from .validation import export
 
@@ -131,7 +131,7 @@ class _Writer:
             self._count("relations with evidence, which is left out", bool(relation["evidence"]))
             self._count("relations with a score, which is left out", relation.score != 1.0)
             labels.setdefault((head, tail), []).append(f"1:{self._clean(label, BREAKS)}:2")
-        excluded = {(head, tail) for head, tail in self.doc.user_data.get(EXCLUDED_PAIRS, ())}
+        excluded = excluded_pairs(self.doc, attr=attr)
         for pair in dict.fromkeys([*self._candidates(heads, tails), *labels]):
             for label in labels.get(pair, [EXCLUDED if pair in excluded else NEGATIVE]):
                 yield pair, label
