@@ -20,13 +20,20 @@ def create_gold_cluster_corpus(
     *,
     prefix: str = DEFAULT_PREFIX,
     attr: str = DEFAULT_ATTR,
+    max_length: int = 0,
     limit: int = 0,
     shuffle: bool = False,
     augmenter: Callable[[Language, Example], Iterator[Example]] | None = None,
 ) -> "GoldClusterCorpus":
     """The reader "spacy-docre.GoldClusterCorpus.v1"; see `GoldClusterCorpus`."""
     return GoldClusterCorpus(
-        path, prefix=prefix, attr=attr, limit=limit, shuffle=shuffle, augmenter=augmenter
+        path,
+        prefix=prefix,
+        attr=attr,
+        max_length=max_length,
+        limit=limit,
+        shuffle=shuffle,
+        augmenter=augmenter,
     )
 
 
@@ -38,6 +45,8 @@ class GoldClusterCorpus(Corpus):
     path (Union[str, Path]): A file or directory.
     prefix (str): What the clusters' keys in `doc.spans` start with.
     attr (str): The name of the extension attribute that holds the relations.
+    max_length (int): Leave out documents of more tokens, for a first try or a small GPU; 0 sets no
+        limit.
     limit (int): Read at most that many documents; 0 sets no limit.
     shuffle (bool): Shuffle the documents on each reading.
     augmenter (Optional[Callable]): Data augmentation as for `spacy.Corpus.v1`.
@@ -49,25 +58,31 @@ class GoldClusterCorpus(Corpus):
         *,
         prefix: str = DEFAULT_PREFIX,
         attr: str = DEFAULT_ATTR,
+        max_length: int = 0,
         limit: int = 0,
         shuffle: bool = False,
         augmenter: Callable[[Language, Example], Iterator[Example]] | None = None,
     ) -> None:
+        # Not spaCy's own `max_length`, which cuts longer documents into sentences.
         super().__init__(path, limit=limit, shuffle=shuffle, augmenter=augmenter)
         install_extension(attr)
+        self.longest = max_length
         self.prefix = prefix
         self.attr = attr
 
     def read_docbin(self, vocab: Vocab, locs: Iterable[str | Path]) -> Iterator[Doc]:
-        """Read the documents of files, without empty ones, up to the limit.
+        """Read the documents of files, without empty ones and too long ones, up to the limit.
 
         vocab (Vocab): The vocabulary of the documents.
         locs (Iterable[Union[str, Path]]): The files.
         YIELDS (Doc): The documents.
         RAISES (DocreError): If a file is not in spaCy's format, or a document in it is damaged.
         """
-        docs = (doc for path in locs for doc in read_docbin(path, vocab) if len(doc))
+        docs = (doc for path in locs for doc in read_docbin(path, vocab) if self._is_read(doc))
         yield from islice(docs, self.limit or None)
+
+    def _is_read(self, doc: Doc) -> bool:
+        return 0 < len(doc) <= (self.longest or len(doc))
 
     def _make_example(self, nlp: Language, reference: Doc, gold_preproc: bool) -> Example:
         example = super()._make_example(nlp, reference, gold_preproc)

@@ -46,6 +46,17 @@ def test_limit(corpus_path):
     assert len(list(GoldClusterCorpus(corpus_path, limit=2)(spacy.blank("en")))) == 2
 
 
+def test_documents_that_are_too_long_are_left_out_whole(tmp_path):
+    nlp = spacy.blank("en")
+    docs = [birth_doc(nlp.vocab, 0), make_doc(nlp.vocab, ["a"] * 9, [[(0, 1)]])]
+    n_tokens = len(docs[0])
+    assert n_tokens > 9
+    DocBin(store_user_data=True, docs=docs).to_disk(tmp_path / "c.spacy")
+    for longest, lengths in ((0, [n_tokens, 9]), (n_tokens, [n_tokens, 9]), (n_tokens - 1, [9])):
+        corpus = GoldClusterCorpus(tmp_path / "c.spacy", max_length=longest)
+        assert [len(eg.reference) for eg in corpus(nlp)] == lengths
+
+
 def test_file_that_is_not_a_corpus(tmp_path):
     (tmp_path / "x.spacy").write_bytes(b"nothing of the kind")
     with pytest.raises(DocreError, match=r"x\.spacy"):
