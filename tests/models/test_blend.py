@@ -1,5 +1,7 @@
 """The blend of heads against the mean of what its heads say."""
 
+import re
+
 import numpy as np
 import pytest
 import spacy
@@ -24,19 +26,22 @@ def make_blend(**settings):
         "docunet": test_docunet.make_head(),
         "kmgre": test_kmgre.make_head(second_width=None),
     }
-    defaults = {"own_weight": 0.5, "joint_weight": 2.0, "evidence_from": "kmgre"}
+    defaults = {
+        "own_weight": 0.5, "joint_weight": 2.0, "evidence_from": "kmgre", "voters": list(heads)
+    }  # fmt: skip
     return BlendHead(heads, **(defaults | settings)).eval()
 
 
+@pytest.mark.parametrize("voters", [["atlop", "docunet", "kmgre"], ["kmgre", "atlop"], ["docunet"]])
 @pytest.mark.parametrize("entities", ENTITIES)
-def test_logits_are_the_mean_of_the_margins(entities):
-    encoding, blend = random_encoding(1, entities), make_blend()
+def test_logits_are_the_mean_of_the_margins(entities, voters):
+    encoding, blend = random_encoding(1, entities), make_blend(voters=voters)
     output = blend(encoding)
-    alone = [head(encoding) for head in blend.heads.values()]
+    alone = [blend.heads[name](encoding) for name in voters]
     for pair in range(len(encoding.index.pair_head)):
         for label in range(3):
             margins = [(o.logits[pair, label] - o.threshold[pair]).item() for o in alone]
-            assert output.logits[pair, label].item() == pytest.approx(sum(margins) / 3, abs=1e-12)
+            assert output.logits[pair, label].item() == pytest.approx(np.mean(margins), abs=1e-12)
     assert (output.threshold == 0).all()
 
 
@@ -51,9 +56,10 @@ def slow_joint_loss(logits, targets):
     return np.mean(losses) if losses else 0.0
 
 
+@pytest.mark.parametrize("voters", [["atlop", "docunet", "kmgre"], ["atlop"]])
 @pytest.mark.parametrize("entities", ENTITIES)
-def test_loss_is_the_weighted_sum(entities):
-    encoding, blend = random_encoding(2, entities), make_blend()
+def test_loss_is_the_weighted_sum(entities, voters):
+    encoding, blend = random_encoding(2, entities), make_blend(voters=voters)
     targets = test_kmgre.random_targets(len(encoding.index.pair_head))
     output = blend(encoding)
     own = [head.loss(head(encoding), targets).item() for head in blend.heads.values()]
@@ -108,9 +114,26 @@ def test_heads_of_the_same_name_are_numbered():
     assert blend.evidence_from == "rsman"
 
 
-def test_evidence_must_come_from_a_head():
-    with pytest.raises(DocreError, match=r"\['atlop'\], but it is paee"):
-        blend_of("atlop", evidence_from="paee")
+@pytest.mark.parametrize(
+    "settings", [{"evidence_from": "paee"}, {"voters": ["paee"]}, {"voters": []}]
+)
+def test_settings_must_name_heads(settings):
+    (value,) = settings.values()
+    with pytest.raises(DocreError, match=re.escape(f"['atlop'], but it is {value}")):
+        blend_of("atlop", **settings)
+
+
+def test_voters_can_be_chosen_when_a_pipeline_is_loaded(tmp_path):
+    nlp, blend = blend_of("atlop", "kmgre", "rsman")
+    assert blend.voters == {"atlop", "kmgre", "rsman"}
+    nlp.to_disk(tmp_path)
+    head = {"voters": ["kmgre"]}
+    components = {"doc_relation_extractor": {"model": {"head": head}}}
+    again = spacy.load(tmp_path, config={"components": components})
+    other = relation_head(again.get_pipe("doc_relation_extractor").model.get_ref("head"))
+    assert other.voters == {"kmgre"}
+    assert other.state_dict().keys() == blend.state_dict().keys()
+    assert all(map(torch.equal, other.state_dict().values(), blend.state_dict().values()))
 
 
 def test_the_schedule_finds_kmgre_within():

@@ -1,6 +1,6 @@
 """A blend of several methods' heads on one encoder."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -21,20 +21,23 @@ SEPARATOR = "."
 
 
 class BlendHead(RelationHead):
-    """Several heads that read the same encoding and vote. A type's logit is the mean over the heads
-    of its margin over the head's threshold, and it holds if that is above zero:
+    """Several heads that read the same encoding and vote. A type's logit is the mean over the K
+    voters of its margin over the head's threshold, and it holds if that is above zero:
 
         l_r = 1 / K sum_k (l_r^k - l_TH^k)
 
     Each head learns by its own loss, and the blend as a whole by ATLOP's adaptive-threshold loss
     with a threshold of zero, which lets heads differ where they can make up for each other:
 
-        L = own_weight / K sum_k L_k + joint_weight L(l, 0)
+        L = own_weight / H sum_h L_h + joint_weight L(l, 0)
+
+    over all H heads: one that has no vote teaches the encoder only.
 
     heads (Mapping[str, RelationHead]): The heads by their names.
     own_weight (float): The weight of the heads' own losses.
     joint_weight (float): The weight of the blend's loss.
     evidence_from (str): The head whose evidence is the relations'.
+    voters (Collection[str]): The heads that vote.
     """
 
     def __init__(
@@ -44,12 +47,14 @@ class BlendHead(RelationHead):
         own_weight: float,
         joint_weight: float,
         evidence_from: str,
+        voters: Collection[str],
     ) -> None:
         super().__init__()
         self.heads = nn.ModuleDict(heads)
         self.own_weight = own_weight
         self.joint_weight = joint_weight
         self.evidence_from = evidence_from
+        self.voters = set(voters)
 
     @property
     def learns_evidence(self) -> bool:
@@ -64,7 +69,8 @@ class BlendHead(RelationHead):
         aux, index, margins = {}, {}, []
         for name, head in self.heads.items():
             output = head(encoding)
-            margins.append(output.logits - output.threshold[:, None])
+            if name in self.voters:
+                margins.append(output.logits - output.threshold[:, None])
             tensors = {"logits": output.logits, "threshold": output.threshold, **output.aux}
             aux.update({f"{name}{SEPARATOR}{key}": tensor for key, tensor in tensors.items()})
             index.update({f"{name}{SEPARATOR}{key}": each for key, each in output.index.items()})
@@ -116,6 +122,7 @@ def Blend(
     own_weight: float = 1.0,
     joint_weight: float = 1.0,
     evidence_from: str | None = None,
+    voters: Sequence[str] | None = None,
 ) -> Model[Encoding, HeadOutput]:
     """The head "spacy-docre.Blend.v1": see `BlendHead`.
 
@@ -126,19 +133,19 @@ def Blend(
         nothing in common but the encoder.
     evidence_from (Optional[str]): The head whose evidence is the relations'. None takes the first
         one's.
+    voters (Optional[Sequence[str]]): The heads that vote. None takes all.
     RETURNS (Model[Encoding, HeadOutput]): The head.
-    RAISES (DocreError): If there is no head, or none of the name `evidence_from`.
+    RAISES (DocreError): If there is no head, none that votes, or none of a name that is given.
     """
     by_name: dict[str, Model[Encoding, HeadOutput]] = {}
     for head in heads:
         n_same = sum(other.name == head.name for other in by_name.values())
         by_name[f"{head.name}_{n_same + 1}" if n_same else head.name] = head
     source = next(iter(by_name), None) if evidence_from is None else evidence_from
-    if source not in by_name:
-        condition = f"the name of a head, which are {list(by_name)}"
-        raise DocreError(
-            Errors.D020.format(setting="evidence_from", condition=condition, value=source)
-        )
+    chosen = list(by_name if voters is None else voters)
+    _check_names("evidence_from", "the name of a head", evidence_from, source in by_name, by_name)
+    is_known = bool(chosen) and by_name.keys() >= set(chosen)
+    _check_names("voters", "names of heads", voters, is_known, by_name)
 
     return build_head(
         "blend",
@@ -147,6 +154,7 @@ def Blend(
         own_weight=own_weight,
         joint_weight=joint_weight,
         evidence_from=source,
+        voters=chosen,
     )
 
 
@@ -155,3 +163,9 @@ def _make_blend(
 ) -> BlendHead:
     heads = {name: cast(RelationHead, make(**asdict(sizes))) for name, make in makers.items()}
     return BlendHead(heads, **settings)
+
+
+def _check_names(setting: str, what: str, value: Any, is_known: bool, names: Iterable[str]) -> None:
+    if not is_known:
+        condition = f"{what}, which are {list(names)}"
+        raise DocreError(Errors.D020.format(setting=setting, condition=condition, value=value))
