@@ -19,7 +19,8 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
 from .calibration import Calibration
-from .clusters import DEFAULT_PREFIX, ClusterBatch, copy_clusters, describe, get_clusters
+from .cluster_batch import ClusterBatch
+from .clusters import DEFAULT_PREFIX, copy_clusters, describe, get_clusters
 from .decoding import PairScores, decode, score_batch, split_by_doc, threshold_of_labels
 from .errors import DocreError, Errors, Warnings
 from .limits import (

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .clusters import ClusterBatch
+from .cluster_batch import ClusterBatch
 from .constraints import Constraints
 from .constraints.settings import suggestion
 from .errors import DocreError, Errors

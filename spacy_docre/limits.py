@@ -13,7 +13,8 @@ import numpy as np
 from spacy.tokens import Doc
 
 from .batching import batches_that_fit
-from .clusters import DocPart, describe
+from .cluster_batch import DocPart
+from .clusters import describe
 from .constraints import ConstrainedPipe
 from .errors import DocreError, Errors, Warnings
 from .models.relation_model import count_wordpieces

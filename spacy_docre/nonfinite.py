@@ -14,7 +14,8 @@ from spacy.training import Example
 from thinc.api import Model
 from torch import Tensor
 
-from .clusters import ClusterBatch, describe
+from .cluster_batch import ClusterBatch
+from .clusters import describe
 from .errors import DocreError, Errors, Warnings, first_of
 from .models.encoding import HeadOutput
 from .models.loading import non_finite_weights

@@ -7,7 +7,8 @@ import numpy as np
 from spacy.training import Example
 
 from .alignment import align_clusters
-from .clusters import ClusterBatch, describe
+from .cluster_batch import ClusterBatch
+from .clusters import describe
 from .errors import DocreError, Errors
 from .evidence_scoring import sentence_ends, sentence_numbers
 from .relation import (

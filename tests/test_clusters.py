@@ -6,7 +6,8 @@ from spacy.tokens import Doc, Span, SpanGroup
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, EntityCluster, get_clusters, set_clusters
-from spacy_docre.clusters import ClusterBatch, copy_clusters
+from spacy_docre.cluster_batch import ClusterBatch
+from spacy_docre.clusters import copy_clusters
 
 from .util import make_doc, random_doc
 

@@ -15,7 +15,8 @@ from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, get_clusters, set_clusters
 from spacy_docre.batching import batches_that_fit
-from spacy_docre.clusters import DEFAULT_PREFIX, DocPart, beginning
+from spacy_docre.cluster_batch import DocPart
+from spacy_docre.clusters import DEFAULT_PREFIX, beginning
 from spacy_docre.limits import DEFAULT_LIMITS, LimitedDoc, Limits, count_left_out
 
 from .methods import CNN, ENCODERS, HEADS, add_extractor, overfitted

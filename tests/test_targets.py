@@ -5,7 +5,8 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, Relation
-from spacy_docre.clusters import ClusterBatch, DocPart, copy_clusters
+from spacy_docre.cluster_batch import ClusterBatch, DocPart
+from spacy_docre.clusters import copy_clusters
 from spacy_docre.targets import gold_labels
 
 from .util import make_doc

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from thinc.api import ArgsKwargs
 
 from ..batching import batches_by_length
-from ..clusters import ClusterBatch
+from ..cluster_batch import ClusterBatch
 from ..component import DocRelationExtractor
 from ..errors import DocreError, Errors
 from ..models.encoders.transformer import window_layout

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from spacy.tokens import Doc
 
-from ..clusters import UNKNOWN_TYPE, ClusterBatch, EntityCluster
+from ..cluster_batch import UNKNOWN_TYPE, ClusterBatch
+from ..clusters import EntityCluster
 from ..errors import Warnings
 
 

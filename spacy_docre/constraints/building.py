@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..clusters import UNKNOWN_TYPE
+from ..cluster_batch import UNKNOWN_TYPE
 from ..errors import DocreError, Errors, Warnings
 from .application import Constraints
 from .observations import Observations

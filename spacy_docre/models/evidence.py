@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..clusters import ClusterBatch
+from ..cluster_batch import ClusterBatch
 from ..errors import DocreError, Errors
 from ..relation import Evidence
 from .encoding import Encoding, HeadOutput, Targets

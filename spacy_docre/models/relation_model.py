@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from torch import Tensor
 
-from ..clusters import ClusterBatch
+from ..cluster_batch import ClusterBatch
 from ..errors import DocreError, Errors
 from .encoding import Encoding, HeadOutput, Targets
 from .layers.blocks import MAX_BLOCK_ITEMS, block_limit

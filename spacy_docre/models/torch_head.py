@@ -9,7 +9,7 @@ import numpy as np
 from thinc.api import ArgsKwargs, Model
 from torch import Tensor, nn
 
-from ..clusters import ClusterBatch
+from ..cluster_batch import ClusterBatch
 from ..errors import DocreError, Errors
 from ..relation import Evidence
 from .encoding import Encoding, HeadOutput, Targets

@@ -8,7 +8,8 @@ import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..clusters import ClusterBatch, EntityCluster, describe, get_clusters
+from ..cluster_batch import ClusterBatch
+from ..clusters import EntityCluster, describe, get_clusters
 from ..component import DocRelationExtractor
 from ..errors import DocreError, Errors
 from ..evaluation import find_extractor

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.vocab import Vocab
 
-from spacy_docre.clusters import ClusterBatch
+from spacy_docre.cluster_batch import ClusterBatch
 from spacy_docre.constraints import Constraints
 from spacy_docre.constraints.building import build_constraints
 from spacy_docre.decoding import score_batch, select

@@ -7,7 +7,7 @@ import pytest
 import torch
 from spacy.vocab import Vocab
 
-from spacy_docre.clusters import ClusterBatch
+from spacy_docre.cluster_batch import ClusterBatch
 from spacy_docre.errors import DocreError
 from spacy_docre.training import create_adamw
 

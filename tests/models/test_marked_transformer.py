@@ -10,7 +10,7 @@ import torch
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_docre.clusters import ClusterBatch
+from spacy_docre.cluster_batch import ClusterBatch
 from spacy_docre.compat import HFShim
 from spacy_docre.errors import DocreError
 

@@ -11,7 +11,7 @@ from thinc.api import ArgsKwargs, Model
 from torch import Tensor
 
 from ...batching import batches_by_length
-from ...clusters import ClusterBatch
+from ...cluster_batch import ClusterBatch
 from ...compat import HFObjects, has_transformers, huggingface_from_pretrained
 from ...errors import DocreError, Errors
 from ..encoding import Encoding, EncodingIndex, to_device

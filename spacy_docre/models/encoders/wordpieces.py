@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from spacy.tokens import Doc
 
-from ...clusters import ClusterBatch
+from ...cluster_batch import ClusterBatch
 from ..encoding import ranges
 
 

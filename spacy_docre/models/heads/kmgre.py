@@ -7,7 +7,7 @@ import torch
 from thinc.api import Model
 from torch import Tensor, nn
 
-from ...clusters import ClusterBatch
+from ...cluster_batch import ClusterBatch
 from ...relation import Evidence
 from ..encoding import Encoding, HeadOutput, Targets, ranges
 from ..evidence import mention_spans
