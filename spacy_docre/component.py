@@ -298,6 +298,7 @@ class DocRelationExtractor(LimitedPipe):
             attr=self.cfg["attr"],
             with_evidence=relation_head(head).learns_evidence,
         )
+        gold = gold._replace(mask=gold.mask & self._is_learned_from(clusters))
         targets = Targets(*(torch.from_numpy(array).to(output.logits.device) for array in gold))
         return loss_and_gradients(head, output, targets)
 

@@ -43,6 +43,16 @@ class Constraints:
         tail_type = clusters.entity_type[clusters.pair_tail]
         return np.where(self.allowed[:, head_type, tail_type].T, merged, np.float32(0))
 
+    def possible(self, clusters: ClusterBatch) -> np.ndarray:
+        """Which pairs can have any relation.
+
+        clusters (ClusterBatch): The clusters of documents.
+        RETURNS (np.ndarray): [P] bool. Whether the types allow a relation.
+        """
+        head_type = clusters.entity_type[clusters.pair_head]
+        tail_type = clusters.entity_type[clusters.pair_tail]
+        return np.asarray(self.allowed[:, head_type, tail_type].any(axis=0))
+
     def sources(
         self,
         scores: np.ndarray,

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 from spacy.training import Example
 
+from ..cluster_batch import ClusterBatch
 from ..saved import CheckedPipe
 from .application import Constraints
 from .building import build_constraints, warn_of_contradictions
@@ -47,6 +49,14 @@ class ConstrainedPipe(CheckedPipe):
         RAISES (DocreError): If the constraints do not go with the labels.
         """
         self._set_observed(self._observe(examples))
+
+    def _is_learned_from(self, clusters: ClusterBatch) -> np.ndarray:
+        """[P] bool. Which candidate pairs are learned from."""
+        settings = self.cfg["constraints"] or {}
+        constraints = self.constraints if settings.get("in_training") else None
+        if constraints is None:
+            return np.ones(len(clusters.pair_head), dtype=bool)
+        return constraints.possible(clusters)
 
     def _configure(self, constraints: dict[str, Any] | None) -> None:
         complete = check_settings(constraints, name=self.name)

@@ -23,6 +23,7 @@ EXPECTED = {
     "[[label, label], ...]",
     "min_count": "a whole number of at least 1",
     "min_share": "a number above 0 and up to 1",
+    "in_training": "true or false",
 }
 
 
@@ -53,6 +54,8 @@ class ConstraintSettings(BaseModel):
     min_count (int): How often the training data must show what is to be learned from them.
     min_share (float): In what share of the instances a relation must have its opposite for it to
         be learned as symmetric or inverse.
+    in_training (bool): Whether to learn only from pairs of entities whose types allow a relation.
+        The model then knows nothing of other pairs, so the constraint on types must stay on.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,6 +65,7 @@ class ConstraintSettings(BaseModel):
     inverse: Annotated[Learned | list[tuple[str, str]] | None, BeforeValidator(_to_rows)] = None
     min_count: Annotated[int, Field(ge=1)] = 1
     min_share: Annotated[float, Field(gt=0, le=1)] = 0.9
+    in_training: bool = False
 
     @property
     def active(self) -> bool:

@@ -9,6 +9,7 @@ import pytest
 import spacy
 
 from spacy_docre import DocreError
+from spacy_docre.cluster_batch import ClusterBatch
 from spacy_docre.clusters import get_clusters
 from spacy_docre.constraints import DEFAULT_CONSTRAINTS
 from spacy_docre.evaluation import annotate_examples
@@ -19,6 +20,7 @@ from ..util import birth_doc, birth_examples, make_doc
 
 NAME = "doc_relation_extractor"
 TYPES = {"born": [["PERSON"], ["GPE"]]}
+LABELS = ("born", "died")
 
 
 def pipeline(head="atlop", **constraints):
@@ -350,3 +352,22 @@ def test_limits_leave_both_directions_or_none(extractor, monkeypatch):
     pairs = set(zip(scores.pair_head.tolist(), scores.pair_tail.tolist(), strict=True))
     assert pairs == {(tail, head) for head, tail in pairs}
     assert np.isfinite(scores.scores).all()
+
+
+@pytest.mark.parametrize("in_training", [False, True])
+@pytest.mark.parametrize("types", [None, {label: [["PERSON"], ["GPE"]] for label in LABELS}])
+def test_pairs_that_are_learned_from(extractor, types, in_training):
+    extractor.cfg["constraints"] |= {"types": types, "in_training": in_training}
+    examples = birth_examples(extractor.vocab, 3)
+    clusters = ClusterBatch.from_docs(
+        [eg.predicted for eg in examples], entity_types=extractor.cfg["entity_types"]
+    )
+    output, _ = extractor.model.begin_update(([eg.predicted for eg in examples], clusters))
+    _, (gradients, *_) = extractor.get_loss(examples, (clusters, output))
+    learned = gradients.abs().sum(1) > 0
+    kinds = ["", *extractor.cfg["entity_types"]]
+    for pair, (head, tail) in enumerate(zip(clusters.pair_head, clusters.pair_tail, strict=True)):
+        ends = [kinds[clusters.entity_type[entity]] for entity in (head, tail)]
+        is_possible = ends == ["PERSON", "GPE"] or types is None
+        assert learned[pair] == (is_possible or not in_training)
+    assert learned.any()

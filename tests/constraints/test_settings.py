@@ -57,6 +57,7 @@ def test_a_mapping_is_the_same_as_rows():
         ("min_share", 0),
         ("min_share", 1.1),
         ("min_share", "most"),
+        ("in_training", "often"),
     ],
 )
 def test_malformed_value(setting, value):
