@@ -45,6 +45,20 @@ def test_logits_are_the_mean_of_the_margins(entities, voters):
     assert (output.threshold == 0).all()
 
 
+@pytest.mark.parametrize(
+    ("voters", "run"),
+    [(["atlop"], {"atlop", "kmgre"}), (["docunet", "kmgre"], {"docunet", "kmgre"})],
+)
+def test_silent_heads_are_not_run_at_inference(voters, run):
+    encoding, blend = random_encoding(5, [4, 2]), make_blend(voters=voters)
+    expected = blend(encoding)
+    with torch.inference_mode():
+        output = blend(encoding)
+    assert torch.equal(output.logits, expected.logits)
+    assert {name.split(".")[0] for name in expected.aux} == {"atlop", "docunet", "kmgre"}
+    assert {name.split(".")[0] for name in output.aux} == run
+
+
 def slow_joint_loss(logits, targets):
     """ATLOP's equations 6 to 8 with a threshold class of logit zero, one pair at a time."""
     losses = []

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any, cast
 
 import numpy as np
+import torch
 from thinc.api import Model
 from torch import Tensor, nn
 
@@ -64,10 +65,14 @@ class BlendHead(RelationHead):
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
         RETURNS (HeadOutput): Logits [P, R] and thresholds [P] of zero. In `aux` and `index` what
-            the heads returned, their own logits and thresholds too, as "NAME.logits" and so on.
+            the heads returned, their own logits and thresholds too, as "NAME.logits" and so on. In
+            inference mode a head that neither votes nor gives the evidence is not run.
         """
         aux, index, margins = {}, {}, []
+        silent = self.heads.keys() - self.voters - {self.evidence_from}
         for name, head in self.heads.items():
+            if name in silent and torch.is_inference_mode_enabled():
+                continue
             output = head(encoding)
             if name in self.voters:
                 margins.append(output.logits - output.threshold[:, None])
