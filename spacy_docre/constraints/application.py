@@ -39,9 +39,7 @@ class Constraints:
         here, there = np.ix_(pairs, labels), np.ix_(opposite[pairs], self.inverse[labels])
         merged = scores.copy()
         merged[here] = (scores[here] + scores[there]) / 2
-        head_type = clusters.entity_type[clusters.pair_head]
-        tail_type = clusters.entity_type[clusters.pair_tail]
-        return np.where(self.allowed[:, head_type, tail_type].T, merged, np.float32(0))
+        return np.where(self._allowed(clusters), merged, np.float32(0))
 
     def possible(self, clusters: ClusterBatch) -> np.ndarray:
         """Which pairs can have any relation.
@@ -49,9 +47,13 @@ class Constraints:
         clusters (ClusterBatch): The clusters of documents.
         RETURNS (np.ndarray): [P] bool. Whether the types allow a relation.
         """
+        return np.asarray(self._allowed(clusters).any(axis=1))
+
+    def _allowed(self, clusters: ClusterBatch) -> np.ndarray:
+        """[P, R] bool. Which relations the types of each pair allow."""
         head_type = clusters.entity_type[clusters.pair_head]
         tail_type = clusters.entity_type[clusters.pair_tail]
-        return np.asarray(self.allowed[:, head_type, tail_type].any(axis=0))
+        return self.allowed[:, head_type, tail_type].T
 
     def sources(
         self,

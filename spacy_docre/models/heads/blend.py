@@ -1,6 +1,6 @@
 """A blend of several methods' heads on one encoder."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
@@ -148,9 +148,8 @@ def Blend(
         by_name[f"{head.name}_{n_same + 1}" if n_same else head.name] = head
     source = next(iter(by_name), None) if evidence_from is None else evidence_from
     chosen = list(by_name if voters is None else voters)
-    _check_names("evidence_from", "the name of a head", evidence_from, source in by_name, by_name)
-    is_known = bool(chosen) and by_name.keys() >= set(chosen)
-    _check_names("voters", "names of heads", voters, is_known, by_name)
+    _check_names("evidence_from", "the name of a head", evidence_from, [source], by_name)
+    _check_names("voters", "names of heads", voters, chosen, by_name)
 
     return build_head(
         "blend",
@@ -170,7 +169,9 @@ def _make_blend(
     return BlendHead(heads, **settings)
 
 
-def _check_names(setting: str, what: str, value: Any, is_known: bool, names: Iterable[str]) -> None:
-    if not is_known:
-        condition = f"{what}, which are {list(names)}"
+def _check_names(
+    setting: str, what: str, value: Any, chosen: Collection[str | None], known: Collection[str]
+) -> None:
+    if not chosen or not set(chosen) <= set(known):
+        condition = f"{what}, which are {list(known)}"
         raise DocreError(Errors.D020.format(setting=setting, condition=condition, value=value))
