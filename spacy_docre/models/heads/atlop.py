@@ -1,6 +1,8 @@
 """ATLOP: document-level relation extraction with adaptive thresholding and localized context
 pooling (Zhou et al., AAAI 2021)."""
 
+from collections.abc import Iterator
+
 import torch
 from thinc.api import Model
 from torch import Tensor, nn
@@ -61,10 +63,11 @@ class ATLOPHead(LocalizedHead):
         """
         index = encoding.index
         entity = segment_logsumexp(encoding.mention, index.mention_entity, index.n_entities)
-        logits = self._classify(entity, localized_context(encoding), index)
+        contexts = [localized_context(encoding)]
         if self.evidence_fusion and not self.training:
-            context = evidence_context(encoding, self.evidence_threshold)
-            logits = (logits + self._classify(entity, context, index)) / 2
+            contexts.append(evidence_context(encoding, self.evidence_threshold))
+        # The threshold class comes first.
+        logits = self.bilinear(*self._ends(entity, contexts, index))
         return self.with_attention(HeadOutput(logits[:, 1:], logits[:, 0]), encoding)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
@@ -78,11 +81,13 @@ class ATLOPHead(LocalizedHead):
         losses = adaptive_threshold_loss(output.logits, output.threshold, targets.labels)
         return masked_mean(losses, targets.mask) + self.evidence_loss(output, targets)
 
-    def _classify(self, entity: Tensor, context: Tensor, index: EncodingIndex) -> Tensor:
-        """[P, 1 + R] The logits, the threshold class first."""
-        head = self._join(self.head_projection, entity, index.pair_head, context)
-        tail = self._join(self.tail_projection, entity, index.pair_tail, context)
-        return self.bilinear(head, tail)
+    def _ends(
+        self, entity: Tensor, contexts: list[Tensor], index: EncodingIndex
+    ) -> Iterator[Tensor]:
+        """[P, hidden] The head and the tail of each pair with each of the contexts, in turn."""
+        for context in contexts:
+            yield self._join(self.head_projection, entity, index.pair_head, context)
+            yield self._join(self.tail_projection, entity, index.pair_tail, context)
 
     @staticmethod
     def _join(projection: nn.Linear, entity: Tensor, of_pair: Tensor, context: Tensor) -> Tensor:

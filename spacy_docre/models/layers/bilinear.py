@@ -33,25 +33,33 @@ class GroupedBilinear(nn.Module):
         nn.init.uniform_(self.weight, -bound, bound)
         nn.init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, head: Tensor, tail: Tensor) -> Tensor:
+    def forward(self, head: Tensor, tail: Tensor, *views: Tensor) -> Tensor:
         """head, tail (Tensor): [P, width] float.
+        *views (Tensor): [P, width] float. Further heads and tails of the same pairs, in turn. The
+            logits are the mean over all views; as they are linear in the products of blocks, these
+            are added up first, and multiplied with the weights once.
         RETURNS (Tensor): [P, n_outputs] The logits.
         """
+        ends = (head, tail, *views)
         if torch.is_grad_enabled():
-            return in_blocks(self._logits, head, tail, items_per_row=self.weight.shape[1])
+            return in_blocks(self._logits, *ends, items_per_row=self.weight.shape[1])
         rows = min(max(1, len(head)), block_rows(self.weight.shape[1]))
         # One buffer for all blocks: new memory of that size costs as much as the products in it.
         products = head.new_empty(rows, *head.unflatten(1, (-1, self.block)).shape[1:], self.block)
         logits = [
-            self._logits(h, t, products[: len(h)])
-            for h, t in zip(head.split(rows), tail.split(rows), strict=True)
+            self._logits(*block, out=products[: len(block[0])])
+            for block in zip(*(end.split(rows) for end in ends), strict=True)
         ]
         return torch.cat(logits)
 
-    def _logits(self, head: Tensor, tail: Tensor, out: Tensor | None = None) -> Tensor:
-        head, tail = (x.unflatten(1, (-1, self.block)) for x in (head, tail))
-        outer = torch.mul(head.unsqueeze(3), tail.unsqueeze(2), out=out).flatten(1)
-        return nn.functional.linear(outer, self.weight, self.bias)
+    def _logits(self, *ends: Tensor, out: Tensor | None = None) -> Tensor:
+        blocks = [end.unflatten(1, (-1, self.block)) for end in ends]
+        heads = [head.unsqueeze(3) for head in blocks[::2]]
+        tails = [tail.unsqueeze(2) for tail in blocks[1::2]]
+        outer = torch.mul(heads[0], tails[0], out=out)
+        for head, tail in zip(heads[1:], tails[1:], strict=True):
+            outer = torch.addcmul(outer, head, tail, out=out)
+        return torch.addmm(self.bias, outer.flatten(1), self.weight.T, alpha=1 / len(heads))
 
 
 class RelationBilinear(nn.Module):
