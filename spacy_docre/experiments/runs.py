@@ -34,6 +34,7 @@ from ..thresholds import best_threshold, collect_candidates
 RECORD = "record.json"
 PREDICTIONS = "dev_predictions.spacy"
 BEST = "model-best"
+LAST = "model-last"
 
 
 @dataclass(frozen=True)
@@ -144,12 +145,15 @@ class Experiment:
 
     def _evaluate(self, run: Run) -> dict[str, Any]:
         folder = self.folder(run)
-        nlp = spacy.load(folder / BEST)
-        _, extractor = find_extractor(nlp)
-        scored = list(annotate_examples(nlp, read_examples(nlp, self.dev)))
+        nlp, scored = self._annotate(folder / BEST)
         is_tuned = _needs_threshold(nlp)
         if is_tuned:
-            _tune_threshold(nlp, scored, folder / BEST)
+            # Training chose among its steps with a threshold that nobody had chosen: if none of
+            # them found anything with it, the untrained model won.
+            candidates = [(nlp, scored), self._annotate(folder / LAST)]
+            nlp, scored = max(candidates, key=lambda candidate: _tune_threshold(*candidate))
+            write_folder(folder / BEST, nlp.to_disk)
+        _, extractor = find_extractor(nlp)
         docs = [eg.predicted for eg, _ in scored]
         with replacing(folder / PREDICTIONS) as draft:
             DocBin(docs=docs, store_user_data=True).to_disk(draft)
@@ -171,6 +175,10 @@ class Experiment:
             "scores": score_judgement(self.judge(run), train_counts=self._counts, subsets=True),
         }
 
+    def _annotate(self, path: Path) -> tuple[Language, list[tuple[Example, PairScores]]]:
+        nlp = spacy.load(path)
+        return nlp, list(annotate_examples(nlp, read_examples(nlp, self.dev)))
+
 
 def _needs_threshold(nlp: Language) -> bool:
     """Whether the head compares its logits with zero, so that a threshold must be chosen, and not
@@ -180,10 +188,15 @@ def _needs_threshold(nlp: Language) -> bool:
     return isinstance(head, TypewiseHead) and not head.has_threshold
 
 
-def _tune_threshold(nlp: Language, scored: list[tuple[Example, PairScores]], path: Path) -> None:
+def _tune_threshold(nlp: Language, scored: list[tuple[Example, PairScores]]) -> float:
+    """Give a pipeline the best threshold for documents, and these the relations above it.
+
+    RETURNS (float): Their F1, in 0..1.
+    """
     _, extractor = find_extractor(nlp)
     settings = {key: extractor.cfg[key] for key in ("max_labels", "prefix", "attr")}
     candidates = collect_candidates(scored, extractor.labels, **settings)
-    change_settings(nlp, threshold=best_threshold(candidates).common)
-    write_folder(path, nlp.to_disk)
+    thresholds = best_threshold(candidates)
+    change_settings(nlp, threshold=thresholds.common)
     extractor.set_annotations([eg.predicted for eg, _ in scored], [s for _, s in scored])
+    return candidates.f1(thresholds)

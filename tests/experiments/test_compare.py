@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import spacy
 import srsly
+import torch
 
 from spacy_docre.experiments.report import p_values, pool, to_markdown
 from spacy_docre.judgement import judge_relations
@@ -115,6 +116,28 @@ def test_runs_are_trained_once_and_compared(command, tmp_path):
     command("--methods", "bilinear glre", "--seeds", "1 2")
     assert {p: p.stat().st_mtime_ns for p in path.rglob("*") if p.is_file()} == before
     assert (report / "table.md").read_text() == table
+
+
+@pytest.mark.slow
+def test_the_last_model_is_taken_where_the_best_was_chosen_by_chance(command, tmp_path):
+    command("--methods", "glre", "--seeds", "1")
+    folder = tmp_path / "runs" / "glre-1"
+
+    def parameters(name):
+        nlp = spacy.load(folder / name)
+        head = nlp.get_pipe("doc_relation_extractor").model.get_ref("head")
+        return nlp, list(head.shims[0]._model.parameters())
+
+    nlp, weights = parameters("model-best")
+    for weight in weights:
+        weight.data.zero_()  # all pairs and types get the same score
+    nlp.to_disk(folder / "model-best")
+    (folder / "record.json").unlink()
+    command("--methods", "glre", "--seeds", "1")
+    _, best = parameters("model-best")
+    _, last = parameters("model-last")
+    assert any(weight.any() for weight in last)
+    assert all(torch.equal(*pair) for pair in zip(best, last, strict=True))
 
 
 @pytest.mark.slow
