@@ -126,7 +126,7 @@ def test_the_last_model_is_taken_where_the_best_was_chosen_by_chance(command, tm
     def parameters(name):
         nlp = spacy.load(folder / name)
         head = nlp.get_pipe("doc_relation_extractor").model.get_ref("head")
-        return nlp, list(head.shims[0]._model.parameters())
+        return nlp, list(head.shims[0].require_built().parameters())
 
     nlp, weights = parameters("model-best")
     for weight in weights:
