@@ -16,6 +16,7 @@ import srsly
 from spacy.language import Language
 from spacy.tokens import Doc, DocBin
 from spacy.training import Example
+from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
 
 from ..benchmark.machine import describe_run
 from ..corpora.readers import read_docs
@@ -33,8 +34,6 @@ from ..thresholds import best_threshold, collect_candidates
 
 RECORD = "record.json"
 PREDICTIONS = "dev_predictions.spacy"
-BEST = "model-best"
-LAST = "model-last"
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ class Experiment:
 
     def _inputs(self, run: Run) -> dict[str, str]:
         paths = {
-            "config": self.folder(run) / BEST / "config.cfg",
+            "config": self.folder(run) / DIR_MODEL_BEST / "config.cfg",
             "train": self.train,
             "dev": self.dev,
         }
@@ -145,14 +144,14 @@ class Experiment:
 
     def _evaluate(self, run: Run) -> dict[str, Any]:
         folder = self.folder(run)
-        nlp, scored = self._annotate(folder / BEST)
+        nlp, scored = self._annotate(folder / DIR_MODEL_BEST)
         is_tuned = _needs_threshold(nlp)
         if is_tuned:
             # Training chose among its steps with a threshold that nobody had chosen: if none of
             # them found anything with it, the untrained model won.
-            candidates = [(nlp, scored), self._annotate(folder / LAST)]
-            nlp, scored = max(candidates, key=lambda candidate: _tune_threshold(*candidate))
-            write_folder(folder / BEST, nlp.to_disk)
+            models = [(nlp, scored), self._annotate(folder / DIR_MODEL_LAST)]
+            nlp, scored = max(models, key=lambda model: _tune_threshold(*model))
+            write_folder(folder / DIR_MODEL_BEST, nlp.to_disk)
         _, extractor = find_extractor(nlp)
         docs = [eg.predicted for eg, _ in scored]
         with replacing(folder / PREDICTIONS) as draft:
