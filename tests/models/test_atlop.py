@@ -6,9 +6,9 @@ import torch
 
 from spacy_docre.errors import DocreError
 from spacy_docre.models.heads.atlop import ATLOPHead
-from spacy_docre.models.layers.bilinear import GroupedBilinear
 from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.layers.context import localized_context
+from spacy_docre.models.layers.grouped_bilinear import GroupedBilinear
 from spacy_docre.models.torch_head import HeadSizes
 
 from ..util import random_encoding

@@ -57,7 +57,9 @@ class _PackedLSTM(nn.Module):
         sequences = [vectors for vectors in flat.split(lengths) if len(vectors)]
         if not sequences:
             return flat
-        packed, _ = self.lstm(pack_sequence(sequences, enforce_sorted=False))
+        # A CPU without instructions for bf16 has no such LSTM.
+        with torch.autocast("cpu", enabled=False):
+            packed, _ = self.lstm(pack_sequence(sequences, enforce_sorted=False))
         # NumPy, which the vectors go on to, has no bfloat16.
         return torch.cat(unpack_sequence(packed)).to(flat.dtype)
 

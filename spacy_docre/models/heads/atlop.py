@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ..encoding import Encoding, EncodingIndex, HeadOutput, Targets
 from ..evidence import LocalizedHead
-from ..layers.bilinear import GroupedBilinear
 from ..layers.context import evidence_context, localized_context
+from ..layers.grouped_bilinear import GroupedBilinear
 from ..layers.segments import segment_logsumexp
 from ..losses import adaptive_threshold_loss, masked_mean
 from ..torch_head import HeadSizes, build_head

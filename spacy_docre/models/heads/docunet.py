@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from ..encoding import Encoding, HeadOutput, Targets
 from ..evidence import LocalizedHead
-from ..layers.bilinear import GroupedBilinear
 from ..layers.context import context_matrix, localized_weights
+from ..layers.grouped_bilinear import GroupedBilinear
 from ..layers.pair_map import PairMap, in_order_of_mention
 from ..layers.segments import segment_logsumexp
 from ..layers.unet import UNet

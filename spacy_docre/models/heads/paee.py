@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from ..encoding import Encoding, HeadOutput, Targets
 from ..evidence import LocalizedHead
-from ..layers.bilinear import GroupedBilinear
 from ..layers.convolution import Backbone, ConvStack
 from ..layers.entity_sentence import EntitySentenceEncoder
+from ..layers.grouped_bilinear import GroupedBilinear
 from ..layers.pair_aware import ContextWeights, PairAware, pairs_bit
 from ..layers.pair_map import Fill
 from ..layers.segments import segment_logsumexp, segment_sum

@@ -5,61 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ...errors import DocreError, Errors
 from ..encoding import EncodingIndex
-from .blocks import block_rows, in_blocks
-
-
-class GroupedBilinear(nn.Module):
-    """Grouped bilinear classifier (Zhou et al. 2021, ATLOP, section 3.3, equation 5): both vectors
-    are cut into blocks, and each pair of blocks has a bilinear form of its own:
-
-        logit_r = sum_g z_h^g' W_r^g z_t^g + b_r
-
-    width (int): The width of the two vectors.
-    n_outputs (int): The number of logits.
-    block (int): The size of a block; must divide the width.
-    """
-
-    def __init__(self, width: int, n_outputs: int, block: int = 64) -> None:
-        super().__init__()
-        if width % block:
-            raise DocreError(Errors.D016.format(width=width, block=block))
-        self.block = block
-        self.weight = nn.Parameter(torch.empty(n_outputs, width * block))
-        self.bias = nn.Parameter(torch.empty(n_outputs))
-        # The initialisation of a linear layer over the outer products, as in the paper's code.
-        bound = 1 / math.sqrt(width * block)
-        nn.init.uniform_(self.weight, -bound, bound)
-        nn.init.uniform_(self.bias, -bound, bound)
-
-    def forward(self, head: Tensor, tail: Tensor, *views: Tensor) -> Tensor:
-        """head, tail (Tensor): [P, width] float.
-        *views (Tensor): [P, width] float. Further heads and tails of the same pairs, in turn. The
-            logits are the mean over all views; as they are linear in the products of blocks, these
-            are added up first, and multiplied with the weights once.
-        RETURNS (Tensor): [P, n_outputs] The logits.
-        """
-        ends = (head, tail, *views)
-        if torch.is_grad_enabled():
-            return in_blocks(self._logits, *ends, items_per_row=self.weight.shape[1])
-        rows = min(max(1, len(head)), block_rows(self.weight.shape[1]))
-        # One buffer for all blocks: new memory of that size costs as much as the products in it.
-        products = head.new_empty(rows, *head.unflatten(1, (-1, self.block)).shape[1:], self.block)
-        logits = [
-            self._logits(*block, out=products[: len(block[0])])
-            for block in zip(*(end.split(rows) for end in ends), strict=True)
-        ]
-        return torch.cat(logits)
-
-    def _logits(self, *ends: Tensor, out: Tensor | None = None) -> Tensor:
-        blocks = [end.unflatten(1, (-1, self.block)) for end in ends]
-        heads = [head.unsqueeze(3) for head in blocks[::2]]
-        tails = [tail.unsqueeze(2) for tail in blocks[1::2]]
-        outer = torch.mul(heads[0], tails[0], out=out)
-        for head, tail in zip(heads[1:], tails[1:], strict=True):
-            outer = torch.addcmul(outer, head, tail, out=out)
-        return torch.addmm(self.bias, outer.flatten(1), self.weight.T, alpha=1 / len(heads))
+from .grouped_bilinear import GroupedBilinear
 
 
 class RelationBilinear(nn.Module):
