@@ -97,9 +97,10 @@ class GroupedForm(torch.autograd.Function):
                 of_products = (gradient[rows] @ weights).view_as(products)
                 for i in range(0, len(ends), 2):
                     head, tail = ends[i][rows, groups, columns], ends[i + 1][rows, groups]
-                    of_head = of_products @ tail.unsqueeze(3)
+                    # A product with a vector on the right takes a CPU four times as long.
+                    of_head = (of_products * tail.unsqueeze(2)).sum(3)
                     of_tail = head.unsqueeze(2) @ of_products
-                    of_ends[i][rows, groups, columns] = of_head.squeeze(3)
+                    of_ends[i][rows, groups, columns] = of_head
                     of_ends[i + 1][rows, groups] += of_tail.squeeze(2)
         return of_weight, *(g.to(end.dtype) for g, end in zip(of_ends, ends, strict=True))
 
