@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from spacy_docre.errors import DocreError
 from spacy_docre.models.encoding import Targets
-from spacy_docre.models.layers import blocks, mention_context, pair_context
+from spacy_docre.models.layers import blocks, grouped_bilinear, mention_context, pair_context
 from spacy_docre.models.layers.blocks import block_limit, block_rows, in_blocks
 
 from ..methods import HEADS, add_extractor
@@ -59,7 +59,7 @@ def test_heads_give_the_same_in_blocks_of_any_size(name, rows, entities, monkeyp
     with block_limit(2**62):
         (whole, loss), leaves = results(head, encoding)
     expected = gradients(loss, leaves, head)
-    for module in (blocks, pair_context):
+    for module in (blocks, grouped_bilinear, pair_context):
         monkeypatch.setattr(module, "block_rows", lambda items_per_row: rows)
     (output, loss), leaves = results(head, encoding)
     monkeypatch.undo()

@@ -70,10 +70,12 @@ class GroupedForm(torch.autograd.Function):
         RETURNS (Tensor): [P, n_outputs] In the weights' precision.
         """
         ctx.save_for_backward(weight, *ends)
+        # The limit of the forward pass holds for the backward pass, which may come after it.
+        ctx.blocks = row_blocks(ends[0], weight)
         form = weight.new_zeros(len(ends[0]), len(weight))
         for groups, columns in parts(weight):
             weights = weight[:, groups, columns].flatten(1).to(ends[0].dtype)
-            for rows in row_blocks(ends[0], weights.shape[1]):
+            for rows in ctx.blocks:
                 products = outer(ends, rows, groups, columns)
                 form[rows] += products.flatten(1) @ weights.T
         return form
@@ -90,7 +92,7 @@ class GroupedForm(torch.autograd.Function):
         gradient = gradient.to(ends[0].dtype)
         for groups, columns in parts(weight):
             weights = weight[:, groups, columns].flatten(1).to(gradient.dtype)
-            for rows in row_blocks(ends[0], weights.shape[1]):
+            for rows in ctx.blocks:
                 products = outer(ends, rows, groups, columns)
                 of_weights = gradient[rows].T @ products.flatten(1)
                 of_weight[:, groups, columns] += of_weights.view(-1, *products.shape[1:])
@@ -105,33 +107,42 @@ class GroupedForm(torch.autograd.Function):
         return of_weight, *(g.to(end.dtype) for g, end in zip(of_ends, ends, strict=True))
 
 
-def parts(weight: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Divide the products of a pair's blocks.
+def part_shape(weight: Tensor) -> tuple[int, int]:
+    """How many products of a pair are made at once.
 
     weight (Tensor): [n_outputs, G, block, block] float.
-    YIELDS (tuple[slice, slice]): Some groups, and which of the heads' columns in them: all, or for
-        a large block some of those of one group.
+    RETURNS (tuple[int, int]): The number of groups, and that of the heads' columns in each: all, or
+        for a large block some of those of one group.
     """
-    n_groups, block = weight.shape[1:3]
-    n_together = max(1, PAIR_PRODUCTS // block**2)
-    n_columns = max(1, min(block, PAIR_PRODUCTS // block))
-    for group in range(0, n_groups, n_together):
-        for column in range(0, block, n_columns):
-            yield slice(group, group + n_together), slice(column, column + n_columns)
+    block = weight.shape[2]
+    return max(1, PAIR_PRODUCTS // block**2), max(1, min(block, PAIR_PRODUCTS // block))
 
 
-def row_blocks(end: Tensor, items_per_row: int) -> Iterator[slice]:
+def parts(weight: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Divide the products of a pair.
+
+    weight (Tensor): [n_outputs, G, block, block] float.
+    YIELDS (tuple[slice, slice]): Some groups, and some of the heads' columns in them.
+    """
+    n_groups, n_columns = part_shape(weight)
+    for group in range(0, weight.shape[1], n_groups):
+        for column in range(0, weight.shape[2], n_columns):
+            yield slice(group, group + n_groups), slice(column, column + n_columns)
+
+
+def row_blocks(end: Tensor, weight: Tensor) -> list[slice]:
     """Divide the pairs.
 
     end (Tensor): [P, G, block] float. Heads or tails.
-    items_per_row (int): How many products of a pair are made at once.
-    YIELDS (slice): Pairs whose products are made at once.
+    weight (Tensor): [n_outputs, G, block, block] float.
+    RETURNS (list[slice]): Pairs whose products are made at once.
     """
+    n_groups, n_columns = part_shape(weight)
+    items_per_row = min(n_groups, weight.shape[1]) * n_columns * weight.shape[2]
     step = block_rows(items_per_row)
     if end.device.type == "cpu":
         step = max(1, min(step, CACHED_PRODUCTS // items_per_row))
-    for start in range(0, len(end), step):
-        yield slice(start, start + step)
+    return [slice(start, start + step) for start in range(0, len(end), step)]
 
 
 def outer(ends: Sequence[Tensor], rows: slice, groups: slice, columns: slice) -> Tensor:
