@@ -13,6 +13,17 @@ def linear(layer, vector):
     return array(layer.weight) @ vector + bias
 
 
+def slow_grouped_bilinear(module, z_h, z_t):
+    """Equation 5 of ATLOP, written out over blocks."""
+    k = module.block
+    weight = array(module.weight).reshape(len(module.bias), -1, k, k)
+    logits = array(module.bias).copy()
+    for r in range(len(logits)):
+        for g in range(weight.shape[1]):
+            logits[r] += z_h[g * k : (g + 1) * k] @ weight[r, g] @ z_t[g * k : (g + 1) * k]
+    return logits
+
+
 def pairs_of(index):
     return list(zip(index.pair_head.tolist(), index.pair_tail.tolist(), strict=True))
 

@@ -12,6 +12,7 @@ from spacy_docre.models.layers.grouped_bilinear import GroupedBilinear
 from spacy_docre.models.torch_head import HeadSizes
 
 from ..util import random_encoding
+from .slow import slow_grouped_bilinear
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 
@@ -36,17 +37,6 @@ def slow_context(encoding, head, tail, evidence_threshold=None):
                 shared = np.where(sentence_of == s, 0.0, shared)
         shared = shared / (shared.sum() + 1e-5)
     return encoding.tokens[doc].detach().numpy().T @ shared
-
-
-def slow_grouped_bilinear(module, z_h, z_t):
-    """Equation 5 of the paper, written out over blocks."""
-    k = module.block
-    weight = module.weight.detach().numpy().reshape(len(module.bias), -1, k, k)
-    logits = module.bias.detach().numpy().copy()
-    for r in range(len(logits)):
-        for g in range(weight.shape[1]):
-            logits[r] += z_h[g * k : (g + 1) * k] @ weight[r, g] @ z_t[g * k : (g + 1) * k]
-    return logits
 
 
 def slow_atlop(head_module, encoding, evidence_threshold=None):
