@@ -11,8 +11,9 @@ from spacy_docre.models.layers.pair_map import in_order_of_mention
 from spacy_docre.models.torch_head import HeadSizes
 
 from ..util import random_encoding
+from .slow import slow_grouped_bilinear
 from .slow_networks import slow_linear, slow_pair_map
-from .test_atlop import slow_context, slow_grouped_bilinear
+from .test_atlop import slow_context
 from .test_losses import slow_balanced_softmax_loss
 
 ENTITIES = [[3], [2, 6, 3], [1, 4], [0, 2, 0, 3], [1, 0], [0]]
