@@ -26,7 +26,6 @@ from ..errors import DocreError, Errors
 from ..evaluation import annotate_examples, change_settings, find_extractor, read_examples
 from ..judgement import Fact, Judgement, collect_facts, count_types, judge_relations
 from ..models.relation_model import relation_head
-from ..models.torch_head import TypewiseHead
 from ..predictions import read_predictions
 from ..resumable import read_history, write_folder
 from ..scoring import TRAIN, score_judgement
@@ -180,11 +179,8 @@ class Experiment:
 
 
 def _needs_threshold(nlp: Language) -> bool:
-    """Whether the head compares its logits with zero, so that a threshold must be chosen, and not
-    with a class that it learns."""
     _, extractor = find_extractor(nlp)
-    head = relation_head(extractor.model.get_ref("head"))
-    return isinstance(head, TypewiseHead) and not head.has_threshold
+    return relation_head(extractor.model.get_ref("head")).needs_threshold
 
 
 def _tune_threshold(nlp: Language, scored: list[tuple[Example, PairScores]]) -> float:

@@ -63,6 +63,23 @@ class KeyPairs(NamedTuple):
     is_key: Tensor
 
 
+class KeyPairs(NamedTuple):
+    """Which mention pairs a head reads the relations of each pair of entities from.
+
+    first (Tensor): [Q] int64. The head entity's mention.
+    second (Tensor): [Q] int64. The tail entity's mention.
+    pair (Tensor): [Q] int64. The pair of entities, in rising order.
+    probability (Tensor): [Q] float. How likely the mention pair is to tell of relations.
+    is_key (Tensor): [Q] bool. Whether relations are read from it.
+    """
+
+    first: Tensor
+    second: Tensor
+    pair: Tensor
+    probability: Tensor
+    is_key: Tensor
+
+
 class RelationHead(nn.Module):
     """Base class of relation heads: a method's classifier, from encoded documents to a logit for
     each candidate pair and relation type. Subclasses are built as `Head(sizes, **settings)`, with
