@@ -9,9 +9,9 @@ import numpy as np
 from thinc.api import ArgsKwargs, Model
 from torch import Tensor, nn
 
-from ..cluster_batch import ClusterBatch
+from ..data.relation import Evidence
 from ..errors import DocreError, Errors
-from ..relation import Evidence
+from .batch import ClusterBatch
 from .encoding import Encoding, HeadOutput, Targets
 from .losses import adaptive_threshold_loss, binary_cross_entropy, masked_mean
 from .precision import at_least_single
