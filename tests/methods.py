@@ -9,7 +9,7 @@ from typing import Any
 import spacy
 from spacy.language import Language
 
-from spacy_docre.component import DocRelationExtractor
+from spacy_docre.extractor.component import DocRelationExtractor
 from spacy_docre.models.torch_head import RelationHead
 
 from .util import birth_examples

@@ -15,7 +15,7 @@ from spacy.util import minibatch
 
 from ..corpora.validation import replacing
 from ..errors import DocreError, Errors
-from ..evaluation import find_extractor
+from ..evaluation.run import find_extractor
 from ..visual.charts import GREY, new_figure
 from ..visual.colours import BASE
 from .timing import read_status

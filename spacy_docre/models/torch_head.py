@@ -10,9 +10,9 @@ import numpy as np
 from thinc.api import ArgsKwargs, Model
 from torch import Tensor, nn
 
-from ..cluster_batch import ClusterBatch
+from ..data.relation import Evidence
 from ..errors import DocreError, Errors
-from ..relation import Evidence
+from .batch import ClusterBatch
 from .encoding import Encoding, HeadOutput, Targets
 from .losses import adaptive_threshold_loss, binary_cross_entropy, masked_mean
 from .precision import at_least_single
@@ -44,23 +44,6 @@ class HeadSizes:
     n_types: int
     second_width: int | None = None
     version: int = HEAD_VERSION
-
-
-class KeyPairs(NamedTuple):
-    """Which mention pairs a head reads the relations of each pair of entities from.
-
-    first (Tensor): [Q] int64. The head entity's mention.
-    second (Tensor): [Q] int64. The tail entity's mention.
-    pair (Tensor): [Q] int64. The pair of entities, in rising order.
-    probability (Tensor): [Q] float. How likely the mention pair is to tell of relations.
-    is_key (Tensor): [Q] bool. Whether relations are read from it.
-    """
-
-    first: Tensor
-    second: Tensor
-    pair: Tensor
-    probability: Tensor
-    is_key: Tensor
 
 
 class KeyPairs(NamedTuple):

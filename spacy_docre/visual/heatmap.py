@@ -8,15 +8,15 @@ import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..cluster_batch import ClusterBatch
-from ..clusters import EntityCluster, describe, get_clusters
-from ..component import DocRelationExtractor
+from ..data.clusters import EntityCluster, describe, get_clusters
+from ..data.relation import get_relations
 from ..errors import DocreError, Errors
-from ..evaluation import find_extractor
+from ..evaluation.run import find_extractor
+from ..extractor.component import DocRelationExtractor
+from ..models.batch import ClusterBatch
 from ..models.encoding import HeadOutput
 from ..models.relation_model import relation_head
 from ..models.torch_head import RelationHead
-from ..relation import get_relations
 from .document import visible
 
 if TYPE_CHECKING:
