@@ -351,6 +351,15 @@ class Errors(metaclass=ErrorsWithCodes):
         "/proc/self/status, which Linux has."
     )
     D131 = "There is no text in {inputs}. Give files or folders, as for `annotate`."
+    D170 = (
+        "{path} does not say how a head is to be trained: [training.optimizer] must be "
+        "'spacy-docre.AdamW.v1', and its learn_rate 'spacy-docre.warmup_linear.v1'."
+    )
+    D171 = "There are no ablations of '{method}' in {path}, but of: {known}."
+    D172 = (
+        "{path} holds results of other settings or other files ({names}). Give another folder for "
+        "the report, or remove it."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):

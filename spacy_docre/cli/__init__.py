@@ -19,6 +19,7 @@ from . import (
     predict,
     significance,
     train,
+    tune,
     view,
 )
 from .app import app
@@ -43,5 +44,6 @@ __all__ = [
     "predict",
     "significance",
     "train",
+    "tune",
     "view",
 ]
