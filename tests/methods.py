@@ -90,6 +90,8 @@ ENCODERS: dict[str, dict[str, Any]] = {
     },
     "ssan": {
         "@architectures": "spacy-docre.EntityStructureTransformer.v1",
+        "type_width": 4,
+        "number_width": 4,
         "transformer_config": NO_DROPOUT,
     },
     "entity_embed": {

@@ -36,7 +36,7 @@ from .limits import (
     LimitedPipe,
     mark_left_out,
 )
-from .targets import gold_labels
+from .targets import Gold, gold_labels
 
 
 class DocRelationExtractor(LimitedPipe):
@@ -289,16 +289,9 @@ class DocRelationExtractor(LimitedPipe):
         clusters, output = scores
         validate_examples(examples, "DocRelationExtractor.get_loss")
         head = self.model.get_ref("head")
-        gold = gold_labels(
-            list(examples),
-            clusters,
-            self.labels,
-            name=self.name,
-            prefix=self.cfg["prefix"],
-            attr=self.cfg["attr"],
-            with_evidence=relation_head(head).learns_evidence,
+        gold = self._gold(
+            list(examples), clusters, with_evidence=relation_head(head).learns_evidence
         )
-        gold = gold._replace(mask=gold.mask & self._is_learned_from(clusters))
         targets = Targets(*(torch.from_numpy(array).to(output.logits.device) for array in gold))
         return loss_and_gradients(head, output, targets)
 
@@ -348,7 +341,36 @@ class DocRelationExtractor(LimitedPipe):
         for layer in self.model.layers:
             _set_dim_if_open(layer, "nT", len(self.cfg["entity_types"]) + 1)
         _set_dim_if_open(self.model.get_ref("head"), "nO", len(self.labels))
+        is_new = not self._is_initialized
         self.model.initialize(X=(docs, self._read_clusters(docs)))
+        head = relation_head(self.model.get_ref("head"))
+        if is_new and head.uses_prior:
+            head.start_at(torch.from_numpy(self._prior(get_examples())))
+
+    def _prior(self, examples: Iterable[Example]) -> np.ndarray:
+        """[R] float64. The share of the pairs whose relations are known that have each type, in
+        0..1, with half a pair more of each outcome, so that none is impossible."""
+        counts, n_pairs = np.full(len(self.labels), 0.5), 1
+        for batch in minibatch(examples, size=32):
+            self._prepare(batch)
+            gold = self._gold(batch, self._read_clusters([eg.predicted for eg in batch]))
+            counts += gold.labels[gold.mask].sum(axis=0)
+            n_pairs += int(gold.mask.sum())
+        return counts / n_pairs
+
+    def _gold(
+        self, examples: Sequence[Example], clusters: ClusterBatch, *, with_evidence: bool = False
+    ) -> Gold:
+        gold = gold_labels(
+            examples,
+            clusters,
+            self.labels,
+            name=self.name,
+            prefix=self.cfg["prefix"],
+            attr=self.cfg["attr"],
+            with_evidence=with_evidence,
+        )
+        return gold._replace(mask=gold.mask & self._is_learned_from(clusters))
 
     def _begin_update(
         self, examples: Sequence[Example], clusters: ClusterBatch

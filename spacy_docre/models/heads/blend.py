@@ -62,6 +62,16 @@ class BlendHead(RelationHead):
         """See `RelationHead.learns_evidence`."""
         return any(self._head(name).learns_evidence for name in self.heads)
 
+    @property
+    def uses_prior(self) -> bool:
+        """See `RelationHead.uses_prior`."""
+        return any(self._head(name).uses_prior for name in self.heads)
+
+    def start_at(self, prior: Tensor) -> None:
+        """See `RelationHead.start_at`."""
+        for name in self.heads:
+            self._head(name).start_at(prior)
+
     def set_phase(self, epoch: int, warmup_epochs: int) -> bool:
         """See `RelationHead.set_phase`."""
         # All of them, not only up to the first that has phases.
