@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -32,7 +32,12 @@ from .limits import (
     mark_left_out,
 )
 from .models.encoding import HeadOutput, Targets
-from .models.relation_model import EncoderInput, loss_and_gradients, relation_head
+from .models.relation_model import (
+    EncoderInput,
+    begin_update,
+    loss_and_gradients,
+    relation_head,
+)
 from .nonfinite import OnNonFinite, StepGuard, is_listening
 from .relation import DEFAULT_ATTR, install_extension, set_relations
 from .targets import Gold, gold_labels
@@ -112,6 +117,7 @@ class DocRelationExtractor(LimitedPipe):
         self.scorer = scorer
         self.guard = StepGuard(self)
         self._process = os.getpid()
+        self._trains_encoder = True
         self.cfg: dict[str, Any] = {
             "labels": [],
             "entity_types": [],
@@ -307,6 +313,8 @@ class DocRelationExtractor(LimitedPipe):
         gradients = Gradients.of([encoder, head])
         if self.guard.check_step(gradients):
             if isinstance(sgd, PartwiseAdamW):
+                # Known from the first step on: spaCy hands over the optimizer after the gradients.
+                self._trains_encoder = sgd.trains_encoder
                 sgd.update_parts(encoder, head, gradients)
             else:
                 self.model.finish_update(sgd)
@@ -376,9 +384,13 @@ class DocRelationExtractor(LimitedPipe):
         self, examples: Sequence[Example], clusters: ClusterBatch
     ) -> tuple[HeadOutput, float, list[Tensor | None], Callable]:
         docs = [eg.predicted for eg in examples]
-        output, backprop = self.model.begin_update((docs, clusters))
+        output, backprop = begin_update(
+            self.model,
+            (docs, clusters),
+            train_encoder=self._trains_encoder or is_listening(self.model),
+        )
         loss, gradients = self.get_loss(examples, (clusters, output))
-        return output, loss, gradients, cast(Callable, backprop)
+        return output, loss, gradients, backprop
 
     @property
     def _decoding(self) -> dict[str, Any]:

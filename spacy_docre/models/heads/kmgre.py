@@ -93,6 +93,10 @@ class KMGREHead(RelationHead):
             self.phase = "maximization" if (epoch - warmup_epochs) % 2 else "expectation"
         return True
 
+    def parts(self) -> list[list[nn.Parameter]]:
+        """See `RelationHead.parts`: theta and omega."""
+        return [list(self.relation.parameters()), list(self.key.parameters())]
+
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
         RETURNS (HeadOutput): Logits [P, R] and thresholds [P]. In `aux` "relation" [Q, R + 1],
