@@ -27,7 +27,6 @@ from ..evaluation.run import annotate_examples, change_settings, find_extractor,
 from ..evaluation.thresholds import best_threshold, collect_candidates
 from ..extractor.decoding import PairScores
 from ..models.relation_model import relation_head
-from ..models.torch_head import TypewiseHead
 from ..scoring.judgement import Fact, Judgement, collect_facts, count_types, judge_relations
 from ..scoring.scorer import TRAIN, score_judgement
 from ..training.checkpoint import read_history, write_folder
@@ -180,11 +179,8 @@ class Experiment:
 
 
 def _needs_threshold(nlp: Language) -> bool:
-    """Whether the head compares its logits with zero, so that a threshold must be chosen, and not
-    with a class that it learns."""
     _, extractor = find_extractor(nlp)
-    head = relation_head(extractor.model.get_ref("head"))
-    return isinstance(head, TypewiseHead) and not head.has_threshold
+    return relation_head(extractor.model.get_ref("head")).needs_threshold
 
 
 def _tune_threshold(nlp: Language, scored: list[tuple[Example, PairScores]]) -> float:

@@ -7,7 +7,6 @@ from typing import Any
 from spacy.language import Language
 
 from ..errors import Warnings
-from ..models.heads.kmgre import KMGREHead
 from ..models.relation_model import relation_head
 
 
@@ -15,7 +14,7 @@ def em_schedule(
     component: str = "doc_relation_extractor", warmup_epochs: int = 2
 ) -> Callable[[Language, dict[str, Any]], None]:
     """The callback "spacy-docre.em_schedule.v1" for `[training.before_update]`: sets the phase of a
-    KMGRE head, be it part of a blend, before each step. First comes the warm-up, then what the
+    head that has phases, as KMGRE has, before each step. First comes the warm-up, then what the
     head's `period` says. The phase depends on the epoch alone, so that a training can be continued
     anywhere. A component whose head has no phases is left as it is, with a warning.
 
@@ -29,10 +28,8 @@ def em_schedule(
         nonlocal has_warned
         pipe: Any = nlp.get_pipe(component)
         layer = pipe.model.get_ref("head")
-        heads = [m for m in relation_head(layer).modules() if isinstance(m, KMGREHead)]
-        for head in heads:
-            head.enter_epoch(args["epoch"], warmup_epochs)
-        if not heads and not has_warned:
+        has_phases = relation_head(layer).set_phase(args["epoch"], warmup_epochs)
+        if not has_phases and not has_warned:
             warnings.warn(Warnings.DW02.format(name=component, head=layer.name), stacklevel=2)
             has_warned = True
 

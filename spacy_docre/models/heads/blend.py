@@ -62,6 +62,10 @@ class BlendHead(RelationHead):
         """See `RelationHead.learns_evidence`."""
         return any(self._head(name).learns_evidence for name in self.heads)
 
+    def set_phase(self, epoch: int, warmup_epochs: int) -> bool:
+        """See `RelationHead.set_phase`: that of all heads that have phases."""
+        return any([self._head(name).set_phase(epoch, warmup_epochs) for name in self.heads])
+
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
         RETURNS (HeadOutput): Logits [P, R] and thresholds [P] of zero. In `aux` and `index` what
