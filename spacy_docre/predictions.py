@@ -14,9 +14,10 @@ from spacy.training import Example
 from .clusters import DEFAULT_PREFIX, cluster_key, copy_clusters, describe
 from .corpora.jsonl import read_jsonl
 from .corpora.readers import copy_sentences, read_docs
-from .corpora.validation import DocumentError, read_json, validate
+from .corpora.validation import DocumentError, validate
 from .errors import DocreError, Errors
 from .evaluation import bare_doc
+from .files import read_json
 from .relation import DEFAULT_ATTR, set_relations
 
 SUFFIXES = (".spacy", ".jsonl", ".json")

@@ -15,7 +15,7 @@ from ..corpora.edge_oriented import read_edge_oriented
 from ..corpora.jsonl import read_jsonl
 from ..corpora.pubtator import SEPARATORS, SymmetricTypes, read_pubtator
 from ..corpora.report import ConversionReport
-from ..corpora.validation import replacing
+from ..files import replacing
 from ..relation import get_relations
 from ..tokenizer import create_fine_tokenizer
 from .app import app

@@ -19,10 +19,10 @@ from ..cluster_scoring import has_names_only
 from ..constraints import CONSTRAINTS, switch_settings
 from ..corpora.docred import read_relation_names
 from ..corpora.readers import read_docs
-from ..corpora.validation import replacing
 from ..end_to_end import lost_by_step, score_stages
 from ..errors import DocreError, Errors, Warnings
 from ..evaluation import annotate_examples, find_extractor, read_examples
+from ..files import replacing
 from ..judgement import Fact, Judgement, collect_facts, count_types, judge_relations
 from ..limits import count_left_out, enumerate_words
 from ..models.precision import set_precision

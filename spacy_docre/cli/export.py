@@ -19,7 +19,7 @@ from ..corpora.pubtator import SymmetricTypes
 from ..corpora.pubtator_export import to_pubtator
 from ..corpora.readers import read_docs
 from ..corpora.report import ConversionReport
-from ..corpora.validation import replacing
+from ..files import replacing
 from ..relation import install_extension
 from .app import app
 from .convert import SEPARATORS_OPTION, SYMMETRIC

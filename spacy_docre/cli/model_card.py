@@ -7,8 +7,8 @@ import spacy
 import srsly
 import typer
 
-from ..corpora.validation import replacing
 from ..errors import DocreError, Errors
+from ..files import replacing
 from ..model_card import complete_meta
 from .app import app
 from .messages import msg, readable_errors

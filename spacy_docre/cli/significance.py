@@ -7,8 +7,8 @@ import spacy
 import srsly
 import typer
 
-from ..corpora.validation import replacing
 from ..errors import DocreError, Errors
+from ..files import replacing
 from ..judgement import judge_relations
 from ..predictions import SUFFIXES
 from ..resampling import LEVEL, Comparison, compare

@@ -14,9 +14,9 @@ from spacy.tokens import Doc
 from ..clusters import DEFAULT_PREFIX, get_clusters
 from ..corpora.jsonl import read_jsonl
 from ..corpora.readers import read_docs
-from ..corpora.validation import replacing
 from ..errors import DocreError, Errors
 from ..evaluation import annotate_examples, find_extractor, read_examples
+from ..files import replacing
 from ..relation import DEFAULT_ATTR, install_extension
 from ..visual.page import to_page
 from .app import app

@@ -12,6 +12,7 @@ from spacy.vocab import Vocab
 from ..clusters import DEFAULT_PREFIX, cluster_key, describe, get_clusters, set_clusters
 from ..errors import DocreError, Errors, shortened
 from ..evidence_scoring import sentence_ends, sentence_numbers
+from ..files import read_json
 from ..relation import (
     DEFAULT_ATTR,
     Relation,
@@ -20,7 +21,7 @@ from ..relation import (
     install_extension,
     set_relations,
 )
-from .validation import DocumentError, check_unicode, read_json, validate
+from .validation import DocumentError, check_unicode, validate
 
 
 class DocredMention(BaseModel):

@@ -11,6 +11,7 @@ from spacy.util import filter_spans
 
 from ..clusters import DEFAULT_PREFIX, cluster_key, get_clusters, set_clusters
 from ..errors import DocreError, Errors
+from ..files import parse_json
 from ..relation import (
     DEFAULT_ATTR,
     check_entities,
@@ -19,7 +20,7 @@ from ..relation import (
     install_extension,
     set_relations,
 )
-from .validation import DocumentError, export, parse_json, validate
+from .validation import DocumentError, export, validate
 
 Offsets = tuple[int, int]
 

@@ -20,15 +20,15 @@ from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
 
 from ..benchmark.machine import describe_run
 from ..corpora.readers import read_docs
-from ..corpora.validation import replacing
 from ..decoding import PairScores
 from ..errors import DocreError, Errors
 from ..evaluation import annotate_examples, change_settings, find_extractor, read_examples
+from ..files import replacing, write_folder
 from ..judgement import Fact, Judgement, collect_facts, count_types, judge_relations
 from ..models.relation_model import relation_head
 from ..models.torch_head import TypewiseHead
 from ..predictions import read_predictions
-from ..resumable import read_history, write_folder
+from ..resumable import read_history
 from ..scoring import TRAIN, score_judgement
 from ..thresholds import best_threshold, collect_candidates
 
