@@ -30,7 +30,7 @@ class Annotation:
 
     record (Record): Where it comes from.
     doc (Doc): The document.
-    row (dict[str, Any]): The same as plain values, see `docs/annotate.md`.
+    row (dict[str, Any]): The same as plain values, see `docs/how-to/annotate.md`.
     prefix (str): What the clusters' keys start with.
     attr (str): The name of the extension attribute that holds the relations.
     """

@@ -8,10 +8,10 @@ from typing import Any
 
 import typer
 
-from ..corpora.validation import read_json, replacing
 from ..errors import DocreError
 from ..experiments.report import p_values, plot_curves, pool, to_markdown
 from ..experiments.runs import Experiment, Run
+from ..files import read_json, replacing
 from ..scoring.scorer import score_judgement
 from ..visual.charts import plot_subsets
 from .app import app

@@ -15,9 +15,9 @@ from ..corpora.jsonl import read_jsonl
 from ..corpora.pubtator import SEPARATORS, SymmetricTypes, read_pubtator
 from ..corpora.report import ConversionReport
 from ..corpora.tokenizer import create_fine_tokenizer
-from ..corpora.validation import replacing
 from ..data.clusters import DEFAULT_PREFIX
 from ..data.relation import get_relations
+from ..files import replacing
 from .app import app
 from .messages import msg, readable_errors
 

@@ -16,7 +16,6 @@ from spacy.vocab import Vocab
 
 from ..corpora.docred import read_relation_names
 from ..corpora.readers import read_docs
-from ..corpora.validation import replacing
 from ..errors import DocreError, Errors, Warnings
 from ..evaluation.calibration import Reliability, pair_outcomes
 from ..evaluation.end_to_end import lost_by_step, score_stages
@@ -24,6 +23,7 @@ from ..evaluation.predictions import is_predictions, read_predictions
 from ..evaluation.run import annotate_examples, find_extractor, read_examples
 from ..extractor.constraints import CONSTRAINTS, switch_settings
 from ..extractor.limits import count_left_out, enumerate_words
+from ..files import replacing
 from ..models.precision import set_precision
 from ..scoring.clusters import has_names_only
 from ..scoring.judgement import Fact, Judgement, collect_facts, count_types, judge_relations

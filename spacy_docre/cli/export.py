@@ -18,9 +18,9 @@ from ..corpora.pubtator import SymmetricTypes
 from ..corpora.pubtator_export import to_pubtator
 from ..corpora.readers import read_docs
 from ..corpora.report import ConversionReport
-from ..corpora.validation import replacing
 from ..data.clusters import DEFAULT_PREFIX
 from ..data.relation import install_extension
+from ..files import replacing
 from .app import app
 from .convert import SEPARATORS_OPTION, SYMMETRIC
 from .messages import msg, readable_errors

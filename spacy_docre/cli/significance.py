@@ -7,9 +7,9 @@ import spacy
 import srsly
 import typer
 
-from ..corpora.validation import replacing
 from ..errors import DocreError, Errors
 from ..evaluation.predictions import SUFFIXES
+from ..files import replacing
 from ..scoring.judgement import judge_relations
 from ..scoring.scorer import METRIC_TITLES
 from ..scoring.significance import LEVEL, Comparison, compare

@@ -20,7 +20,8 @@ from ..data.relation import (
     set_relations,
 )
 from ..errors import DocreError, Errors, shortened
-from .validation import DocumentError, check_unicode, read_json, validate
+from ..files import read_json
+from .validation import DocumentError, check_unicode, validate
 
 
 class DocredMention(BaseModel):

@@ -28,9 +28,10 @@ from ..data.relation import (
     set_relations,
 )
 from ..errors import DocreError, Errors
+from ..files import read_json
 from .report import ConversionReport
 from .text import align_mention, keep_source, read_text, same_text, source_offsets
-from .validation import DocumentError, export, read_json, validate
+from .validation import DocumentError, export, validate
 
 # The one type of an entity is the first of these that it is tagged with, as in the DocRED-style
 # DWIE that the papers on document-level relation extraction train on (Ru et al. 2021).

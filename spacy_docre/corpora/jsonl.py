@@ -19,7 +19,8 @@ from ..data.relation import (
     set_relations,
 )
 from ..errors import DocreError, Errors
-from .validation import DocumentError, export, parse_json, validate
+from ..files import parse_json
+from .validation import DocumentError, export, validate
 
 Offsets = tuple[int, int]
 

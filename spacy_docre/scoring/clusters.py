@@ -111,7 +111,7 @@ def score_clusters(
     **_: Any,
 ) -> dict[str, float | None]:
     """Score mentions, clusters, and relations between clusters, over the annotated documents. All
-    offsets are those of characters. `docs/metrics.md` has the formulas.
+    offsets are those of characters. `docs/explanation/metrics.md` has the formulas.
 
     examples (Iterable[Example]): Predicted and reference documents.
     prefix (str): What the clusters' keys start with.

@@ -85,7 +85,7 @@ def score_relations(
         and `rel_evidence_correct_f`, over correct relations whose evidence is known (None where
         the gold relations have no evidence at all); with `train_counts` `rel_macro_500_f`, ...;
         with `subsets` `rel_subsets` (p, r, f and counts of each). All in 0..1, all None if no
-        reference is annotated. `docs/metrics.md` has the formulas.
+        reference is annotated. `docs/explanation/metrics.md` has the formulas.
     """
     if isinstance(train_facts, set):
         train_facts = {TRAIN: train_facts}

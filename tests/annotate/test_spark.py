@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def recipe() -> str:
-    text = (ROOT / "docs" / "scaling.md").read_text(encoding="utf8")
+    text = (ROOT / "docs" / "how-to" / "scaling.md").read_text(encoding="utf8")
     (block,) = re.findall(r"```python\n((?:(?!```).)*mapInPandas.*?)```", text, flags=re.DOTALL)
     return block
 
@@ -48,7 +48,7 @@ def test_the_recipe_gives_the_rows_of_this_process(spark, tmp_path):
     texts = [*make_texts(20), "", *HOSTILE_NAMES, "Ada saw Oslo. " * 100_000]
     data = [{"id": f"d{n}", "title": "T", "text": text} for n, text in enumerate(texts)]
     srsly.write_jsonl(tmp_path / "articles.jsonl", data)
-    exec(compile(recipe(), "docs/scaling.md", "exec"), {"__name__": "__main__"})
+    exec(compile(recipe(), "docs/how-to/scaling.md", "exec"), {"__name__": "__main__"})
     found = {row["id"]: row for row in map(as_dict, spark.read.parquet("annotated").collect())}
     assert set(found) == {row["id"] for row in data}
     assert found.pop("d33")["reason"].startswith("ValueError: [E088]")

@@ -1,4 +1,7 @@
-"""The smallest inputs that once did something else than they should: see `docs/fuzzing.md`."""
+"""The smallest inputs that once did something else than they should.
+
+See `docs/explanation/fuzzing.md`.
+"""
 
 import json
 import pickle
