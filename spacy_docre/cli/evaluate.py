@@ -16,13 +16,13 @@ from spacy.vocab import Vocab
 
 from ..corpora.docred import read_relation_names
 from ..corpora.readers import read_docs
-from ..errors import DocreError, Errors, Warnings
+from ..errors import DocreError, Errors, Warnings, enumerate_words
 from ..evaluation.calibration import Reliability, pair_outcomes
 from ..evaluation.end_to_end import lost_by_step, score_stages
 from ..evaluation.predictions import is_predictions, read_predictions
 from ..evaluation.run import annotate_examples, find_extractor, read_examples
 from ..extractor.constraints import CONSTRAINTS, switch_settings
-from ..extractor.limits import count_left_out, enumerate_words
+from ..extractor.limits import count_left_out
 from ..files import replacing
 from ..models.precision import set_precision
 from ..scoring.clusters import has_names_only

@@ -338,6 +338,7 @@ CFG = {
     "on_nonfinite": ["ignore", 1],
     "constraints": [[], "learned"],
     "configured_constraints": [None, 1],
+    "configured": [None, [], "all"],
     "observed": [{"types": 1}, {"types": [["a", "b", "c", "d"]], "opposites": []}, []],
 }
 
