@@ -12,7 +12,7 @@ from ...compat import HFObjects
 from ...errors import DocreError, Errors, shortened
 from ..weights import FormatError
 from .saved_tokenizer import check_tokenizer_class
-from .trust import is_allowed, without_code
+from .trust import harmless, is_allowed, says_nothing
 
 # Arguments that say where to find a model rather than what it is like.
 SOURCE = (
@@ -40,6 +40,12 @@ def load_pretrained(
             name, **{**source, **tokenizer_config, "trust_remote_code": False}
         )
         check_tokenizer_class(type(tokenizer).__name__)
+        # What no saved model may hold is not saved with this one.
+        tokenizer.init_kwargs = {
+            setting: value
+            for setting, value in tokenizer.init_kwargs.items()
+            if setting in tokenizer.vocab_files_names or says_nothing(setting, value)
+        }
         transformer = AutoModel.from_pretrained(
             name, config=config, trust_remote_code=False, **source
         )
@@ -67,7 +73,7 @@ def load_config(name: str, settings: Mapping[str, Any]) -> PretrainedConfig:
     if not is_allowed(model_type):
         raise DocreError(Errors.D160.format(name=name, model_type=model_type))
     further.pop("trust_remote_code", None)
-    config: PretrainedConfig = CONFIG_MAPPING[model_type].from_dict(without_code(found), **further)
+    config: PretrainedConfig = CONFIG_MAPPING[model_type].from_dict(harmless(found), **further)
     return config
 
 

@@ -17,7 +17,7 @@ from ..precision import PrecisionShim
 from ..weights import FormatError, check_weights, read_message, read_weights
 from .saved_tokenizer import check_tokenizer, load_tokenizer
 from .sealed import sealed
-from .trust import asks_for_code, check_config
+from .trust import asks_for_code, check_config, harmless
 
 KEYS = ("config", "state", "tokenizer", "_init_tokenizer_config", "_init_transformer_config")
 # Numbers from 0 on, which versions of transformers save or do not.
@@ -59,13 +59,14 @@ class SafetensorsShim(PrecisionShim, HFShim):
         return self
 
     def _load(self, msg: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> None:
-        for name, value in msg["config"].items():
+        settings = harmless(msg["config"])
+        for name, value in settings.items():
             if "layers" in name and isinstance(value, int) and value > len(weights):
                 raise FormatError(f"it has {len(weights)} tensors for '{name}' = {value}")
-        config = CONFIG_MAPPING[msg["config"]["model_type"]].from_dict(msg["config"])
+        config = CONFIG_MAPPING[settings["model_type"]].from_dict(settings)
         with TemporaryDirectory() as folder:
             path = Path(folder) / "config.json"
-            path.write_text(json.dumps(msg["config"]), encoding="utf8")
+            path.write_text(json.dumps(settings), encoding="utf8")
             tokenizer, vocabulary = load_tokenizer(
                 msg["tokenizer"], Path(folder), self.tokenizer_cls
             )

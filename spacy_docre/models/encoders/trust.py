@@ -41,8 +41,8 @@ NAMES_PLACE = re.compile(
 )
 # Where a model was loaded from when it was trained. Transformers saves it and reads it nowhere.
 ORIGIN = ("_name_or_path", "name_or_path")
-# Settings whose text is a name that somebody gave, not one that a library looks up.
-LABELS = ("id2label", "label2id", "task_specific_params", "finetuning_task", *ORIGIN)
+# The names of a classifier's labels, which anybody may have given and nobody looks up.
+LABEL = re.compile(r"id2label\.\d+|label2id\..*")
 # Text that leads somewhere: a path, an address, or a name on the hub.
 LEADS_AWAY = re.compile(r"[/\\]|^~|^[A-Za-z]:|^\.\.?$")
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -98,16 +98,18 @@ def check_config(config: Mapping[str, Any]) -> None:
             "from saved files. If you trust it, allow it in the program that loads it: "
             f"`spacy_docre.models.allow_encoders({model_type!r})`"
         )
-    for path, name, value in settings_in(config):
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        is_origin = name in ORIGIN and isinstance(value, str)
-        if is_origin or (is_number and path == f"label2id.{name}"):
+    _check_settings(config)
+
+
+def _check_settings(settings: Mapping[str, Any]) -> None:
+    for path, name, value in settings_in(settings):
+        is_scalar = isinstance(value, str | int | float)
+        if is_scalar and (name in ORIGIN or LABEL.fullmatch(path)):
             continue
         check_name(path, name, value)
         if name == "torch_dtype" and value not in (None, *DTYPES):
             raise FormatError(f"the setting '{path}' = {value!r} is not a type of numbers")
-        is_label = any(part in LABELS for part in path.split("."))
-        if isinstance(value, str) and not is_label and LEADS_AWAY.search(value):
+        if isinstance(value, str) and LEADS_AWAY.search(value):
             raise FormatError(f"the setting '{path}' = {value!r} is a path, an address or code")
 
 
@@ -119,22 +121,41 @@ def check_name(path: str, name: str, value: Any) -> None:
     value (Any): Its value.
     RAISES (FormatError): If it has a value, and names code, a path or an address.
     """
+    if not says_nothing(name, value):
+        what = "can run code" if NAMES_CODE.search(name) else "leads outside of the model"
+        raise FormatError(f"the setting '{path}' {what}, which none of a saved model may")
+
+
+def says_nothing(name: str, value: Any) -> bool:
+    """Whether a setting has no value, or a name that is not one of code, a path or an address.
+
+    name (str): Its name.
+    value (Any): Its value.
+    RETURNS (bool): Whether that is so.
+    """
     if value is None or value is False or (isinstance(value, Collection) and not value):
-        return
-    if NAMES_CODE.search(name):
-        raise FormatError(f"the setting '{path}' can run code, which no saved model may")
-    if NAMES_PLACE.search(name) and not isinstance(value, int | float):
-        raise FormatError(f"the setting '{path}' leads outside of the model, which none may")
+        return True
+    is_place = NAMES_PLACE.search(name) and not isinstance(value, int | float)
+    return not (NAMES_CODE.search(name) or is_place)
 
 
-def without_code(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a pretrained encoder without those that name code, for training: models of
-    the hub name code of their own beside an architecture that transformers knows.
+def harmless(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of an encoder that a saved model may have. Models of the hub name code of their
+    own beside an architecture that transformers knows, and paths of their makers.
 
     settings (Mapping[str, Any]): The settings.
-    RETURNS (dict[str, Any]): The others.
+    RETURNS (dict[str, Any]): Those that remain.
     """
-    return {name: value for name, value in settings.items() if not NAMES_CODE.search(name)}
+    return {name: value for name, value in settings.items() if _is_harmless(name, value)}
+
+
+def _is_harmless(name: str, value: Any) -> bool:
+    try:
+        _check_settings({name: value})
+    except FormatError:
+        return False
+    # Transformers takes some for code even without a value.
+    return not NAMES_CODE.search(name)
 
 
 def asks_for_code(settings: Mapping[str, Any]) -> str | None:
