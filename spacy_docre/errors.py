@@ -8,7 +8,7 @@ from spacy.errors import ErrorsWithCodes
 # What a terminal obeys or cannot show: control characters but for tabs and line ends, what turns
 # the direction of writing, and halves of characters.
 CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 # Characters of what somebody else wrote that a message shows.
 MAX_SHOWN = 300
@@ -353,7 +353,7 @@ class Errors(metaclass=ErrorsWithCodes):
     D131 = "There is no text in {inputs}. Give files or folders, as for `annotate`."
     D160 = (
         "The encoder '{name}' cannot be used: it is of the type '{model_type}', which is not one "
-        "of the text encoders that this package knows. docs/encoders.md lists those that it knows, "
+        "of the text encoders that this package knows. docs/methods/encoders.md lists those that it knows, "
         "for example BERT, RoBERTa, XLM-RoBERTa, ELECTRA, DeBERTa, ModernBERT, or the encoder half "
         "of T5 and BART. If you trust it and it reads text from both sides, allow it in your "
         "program: `spacy_docre.models.allow_encoders('{model_type}')`."

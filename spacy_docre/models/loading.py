@@ -11,7 +11,7 @@ import srsly
 from thinc.api import Model, PyTorchShim
 from thinc.util import convert_recursive, is_xp_array
 
-from ..compat import HFShim, has_transformers
+from .compat import HFShim, has_transformers
 from .precision import PrecisionShim
 from .weights import FormatError, read_message
 

@@ -8,8 +8,8 @@ from thinc.api import get_torch_default_device
 from transformers import AutoModel, AutoTokenizer, PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from ...compat import HFObjects
 from ...errors import DocreError, Errors, shortened
+from ..compat import HFObjects
 from ..weights import FormatError
 from .saved_tokenizer import check_tokenizer_class
 from .trust import harmless, is_allowed, says_nothing

@@ -12,7 +12,7 @@ from safetensors.torch import save
 from thinc.api import get_torch_default_device
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from ...compat import HFObjects, HFShim
+from ..compat import HFObjects, HFShim
 from ..precision import PrecisionShim
 from ..weights import FormatError, check_weights, read_message, read_weights
 from .saved_tokenizer import check_tokenizer, load_tokenizer
