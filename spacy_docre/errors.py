@@ -353,10 +353,10 @@ class Errors(metaclass=ErrorsWithCodes):
     D131 = "There is no text in {inputs}. Give files or folders, as for `annotate`."
     D160 = (
         "The encoder '{name}' cannot be used: it is of the type '{model_type}', which is not one "
-        "of the text encoders that this package knows. docs/methods/encoders.md lists those that it knows, "
-        "for example BERT, RoBERTa, XLM-RoBERTa, ELECTRA, DeBERTa, ModernBERT, or the encoder half "
-        "of T5 and BART. If you trust it and it reads text from both sides, allow it in your "
-        "program: `spacy_docre.models.allow_encoders('{model_type}')`."
+        "of the text encoders that this package knows. docs/methods/encoders.md lists those that "
+        "it knows, for example BERT, RoBERTa, XLM-RoBERTa, ELECTRA, DeBERTa, ModernBERT, or the "
+        "encoder half of T5 and BART. If you trust it and it reads text from both sides, allow it "
+        "in your program: `spacy_docre.models.allow_encoders('{model_type}')`."
     )
     D161 = (
         "The encoder '{name}' cannot be loaded: {reason} Give the path of a folder that holds "
