@@ -372,6 +372,22 @@ class Errors(metaclass=ErrorsWithCodes):
         "/proc/self/status, which Linux has."
     )
     D131 = "There is no text in {inputs}. Give files or folders, as for `annotate`."
+    D160 = (
+        "The encoder '{name}' cannot be used: it is of the type '{model_type}', which is not one "
+        "of the text encoders that this package knows. docs/methods/encoders.md lists those that "
+        "it knows, for example BERT, RoBERTa, XLM-RoBERTa, ELECTRA, DeBERTa, ModernBERT, or the "
+        "encoder half of T5 and BART. If you trust it and it reads text from both sides, allow it "
+        "in your program: `spacy_docre.models.allow_encoders('{model_type}')`."
+    )
+    D161 = (
+        "The encoder '{name}' cannot be loaded: {reason} Give the path of a folder that holds "
+        "config.json, the weights and the tokenizer, or a name of the Hugging Face hub, which must "
+        "be reachable or have the model in its cache."
+    )
+    D162 = (
+        "`{setting}` asks for code that comes with a model, which this package never runs. Take it "
+        "out; use a model whose architecture is part of transformers."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):
