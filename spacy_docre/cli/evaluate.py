@@ -29,10 +29,12 @@ from ..scoring.clusters import has_names_only
 from ..scoring.judgement import Fact, Judgement, collect_facts, count_types, judge_relations
 from ..scoring.scorer import score_judgement
 from ..scoring.significance import LEVEL, bootstrap_intervals
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
 from .reports import print_difference, print_evaluation
 from .stages import print_stages
+
+app = new_app()
 
 TRAIN_FACTS = typer.Option(
     None,
@@ -63,7 +65,7 @@ class TrainingData:
     counts: Mapping[str, int] | None
 
 
-@app.command("evaluate")
+@app.command()
 def evaluate_command(
     model: str = typer.Argument(
         help="The pipeline: a path or the name of a package; or what `predict` wrote."
