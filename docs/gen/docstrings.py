@@ -58,10 +58,12 @@ def parse(docstring: str) -> Parsed:
     RETURNS (Parsed): Its parts.
     """
     texts, parameters, sections = [], [], []
+    in_sentence = False
     for block in _blocks(docstring):
-        match = ENTRY.fullmatch(block)
+        match = None if in_sentence else ENTRY.fullmatch(block)
         if not match:
             texts.append(block)
+            in_sentence = bool(block.strip())
             continue
         text = _dedent(match["text"])
         for name in match["names"].split(", "):

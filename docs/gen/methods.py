@@ -8,6 +8,7 @@ import tables
 import text
 
 DOCS = Path(__file__).parents[1]
+HEADER = ("Method", "Name in a config", "Source", "Dev F1")
 MEASURED = "The methods on the same data"
 
 
@@ -20,7 +21,7 @@ def page() -> str:
             "`configs/` has a recipe for each. F1 is that on 100 development documents of "
             "Re-DocRED after training on 400, all with one small encoder; "
             "[results](../explanation/results.md) has the commands and what the figures can tell.",
-            text.table(["Method", "Name in a config", "Source", "Dev F1"], rows()),
+            text.table(HEADER, rows()),
             "The best recipe, a blend with higher learning rates, has "
             "[60.50](../explanation/results.md#the-best-recipe). [SSAN](ssan.md) is an encoder that knows which wordpieces belong to the same mention, "
             "entity and sentence; every head takes it.",
