@@ -5,8 +5,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import spacy_docre
 import text
+
+import spacy_docre
 
 PACKAGE = Path(spacy_docre.__file__).parent
 # Commands and messages have pages of their own.

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-SECTIONS = ("RETURNS", "YIELDS", "RAISES")
+# What their headings are in Google's form.
+SECTIONS = {"RETURNS": "Returns", "YIELDS": "Yields", "RAISES": "Raises"}
 # Types may hold one level of parentheses. Without a type, an entry says where to look: "a, b: See".
 ENTRY = re.compile(
     r"(?P<names>\*{0,2}[A-Za-z_]\w*(?:, \*{0,2}[A-Za-z_]\w*)*)"
@@ -73,6 +74,23 @@ def parse(docstring: str) -> Parsed:
     return Parsed(text, parameters, sections)
 
 
+def in_google_form(parsed: Parsed, title: str = "Args") -> str:
+    """A docstring in Google's form.
+
+    parsed (Parsed): The docstring.
+    title (str): What its parameters stand under: "Args" or "Attributes".
+    RETURNS (str): The docstring.
+    """
+    parts = [parsed.text] if parsed.text else []
+    if parsed.parameters:
+        parts.append(_section(title, [_named(entry) for entry in parsed.parameters]))
+    for name, heading in SECTIONS.items():
+        entries = [entry for entry in parsed.sections if entry.name == name]
+        if entries:
+            parts.append(_section(heading, [f"{e.type}: {e.text}" for e in entries]))
+    return "\n\n".join(parts)
+
+
 def _blocks(docstring: str) -> Iterator[str]:
     """Lines, each entry with the indented lines that belong to it."""
     block: list[str] = []
@@ -92,3 +110,14 @@ def _begins(line: str) -> bool:
 
 def _dedent(text: str) -> str:
     return "\n".join(line.removeprefix("    ") for line in text.splitlines()).strip()
+
+
+def _named(entry: Entry) -> str:
+    kind = f" ({entry.type})" if entry.type else ""
+    return f"{entry.name}{kind}: {entry.text}"
+
+
+def _section(title: str, entries: list[str]) -> str:
+    """Entries below their heading, the lines after the first of each indented once more."""
+    indented = [f"    {entry}".replace("\n", "\n        ") for entry in entries]
+    return "\n".join([f"{title}:", *indented])

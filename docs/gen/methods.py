@@ -23,7 +23,8 @@ def page() -> str:
             "[results](../explanation/results.md) has the commands and what the figures can tell.",
             text.table(HEADER, rows()),
             "The best recipe, a blend with higher learning rates, has "
-            "[60.50](../explanation/results.md#the-best-recipe). [SSAN](ssan.md) is an encoder that knows which wordpieces belong to the same mention, "
+            "[60.50](../explanation/results.md#the-best-recipe). [SSAN](ssan.md) is an encoder "
+            "that knows which wordpieces belong to the same mention, "
             "entity and sentence; every head takes it.",
         ]
     )

@@ -25,15 +25,15 @@ def page() -> str:
             "between 0 and 1, or `None` where nothing is annotated.",
             "## Relations",
             _table(RELATIONS),
-            "`rel_per_type` has `p`, `r` and `f` of each relation type, `rel_ign_per_source` Ign F1 "
-            "by the names of the files of training facts.",
+            "`rel_per_type` has `p`, `r` and `f` of each relation type, `rel_ign_per_source` Ign "
+            "F1 by the names of the files of training facts.",
             "## Subsets",
             "Keys within `rel_subsets`, each with `p`, `r`, `f` and the numbers of correct, "
             "predicted and gold relations.",
             text.table(["Key", "What", "Source"], subsets),
             "## End to end",
-            "What `evaluate --end-to-end` writes for each stage. For each of these F1 there are the "
-            "same keys with `_p` and `_r`.",
+            "What `evaluate --end-to-end` writes for each stage. For each of these F1 there are "
+            "the same keys with `_p` and `_r`.",
             _table({key: title for key, title in STAGES.items() if key not in RELATIONS}),
         ]
     )

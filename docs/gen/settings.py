@@ -50,7 +50,11 @@ def _component(factory: str, described: Any) -> list[str]:
             ]
         )
     header = ["Setting", "Type", "Default", "What"]
-    return [f"## `{factory}`", text.linked(text.doc_of(described).text, module), text.table(header, rows)]
+    return [
+        f"## `{factory}`",
+        text.linked(text.doc_of(described).text, module),
+        text.table(header, rows),
+    ]
 
 
 def _model() -> str:
