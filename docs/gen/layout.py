@@ -3,16 +3,14 @@
 import spacy
 import srsly
 import text
-from lookup import find
 from spacy.tokens import Doc, Span
 
 import spacy_docre
+from spacy_docre import EntityCluster, Relation
+from spacy_docre.data.clusters import DEFAULT_PREFIX as PREFIX
+from spacy_docre.data.relation import DEFAULT_ATTR as ATTR
+from spacy_docre.data.relation import EXCLUDED_PAIRS
 
-RELATION = find("spacy_docre.data.relation:Relation", "spacy_docre.relation:Relation")
-CLUSTER = find("spacy_docre.data.clusters:EntityCluster", "spacy_docre.clusters:EntityCluster")
-EXCLUDED = find("spacy_docre.data.relation:EXCLUDED_PAIRS", "spacy_docre.relation:EXCLUDED_PAIRS")
-PREFIX = find("spacy_docre.data.clusters:DEFAULT_PREFIX", "spacy_docre.clusters:DEFAULT_PREFIX")
-ATTR = find("spacy_docre.data.relation:DEFAULT_ATTR", "spacy_docre.relation:DEFAULT_ATTR")
 PLACES = {
     f'`doc.spans["{PREFIX}_1"]`, ...': "The mentions of each entity. The label of the spans is its "
     f"type, their `kb_id_` its identifier. `{PREFIX}` is the setting `prefix`.",
@@ -20,7 +18,7 @@ PLACES = {
     "each mention in the source.",
     f"`doc._.{ATTR}`": "A tuple of `Relation`s, best first. The name is the setting `attr`.",
     '`doc.user_data["title"]`': "Optional: how messages, pages and exports name the document.",
-    f'`doc.user_data["{EXCLUDED}"]`': "Optional: pairs of keys that are neither right nor wrong, "
+    f'`doc.user_data["{EXCLUDED_PAIRS}"]`': "Optional: pairs of keys that are neither right nor wrong, "
     "in training and in scores.",
 }
 
@@ -43,9 +41,9 @@ def page() -> str:
             f"```text\n{doc.text}\n```",
             f"```json\n{srsly.json_dumps(shown, indent=2)}\n```",
             "## `Relation`",
-            _properties(RELATION),
+            _properties(Relation),
             "## `EntityCluster`",
-            _properties(CLUSTER),
+            _properties(EntityCluster),
         ]
     )
 

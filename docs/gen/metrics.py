@@ -1,21 +1,17 @@
 """The keys of the metrics, from the scorers."""
 
 import text
-from lookup import find
 
-RELATIONS = find("spacy_docre.scoring.scorer:METRIC_TITLES", "spacy_docre.scoring:METRIC_TITLES")
-SUBSETS = find("spacy_docre.scoring.subsets:SUBSETS", "spacy_docre.subset_scoring:SUBSETS")
-TITLES = find(
-    "spacy_docre.scoring.subsets:SUBSET_TITLES", "spacy_docre.subset_scoring:SUBSET_TITLES"
-)
-STAGES = find("spacy_docre.cli.stages:METRICS")
+from spacy_docre.cli.stages import METRICS as STAGES
+from spacy_docre.scoring.scorer import METRIC_TITLES
+from spacy_docre.scoring.subsets import SUBSET_TITLES, SUBSETS
 
 
 def page() -> str:
     """The page."""
     subsets = [
         (text.code(key), title, SUBSETS[key].source if key in SUBSETS else "Tan et al. 2022")
-        for key, title in TITLES.items()
+        for key, title in SUBSET_TITLES.items()
     ]
     return "\n\n".join(
         [
@@ -24,7 +20,7 @@ def page() -> str:
             "writes. [Metrics](../explanation/metrics.md) says how each is computed. Values are "
             "between 0 and 1, or `None` where nothing is annotated.",
             "## Relations",
-            _table(RELATIONS),
+            _table(METRIC_TITLES),
             "`rel_per_type` has `p`, `r` and `f` of each relation type, `rel_ign_per_source` Ign "
             "F1 by the names of the files of training facts.",
             "## Subsets",
@@ -34,7 +30,7 @@ def page() -> str:
             "## End to end",
             "What `evaluate --end-to-end` writes for each stage. For each of these F1 there are "
             "the same keys with `_p` and `_r`.",
-            _table({key: title for key, title in STAGES.items() if key not in RELATIONS}),
+            _table({key: title for key, title in STAGES.items() if key not in METRIC_TITLES}),
         ]
     )
 

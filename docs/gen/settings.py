@@ -1,4 +1,4 @@
-"""The settings of the components, with their defaults, from the factories."""
+"""The settings of the components, with their defaults and what they must be."""
 
 import inspect
 from typing import Any
@@ -10,6 +10,10 @@ from thinc.api import Config
 
 import spacy_docre.factories  # noqa: F401  (registers the factories)
 from spacy_docre.coref import EntityClusterer
+from spacy_docre.extractor import settings
+from spacy_docre.extractor.component import DocRelationExtractor
+
+HEADER = ["Setting", "Default", "Must be", "What"]
 
 
 def page() -> str:
@@ -19,42 +23,43 @@ def page() -> str:
             "# Settings",
             "What stands in `[components.NAME]` of a config, or in the `config` of `nlp.add_pipe`. "
             "The settings of encoders and heads are with their [names](names.md).",
-            *_component("doc_relation_extractor", _extractor()),
-            "Which of two values counts: one that is given to `nlp.add_pipe`, or as an override to "
-            "`spacy.load(config=...)` or on the command line, is taken before one that was saved.",
-            "The default `model`:",
+            "## `doc_relation_extractor`",
+            _about(DocRelationExtractor),
+            text.table(HEADER, _extractor()),
+            "A value that is given to `spacy.load(config=...)`, or as an override on the command "
+            "line, wins over the saved one. `model`, the encoder and the head, is by default:",
             f"```ini\n{_model()}\n```",
-            *_component("entity_clusters", EntityClusterer),
+            "## `entity_clusters`",
+            _about(EntityClusterer),
+            text.table(["Setting", "Default", "What"], _clusterer()),
         ]
     )
 
 
-def _extractor() -> Any:
-    from spacy_docre import component
-
-    return component.DocRelationExtractor
-
-
-def _component(factory: str, described: Any) -> list[str]:
-    about = {entry.name: entry for entry in text.doc_of(described).parameters}
-    module = inspect.getmodule(described)
-    rows = []
-    for name, value in Language.get_factory_meta(factory).default_config.items():
-        entry = about.get(name)
-        rows.append(
-            [
-                text.code(name),
-                text.code(entry.type) if entry else "",
-                text.code(_shown(name, value)),
-                text.linked(entry.text, module) if entry else "",
-            ]
-        )
-    header = ["Setting", "Type", "Default", "What"]
+def _extractor() -> list[list[str]]:
     return [
-        f"## `{factory}`",
-        text.linked(text.doc_of(described).text, module),
-        text.table(header, rows),
+        [
+            text.code(name),
+            text.code(_shown(settings.DEFAULTS[name])),
+            settings.CONDITIONS[name],
+            text.linked(field.description or "", settings),
+        ]
+        for name, field in settings.ExtractorSettings.model_fields.items()
     ]
+
+
+def _clusterer() -> list[list[str]]:
+    about = {entry.name: entry.text for entry in text.doc_of(EntityClusterer).parameters}
+    module = inspect.getmodule(EntityClusterer)
+    defaults = Language.get_factory_meta("entity_clusters").default_config
+    return [
+        [text.code(name), text.code(_shown(value)), text.linked(about[name], module)]
+        for name, value in defaults.items()
+    ]
+
+
+def _about(component: Any) -> str:
+    return text.linked(text.doc_of(component).text, inspect.getmodule(component))
 
 
 def _model() -> str:
@@ -62,6 +67,6 @@ def _model() -> str:
     return Config({"model": defaults["model"]}).to_str().strip()
 
 
-def _shown(name: str, value: Any) -> str:
+def _shown(value: Any) -> str:
     shown = srsly.json_dumps(value)
-    return shown if len(shown) <= 60 else "see below" if name == "model" else shown[:57] + "..."
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."

@@ -9,10 +9,9 @@ from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
-from ..clusters import DEFAULT_PREFIX, cluster_key, describe, get_clusters, set_clusters
-from ..errors import DocreError, Errors, shortened
-from ..evidence_scoring import sentence_ends, sentence_numbers
-from ..relation import (
+from ..data.clusters import DEFAULT_PREFIX, cluster_key, describe, get_clusters, set_clusters
+from ..data.evidence import sentence_ends, sentence_numbers
+from ..data.relation import (
     DEFAULT_ATTR,
     Relation,
     check_entities,
@@ -20,7 +19,9 @@ from ..relation import (
     install_extension,
     set_relations,
 )
-from .validation import DocumentError, check_unicode, read_json, validate
+from ..errors import DocreError, Errors, shortened
+from ..files import read_json
+from .validation import DocumentError, check_unicode, validate
 
 
 class DocredMention(BaseModel):
