@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
+from spacy.language import Language
 
+from .saved import save_pipelines
 from .util import make_tiny_transformer
 
 # The same examples on every machine, however busy: what fails, fails again.
@@ -37,3 +39,11 @@ def _fixed_seed() -> None:
 def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("spacy_transformers")
     return make_tiny_transformer(tmp_path_factory.mktemp("transformers") / "bert")
+
+
+@pytest.fixture(scope="session")
+def saved(
+    tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[Language, Path]]:
+    """Pipelines, and the folders that they are saved in."""
+    return save_pipelines(tmp_path_factory.mktemp("saved"), tiny_bert)

@@ -11,6 +11,8 @@ from spacy.vocab import Vocab
 from spacy_docre import DocreError, get_clusters, has_relations
 from spacy_docre.corpora.docred import read_docred, read_relation_names, to_docred_predictions
 
+from .strategies import json_values
+
 REAL = Path(__file__).parents[3] / "shared" / "data"
 
 
@@ -114,16 +116,6 @@ def test_malformed_files(tmp_path, text):
     path.write_bytes(text.encode("latin1"))
     with pytest.raises(DocreError, match=r"in\.json"):
         list(read_docred(path, Vocab()))
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["h", "t", "r", "pos"]), inner, max_size=3)
-    ),
-    max_leaves=5,
-)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

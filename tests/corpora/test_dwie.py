@@ -14,7 +14,7 @@ from spacy_docre import DocreError, get_clusters, has_relations
 from spacy_docre.corpora.dwie import OTHER_TYPE, TYPES, entity_type, read_dwie, to_dwie
 from spacy_docre.corpora.report import ConversionReport
 
-from .test_docred import json_values
+from .strategies import PIECES, json_values
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "dwie"
 NLP = spacy.blank("en")
@@ -296,12 +296,6 @@ def test_malformed_file_and_field_are_named(tmp_path, path, value, field):
 def test_any_value_anywhere_is_read_or_refused(tmp_path, path, value):
     with suppress(DocreError):
         assert len(convert(tmp_path, broken(path, value))) == 1
-
-
-WORDS = "Ann U.S. don't 𝒜 e\u0301 \u200d 👩\u200d🚀 - . ” \ufeff \u2028 ﬁ 日本語 's $5m \x00 \x1b"
-PIECES = st.lists(
-    st.sampled_from([*WORDS.split(" "), "\n", "\r\n", " ", "  ", "\t"]), max_size=25
-).map("".join)
 
 
 @st.composite

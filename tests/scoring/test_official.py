@@ -15,18 +15,13 @@ from spacy_docre.corpora.jsonl import to_jsonl
 from spacy_docre.corpora.readers import read_docs
 from spacy_docre.evaluation.predictions import read_predictions
 
-from ..official import official_scores
+from ..commands import run
+from ..reference.official import official_scores
 from ..util import birth_docs_as_docred
 
 RUNNER = CliRunner()
 NAMES = {"P1": "born", "P2": "died"}
 N_SYSTEMS = 10
-
-
-def run(*arguments):
-    result = RUNNER.invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 def corpus(numbers, seed):
