@@ -6,7 +6,7 @@ from hypothesis import settings
 from spacy.language import Language
 
 from .saved import save_pipelines
-from .util import make_tiny_transformer
+from .util import PUBLIC_CORPORA, make_tiny_transformer
 
 # The same examples on every machine, however busy: what fails, fails again.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -23,6 +23,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if "gpu" in item.keywords:
                 item.add_marker(skip)
+    for item in items:
+        for marker in item.iter_markers("corpora"):
+            missing = [
+                str(PUBLIC_CORPORA / name)
+                for name in marker.args
+                if not (PUBLIC_CORPORA / name).exists()
+            ]
+            if missing:
+                reason = f"{', '.join(missing)}: not there; DOCRE_DATA names the folder of corpora"
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def pytest_configure() -> None:

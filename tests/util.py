@@ -1,5 +1,6 @@
 """Documents, encodings and encoders that the tests are made of."""
 
+import os
 import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ from spacy_docre.models.batch import ClusterBatch
 from spacy_docre.models.encoding import Encoding, EncodingIndex
 
 install_extension()
+
+# The public corpora, which are not in the repository: what needs one is marked `corpora`.
+PUBLIC_CORPORA = Path(os.environ.get("DOCRE_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 Mention = tuple[int, int]
 

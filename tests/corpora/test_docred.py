@@ -1,6 +1,5 @@
 import json
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,9 +10,8 @@ from spacy.vocab import Vocab
 from spacy_docre import DocreError, get_clusters, has_relations
 from spacy_docre.corpora.docred import read_docred, read_relation_names, to_docred_predictions
 
+from ..util import PUBLIC_CORPORA
 from .strategies import json_values
-
-REAL = Path(__file__).parents[3] / "shared" / "data"
 
 
 def document():
@@ -163,13 +161,13 @@ def test_relation_names_are_checked(tmp_path, names):
         read_relation_names(path)
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the public corpora are not beside the project")
+@pytest.mark.corpora("redocred", "docred")
 @pytest.mark.parametrize(
     ("name", "n_docs", "n_relations"),
     [("redocred/dev.json", 100, 3327), ("docred/docred_200.json", 200, 2539)],
 )
 def test_real_corpora_keep_their_counts(name, n_docs, n_relations):
-    path = REAL / name
+    path = PUBLIC_CORPORA / name
     rows = json.loads(path.read_text())
     docs = list(read_docred(path, Vocab()))
     assert len(docs) == len(rows) == n_docs
