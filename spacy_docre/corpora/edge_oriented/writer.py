@@ -6,18 +6,18 @@ from collections.abc import Collection, Iterator
 import numpy as np
 from spacy.tokens import Doc
 
-from ..clusters import (
+from ...clusters import (
     DEFAULT_PREFIX,
     EntityCluster,
     describe,
     get_clusters,
     sentence_of_token,
 )
-from ..errors import DocreError, Errors
-from ..relation import DEFAULT_ATTR, excluded_pairs, get_relations
-from .edge_oriented import CANDIDATE_PAIRS, EXCLUDED, NEGATIVE
-from .report import ConversionReport
-from .validation import export
+from ...errors import DocreError, Errors
+from ...relation import DEFAULT_ATTR, excluded_pairs, get_relations
+from ..report import ConversionReport
+from ..validation import export
+from .reader import CANDIDATE_PAIRS, EXCLUDED, NEGATIVE
 
 HEAD_TYPES = ("Chemical", "Gene")
 TAIL_TYPES = ("Disease",)
