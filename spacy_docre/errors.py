@@ -8,7 +8,7 @@ from spacy.errors import ErrorsWithCodes
 # What a terminal obeys or cannot show: control characters but for tabs and line ends, what turns
 # the direction of writing, and halves of characters.
 CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 # Characters of what somebody else wrote that a message shows.
 MAX_SHOWN = 300

@@ -10,8 +10,8 @@ from ..annotate.records import Record
 from ..annotate.sources import read_records
 from ..benchmark.machine import describe_run
 from ..benchmark.memory import MEBIBYTE, MemorySeries, measure_memory, plot_memory, unlike_texts
-from ..corpora.validation import replacing
 from ..errors import DocreError, Errors
+from ..files import replacing
 from .app import app
 from .benchmark import THREADS, prepare
 from .messages import GPU_ID, readable_errors

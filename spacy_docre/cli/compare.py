@@ -8,11 +8,11 @@ from typing import Any
 
 import typer
 
-from ..corpora.validation import read_json, replacing
 from ..errors import DocreError
 from ..experiments.report import p_values, plot_curves, pool, to_markdown
 from ..experiments.runs import Experiment, Run
-from ..scoring import score_judgement
+from ..files import read_json, replacing
+from ..scoring.scorer import score_judgement
 from ..visual.charts import plot_subsets
 from .app import app
 from .messages import GPU_ID, msg, percent, readable_errors

@@ -10,8 +10,8 @@ from spacy.tokens import DocBin
 
 from ..corpora.formats import Format
 from ..corpora.report import ConversionReport
-from ..corpora.validation import replacing
-from ..relation import get_relations
+from ..data.relation import get_relations
+from ..files import replacing
 from .app import app
 from .formats import PREFIX, FormatGroup, make_command
 from .messages import msg, readable_errors

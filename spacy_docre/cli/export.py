@@ -10,7 +10,7 @@ from spacy.vocab import Vocab
 from ..corpora.formats import Format
 from ..corpora.readers import read_docs
 from ..corpora.report import ConversionReport
-from ..relation import install_extension
+from ..data.relation import install_extension
 from .app import app
 from .formats import PREFIX, FormatGroup, make_command
 from .messages import msg, readable_errors

@@ -8,8 +8,8 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from ..clusters import DEFAULT_PREFIX
 from ..corpora.formats import Format, Option, all_formats
+from ..data.clusters import DEFAULT_PREFIX
 
 PREFIX = typer.Option(DEFAULT_PREFIX, "--prefix", help="What the clusters' keys start with.")
 

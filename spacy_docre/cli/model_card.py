@@ -7,9 +7,9 @@ import spacy
 import srsly
 import typer
 
-from ..corpora.validation import replacing
 from ..errors import DocreError, Errors
-from ..model_card import complete_meta
+from ..evaluation.model_card import complete_meta
+from ..files import replacing
 from .app import app
 from .messages import msg, readable_errors
 from .stages import STAGE_NAMES

@@ -9,8 +9,8 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..corpora.validation import read_json, replacing
 from ..errors import DocreError, Errors
+from ..files import read_json, replacing
 from ..visual.charts import plot_reliability, plot_subsets
 from ..visual.heatmap import plot_key_mentions, plot_mention_attention
 from .app import app

@@ -7,13 +7,13 @@ import spacy
 import srsly
 import typer
 
-from ..corpora.validation import replacing
 from ..errors import DocreError, Errors
-from ..judgement import judge_relations
-from ..predictions import SUFFIXES
-from ..resampling import LEVEL, Comparison, compare
-from ..scoring import METRIC_TITLES
-from ..subset_scoring import SUBSET_TITLES
+from ..evaluation.predictions import SUFFIXES
+from ..files import replacing
+from ..scoring.judgement import judge_relations
+from ..scoring.scorer import METRIC_TITLES
+from ..scoring.significance import LEVEL, Comparison, compare
+from ..scoring.subsets import SUBSET_TITLES
 from .app import app
 from .evaluate import REL_INFO, SEED, TRAIN_FACTS, read_saved, read_training_data
 from .messages import msg, percent, readable_errors

@@ -12,15 +12,14 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
-from ..clusters import (
+from ..data.clusters import (
     DEFAULT_PREFIX,
     EntityCluster,
     cluster_key,
     get_clusters,
     set_clusters,
 )
-from ..errors import DocreError, Errors
-from ..relation import (
+from ..data.relation import (
     DEFAULT_ATTR,
     Relation,
     check_clusters,
@@ -29,11 +28,13 @@ from ..relation import (
     install_extension,
     set_relations,
 )
+from ..errors import DocreError, Errors
+from ..files import read_json
 from .folders import write_folder
 from .formats import Format, Option
 from .report import ConversionReport
 from .text import align_mention, keep_source, read_text, same_text, source_offsets
-from .validation import DocumentError, export, read_json, validate
+from .validation import DocumentError, export, validate
 
 # The one type of an entity is the first of these that it is tagged with, as in the DocRED-style
 # DWIE that the papers on document-level relation extraction train on (Ru et al. 2021).

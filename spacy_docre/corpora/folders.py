@@ -10,9 +10,9 @@ from urllib.parse import unquote
 
 from spacy.tokens import Doc
 
-from ..clusters import describe
+from ..data.clusters import describe
 from ..errors import DocreError, Errors
-from .validation import replacing
+from ..files import replacing
 
 # What no file system, or not each, takes in a name, and the sign of the escapes itself.
 UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f-\x9f\u2028\u2029]|^\.|[. ]$')

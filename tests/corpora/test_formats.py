@@ -8,9 +8,9 @@ import spacy
 from spacy.tokens import DocBin
 
 from spacy_docre import corpora
-from spacy_docre.clusters import DEFAULT_PREFIX
 from spacy_docre.corpora.formats import all_formats
 from spacy_docre.corpora.report import ConversionReport
+from spacy_docre.data.clusters import DEFAULT_PREFIX
 
 from ..fuzz.checks import differences, meaning
 from ..fuzz.files import generators

@@ -16,12 +16,12 @@ from spacy_docre import DocreError, get_clusters
 from spacy_docre.annotate.engine import annotate
 from spacy_docre.annotate.records import Failure
 from spacy_docre.annotate.sources import read_records
-from spacy_docre.clusters import DEFAULT_PREFIX
 from spacy_docre.corpora.docred import to_docred_predictions
 from spacy_docre.corpora.formats import all_formats
 from spacy_docre.corpora.readers import GoldClusterCorpus, read_docs
 from spacy_docre.corpora.report import ConversionReport
-from spacy_docre.relation import get_relations
+from spacy_docre.data.clusters import DEFAULT_PREFIX
+from spacy_docre.data.relation import get_relations
 
 from .checks import (
     check,

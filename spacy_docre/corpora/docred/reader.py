@@ -8,16 +8,17 @@ from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
-from ...clusters import DEFAULT_PREFIX, cluster_key, set_clusters
-from ...errors import DocreError, Errors, shortened
-from ...relation import (
+from ...data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
+from ...data.relation import (
     DEFAULT_ATTR,
     Relation,
     install_extension,
     set_relations,
 )
+from ...errors import DocreError, Errors, shortened
+from ...files import read_json
 from ..report import ConversionReport
-from ..validation import DocumentError, check_unicode, read_json, validate
+from ..validation import DocumentError, check_unicode, validate
 
 
 class DocredMention(BaseModel):

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from spacy.tokens import Doc
 
-from ...clusters import DEFAULT_PREFIX, describe, get_clusters, sentence_of_token
-from ...errors import DocreError, Errors
-from ...evidence_scoring import sentence_ends, sentence_numbers
-from ...relation import (
+from ...data.clusters import DEFAULT_PREFIX, describe, get_clusters, sentence_of_token
+from ...data.evidence import sentence_ends, sentence_numbers
+from ...data.relation import (
     DEFAULT_ATTR,
     Relation,
     check_entities,
@@ -18,6 +17,7 @@ from ...relation import (
     get_relations,
     has_relations,
 )
+from ...errors import DocreError, Errors
 from ..report import ConversionReport
 from ..validation import export
 

@@ -7,9 +7,9 @@ from typing import Any
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ...tokenizer import create_fine_tokenizer
 from ..folders import write_file
 from ..formats import Format, Option
+from ..tokenizer import create_fine_tokenizer
 from .reader import SEPARATORS, SymmetricTypes, read_pubtator, split_identifiers
 from .writer import to_pubtator
 
