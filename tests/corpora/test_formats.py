@@ -14,7 +14,7 @@ from spacy_docre.data.clusters import DEFAULT_PREFIX
 
 from ..fuzz.checks import differences, meaning
 from ..fuzz.files import generators
-from ..test_cli import run
+from ..cli.test_app import run
 from ..util import birth_doc
 
 # A format in a file of its own: a title, a tab and words on each line; no entities.
