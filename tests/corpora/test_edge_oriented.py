@@ -7,8 +7,7 @@ from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, get_clusters, set_clusters
-from spacy_docre.corpora.edge_oriented import read_edge_oriented
-from spacy_docre.corpora.edge_oriented_export import to_edge_oriented
+from spacy_docre.corpora.edge_oriented import read_edge_oriented, to_edge_oriented
 from spacy_docre.corpora.report import ConversionReport
 
 from ..commands import run

@@ -10,8 +10,8 @@ from spacy_docre.corpora.pubtator import (
     SymmetricTypes,
     read_pubtator,
     split_identifiers,
+    to_pubtator,
 )
-from spacy_docre.corpora.pubtator_export import to_pubtator
 from spacy_docre.corpora.report import ConversionReport
 from spacy_docre.corpora.tokenizer import create_fine_tokenizer
 
