@@ -11,9 +11,9 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_docre.clusters import get_clusters, set_clusters
+from spacy_docre.data.clusters import get_clusters, set_clusters
 from spacy_docre.models.encoding import Encoding, Targets
-from spacy_docre.training import create_adamw
+from spacy_docre.training.optimizer import create_adamw
 
 from .methods import ENCODERS, HEADS, READS_SECOND, WITHOUT_ATTENTION, add_extractor
 from .util import birth_doc, birth_examples, make_doc, random_doc, random_encoding
@@ -23,6 +23,20 @@ COMBINATIONS = [
     for head in HEADS
     for encoder in ENCODERS
     if encoder != "twin" or head in READS_SECOND
+]
+# Every head on one encoder, and every encoder under one head or those that read all of it.
+FIRST = {
+    (head, encoder)
+    for head, encoder in COMBINATIONS
+    if head == "atlop" or encoder in ("cnn", "twin")
+}
+PIPELINES = [
+    pytest.param(
+        (head, encoder),
+        id=f"{head}-{encoder}",
+        marks=[] if (head, encoder) in FIRST else pytest.mark.slow,
+    )
+    for head, encoder in COMBINATIONS
 ]
 
 
@@ -36,7 +50,7 @@ def build(head: str, encoder: str, transformer) -> Language:
     return nlp
 
 
-@pytest.fixture(params=COMBINATIONS, ids=lambda pair: f"{pair[0]}-{pair[1]}")
+@pytest.fixture(params=PIPELINES)
 def pipeline(request, tiny_bert):
     return build(*request.param, tiny_bert)
 

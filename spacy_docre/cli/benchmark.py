@@ -27,11 +27,13 @@ from ..benchmark.results import Results
 from ..benchmark.steps import STEPS, benchmark
 from ..benchmark.synthetic import DOCRED
 from ..benchmark.tables import Table, method_tables
-from ..compat import has_transformers
 from ..errors import Warnings
-from ..evaluation import read_examples
-from .app import app
+from ..evaluation.run import read_examples
+from ..models.compat import has_transformers
+from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
+
+app = new_app()
 
 CONFIG = ".cfg"
 ALL = "all"
@@ -54,7 +56,7 @@ SEED = typer.Option(0, "--seed", help="The seed of synthetic documents and of ne
 JSON = typer.Option(None, "--json", help="Write all timings here, as they come.")
 
 
-@app.command("benchmark")
+@app.command()
 def benchmark_command(
     model: str | None = typer.Argument(
         None,

@@ -10,8 +10,8 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 
 from ..errors import Warnings
-from ..evaluation import annotate_examples, change_settings, find_extractor, read_examples
-from ..thresholds import (
+from ..evaluation.run import annotate_examples, change_settings, find_extractor, read_examples
+from ..evaluation.thresholds import (
     Candidates,
     Thresholds,
     best_threshold,
@@ -19,14 +19,16 @@ from ..thresholds import (
     collect_candidates,
     held_out_f1,
 )
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg, percent, readable_errors
+
+app = new_app()
 
 MODEL = typer.Argument(help="The pipeline.", exists=True, file_okay=False)
 DATA = typer.Argument(help="Development data (.spacy), never test.", exists=True)
 
 
-@app.command("find-threshold")
+@app.command()
 def find_threshold_command(
     model_path: Path = MODEL,
     data_path: Path = DATA,

@@ -11,9 +11,9 @@ import torch
 from thinc.api import ArgsKwargs, Model
 from torch import Tensor, nn
 
-from ..cluster_batch import ClusterBatch
+from ..data.relation import Evidence
 from ..errors import DocreError, Errors
-from ..relation import Evidence
+from .batch import ClusterBatch
 from .encoding import Encoding, HeadOutput, Targets
 from .losses import PairLoss, PairObjective
 from .precision import at_least_single

@@ -8,15 +8,15 @@ import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..cluster_batch import ClusterBatch
-from ..clusters import EntityCluster, describe, get_clusters
-from ..component import DocRelationExtractor
+from ..data.clusters import EntityCluster, describe, get_clusters
+from ..data.relation import get_relations
 from ..errors import DocreError, Errors
-from ..evaluation import find_extractor
+from ..evaluation.run import find_extractor
+from ..extractor.component import DocRelationExtractor
+from ..models.batch import ClusterBatch
 from ..models.encoding import HeadOutput
 from ..models.relation_model import relation_head
 from ..models.torch_head import RelationHead
-from ..relation import get_relations
 from .document import visible
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _run(extractor: DocRelationExtractor, doc: Doc) -> tuple[ClusterBatch, HeadO
         [doc],
         prefix=extractor.cfg["prefix"],
         entity_types=extractor.cfg["entity_types"],
-        parts=[limited.part for limited in extractor.read([doc])],
+        parts=[limited.part for limited in extractor.reader.read([doc])],
     )
     if len(clusters.keys) < 2:
         raise DocreError(

@@ -6,8 +6,8 @@ import spacy
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, get_clusters
-from spacy_docre.cluster_batch import ClusterBatch
-from spacy_docre.evaluation import find_extractor
+from spacy_docre.evaluation.run import find_extractor
+from spacy_docre.models.batch import ClusterBatch
 from spacy_docre.visual.heatmap import find_cluster, plot_key_mentions, plot_mention_attention
 
 from ..methods import add_extractor

@@ -9,9 +9,9 @@ import torch
 from thinc.api import Model
 from torch import Tensor, nn
 
-from ...cluster_batch import ClusterBatch
+from ...data.relation import Evidence
 from ...errors import DocreError, Errors
-from ...relation import Evidence
+from ..batch import ClusterBatch
 from ..encoding import Encoding, HeadOutput, Targets
 from ..losses import adaptive_threshold_loss, masked_mean
 from ..torch_head import HeadSizes, RelationHead, build_head

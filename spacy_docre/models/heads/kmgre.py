@@ -7,8 +7,8 @@ import torch
 from thinc.api import Model
 from torch import Tensor, nn
 
-from ...cluster_batch import ClusterBatch
-from ...relation import Evidence
+from ...data.relation import Evidence
+from ..batch import ClusterBatch
 from ..encoding import Encoding, HeadOutput, Targets, ranges
 from ..evidence import mention_spans
 from ..layers.mention_context import project_contexts

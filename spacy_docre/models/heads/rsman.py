@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...cluster_batch import ClusterBatch
-from ...relation import Evidence
+from ...data.relation import Evidence
+from ..batch import ClusterBatch
 from ..encoding import Encoding, HeadOutput
 from ..evidence import mention_spans
 from ..layers.bilinear import PairContextBilinear, RelationBilinear
