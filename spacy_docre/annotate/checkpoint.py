@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ..corpora.validation import sync
 from ..errors import DocreError, Errors
+from ..files import sync
 from .records import Failure
 
 try:

@@ -18,8 +18,8 @@ from typing import Any
 from spacy.vocab import Vocab
 
 from ..corpora.docbin import read_docbin
-from ..corpora.validation import parse_json
 from ..errors import DocreError, Errors, Warnings
+from ..files import parse_json
 from .records import Failure, Record
 
 STDIN = "-"

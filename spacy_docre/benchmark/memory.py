@@ -13,9 +13,9 @@ import srsly
 from spacy.language import Language
 from spacy.util import minibatch
 
-from ..corpora.validation import replacing
 from ..errors import DocreError, Errors
 from ..evaluation.run import find_extractor
+from ..files import replacing
 from ..visual.charts import GREY, new_figure
 from ..visual.colours import BASE
 from .timing import read_status

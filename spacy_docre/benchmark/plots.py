@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..corpora.validation import replacing
 from ..errors import DocreError, Errors
+from ..files import replacing
 from .growth import DIMENSIONS, TITLES, Point
 from .steps import STEPS
 from .tables import beside, memory_beside, total

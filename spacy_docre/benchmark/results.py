@@ -6,8 +6,8 @@ from typing import Any
 
 import srsly
 
-from ..corpora.validation import read_json, replacing
 from ..errors import DocreError, Errors
+from ..files import read_json, replacing
 from .growth import Point
 from .timing import Timing
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..corpora.validation import replacing
 from ..errors import DocreError, Errors
+from ..files import replacing
 from .growth import DIMENSIONS, TITLES, Point, fit_exponent
 from .results import Results
 from .steps import STEPS

@@ -10,14 +10,16 @@ from ..annotate.records import Record
 from ..annotate.sources import read_records
 from ..benchmark.machine import describe_run
 from ..benchmark.memory import MEBIBYTE, MemorySeries, measure_memory, plot_memory, unlike_texts
-from ..corpora.validation import replacing
 from ..errors import DocreError, Errors
-from .app import app
+from ..files import replacing
+from .app import new_app
 from .benchmark import THREADS, prepare
 from .messages import GPU_ID, readable_errors
 
+app = new_app()
 
-@app.command("benchmark-memory")
+
+@app.command()
 def benchmark_memory_command(
     model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
     inputs: list[str] = typer.Argument(

@@ -7,14 +7,16 @@ from typing import Any
 import typer
 from spacy.cli._util import parse_config_overrides
 
-from ..corpora.validation import replacing
 from ..experiments.tuning import Probes, Rates, tuning_table
+from ..files import replacing
 from ..models.encoding import Encoding
-from .app import app
+from .app import new_app
 from .messages import msg, percent, readable_errors
 
+app = new_app()
 
-@app.command("tune", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def tune_command(
     ctx: typer.Context,
     methods: str = typer.Option(..., "--methods", "-m", help="Configs' names, spaces between."),

@@ -13,21 +13,23 @@ from spacy.tokens import Doc
 
 from ..corpora.jsonl import read_jsonl
 from ..corpora.readers import read_docs
-from ..corpora.validation import replacing
 from ..data.clusters import DEFAULT_PREFIX, get_clusters
 from ..data.relation import DEFAULT_ATTR, install_extension
 from ..errors import DocreError, Errors
 from ..evaluation.run import annotate_examples, find_extractor, read_examples
+from ..files import replacing
 from ..visual.page import to_page
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
+
+app = new_app()
 
 CORPUS = ".spacy"
 ROWS = {".jsonl", ".ndjson"}
 STDIN = Path("-")
 
 
-@app.command("view")
+@app.command()
 def view_command(
     source: str = typer.Argument(
         metavar="MODEL_OR_FILE",

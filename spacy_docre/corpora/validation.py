@@ -1,9 +1,7 @@
-"""Reading and checking files that other programs wrote."""
+"""Checking documents that other programs wrote."""
 
 import json
-import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -84,41 +82,6 @@ def _broken(value: Any) -> tuple[int | str, ...]:
     return ()
 
 
-def parse_json(text: str, **settings: Any) -> Any:
-    """Parse JSON, and refuse an object with the same key twice, of which Python's parser would
-    keep the last.
-
-    text (str): The JSON.
-    **settings (Any): As for `json.loads`.
-    RETURNS (Any): The value.
-    RAISES (ValueError): If it is malformed.
-    RAISES (RecursionError): If it is nested too deeply.
-    """
-    return json.loads(text, object_pairs_hook=_unique, **settings)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"an object has the key {shortened(twice)!r} twice")
-    return value
-
-
-def read_json(path: str | Path) -> Any:
-    """Read a JSON file.
-
-    path (Union[str, Path]): The file.
-    RETURNS (Any): Its value.
-    RAISES (DocreError): If it is not there or is not UTF-8 encoded JSON.
-    """
-    try:
-        return parse_json(Path(path).read_text(encoding="utf8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DocreError(Errors.D015.format(path=path, reason=error)) from None
-
-
 def export(name: str) -> Callable[[Writer], Writer]:
     """Decorate a function that writes a document in a format. Documents carry, in attributes that
     nobody checks when they are read, what the format says beside clusters and relations.
@@ -130,9 +93,9 @@ def export(name: str) -> Callable[[Writer], Writer]:
 
     def decorate(write: Writer) -> Writer:
         @wraps(write)
-        def guarded(doc: Doc, **settings: Any) -> Any:
+        def guarded(doc: Doc, *arguments: Any, **settings: Any) -> Any:
             try:
-                return write(doc, **settings)
+                return write(doc, *arguments, **settings)
             except DocreError:
                 raise
             except (AttributeError, LookupError, TypeError, ValueError) as error:
@@ -143,38 +106,6 @@ def export(name: str) -> Callable[[Writer], Writer]:
         return cast(Writer, guarded)
 
     return decorate
-
-
-@contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """Write a file as a whole or not at all: the block writes to a path beside it, which takes its
-    place when the block ends, and is removed if it fails.
-
-    path (Union[str, Path]): The file to write; its folder is made if need be.
-    YIELDS (Path): Where to write in the meantime.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield draft
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def sync(path: Path) -> None:
-    """Bring a file or the names in a folder to the disk.
-
-    path (Path): The file or folder.
-    """
-    if path.is_dir() and os.name == "nt":
-        return  # Windows cannot open folders
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _field_name(location: tuple[int | str, ...]) -> str:

@@ -20,16 +20,16 @@ from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
 
 from ..benchmark.machine import describe_run
 from ..corpora.readers import read_docs
-from ..corpora.validation import replacing
 from ..errors import DocreError, Errors
 from ..evaluation.predictions import read_predictions
 from ..evaluation.run import annotate_examples, change_settings, find_extractor, read_examples
 from ..evaluation.thresholds import best_threshold, collect_candidates
 from ..extractor.decoding import PairScores
+from ..files import replacing, write_folder
 from ..models.relation_model import relation_head
 from ..scoring.judgement import Fact, Judgement, collect_facts, count_types, judge_relations
 from ..scoring.scorer import TRAIN, score_judgement
-from ..training.checkpoint import read_history, write_folder
+from ..training.checkpoint import read_history
 
 RECORD = "record.json"
 PREDICTIONS = "dev_predictions.spacy"

@@ -6,7 +6,7 @@ ones before it are removed after that. So there is a whole one at each moment, w
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,8 +16,8 @@ from safetensors.numpy import load_file, save_file
 from spacy.util import dict_to_dot
 from thinc.api import Model, Optimizer
 
-from ..corpora.validation import sync
 from ..errors import DocreError, Errors
+from ..files import write_folder
 from ..models.loading import load_model
 from .state import (
     Evaluation,
@@ -193,30 +193,3 @@ def _naming(path: Path) -> Iterator[None]:
     except Exception as error:
         # Models have layers by others, which raise errors of all kinds.
         raise DocreError(Errors.D091.format(path=path, reason=error)) from error
-
-
-def write_folder(target: Path, write: Callable[[Path], Any]) -> None:
-    """Write a folder as a whole or not at all.
-
-    target (Path): The folder. One that is there already is replaced.
-    write (Callable[[Path], Any]): Writes the content to the folder that it is given.
-    """
-    draft = target.with_name(f".{target.name}.draft")
-    former = target.with_name(f".{target.name}.former")
-    for leftover in (draft, former):
-        if leftover.exists():
-            shutil.rmtree(leftover)
-    draft.mkdir(parents=True)
-    try:
-        write(draft)
-        for path in draft.rglob("*"):
-            if path.is_file():
-                sync(path)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
-    if target.exists():
-        target.rename(former)
-    draft.rename(target)
-    if former.exists():
-        shutil.rmtree(former)

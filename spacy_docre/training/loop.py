@@ -28,7 +28,8 @@ from thinc.api import Optimizer, fix_random_seed, set_gpu_allocator
 from wasabi import Printer
 
 from ..errors import DocreError, Errors
-from .checkpoint import Checkpoints, write_folder
+from ..files import write_folder
+from .checkpoint import Checkpoints
 from .guard import StepGuard, left_out_key
 from .state import Evaluation, peak_memory, restore_python_random, trainable_models
 

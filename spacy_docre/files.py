@@ -1,0 +1,181 @@
+"""Files: found in a folder, named in messages, read as JSON, written as a whole or not at all."""
+
+import json
+import os
+import shutil
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import DocreError, Errors, printable, shortened
+
+
+def displayed(path: str | Path) -> str:
+    """A file's name as valid Unicode in one line, for messages and results. A name can hold any
+    byte: what is not UTF-8, and what a terminal would obey, becomes an escape such as "\\udcff".
+
+    path (Union[str, Path]): The file or folder.
+    RETURNS (str): Its name, with "/" between folders.
+    """
+    name = printable(Path(path).as_posix())
+    return name.replace("\n", "\\n").replace("\t", "\\t")
+
+
+@dataclass
+class FolderContent:
+    """What a folder holds.
+
+    files (list[Path]): Its regular files, in the order of their names, those of the folder itself
+        before those of its subfolders.
+    skipped (Counter): How many "links" there are, and how many "pipes, sockets or devices". A link
+        can lead to a file outside the folder, and reading a pipe may never end.
+    unreadable (list[OSError]): What was met in folders that cannot be listed.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    unreadable: list[OSError] = field(default_factory=list)
+
+
+def regular_files(folder: str | Path, *, ignore: Path | None = None) -> FolderContent:
+    """The files of a folder and its subfolders. Names that begin with a dot are ignored. The folder
+    itself may be a link.
+
+    folder (Union[str, Path]): The folder.
+    ignore (Optional[Path]): A subfolder to ignore, for example that of the results.
+    RETURNS (FolderContent): The files, and what was skipped.
+    """
+    content = FolderContent()
+    ignored = ignore.resolve() if ignore else None
+    for parent, folders, names in os.walk(folder, onerror=content.unreadable.append):
+        visible = [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
+        subfolders = [Path(parent, name) for name in sorted(folders) if not name.startswith(".")]
+        content.skipped["links"] += sum(path.is_symlink() for path in subfolders)
+        folders[:] = [
+            path.name for path in subfolders if not path.is_symlink() and path.resolve() != ignored
+        ]
+        for path in visible:
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode):
+                content.files.append(path)
+            else:
+                content.skipped["links" if stat.S_ISLNK(mode) else "pipes, sockets or devices"] += 1
+    content.skipped = +content.skipped
+    return content
+
+
+def parse_json(text: str, **settings: Any) -> Any:
+    """Parse JSON, and refuse an object with the same key twice, of which Python's parser would
+    keep the last.
+
+    text (str): The JSON.
+    **settings (Any): As for `json.loads`.
+    RETURNS (Any): The value.
+    RAISES (ValueError): If it is malformed.
+    RAISES (RecursionError): If it is nested too deeply.
+    """
+    return json.loads(text, object_pairs_hook=_unique, **settings)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has the key {shortened(twice)!r} twice")
+    return value
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    path (Union[str, Path]): The file.
+    RETURNS (Any): Its value.
+    RAISES (DocreError): If it is not there or is not UTF-8 encoded JSON.
+    """
+    try:
+        return parse_json(Path(path).read_text(encoding="utf8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DocreError(Errors.D015.format(path=path, reason=error)) from None
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Write a file as a whole or not at all: the block writes to a path beside it, which takes its
+    place when the block ends, and is removed if it fails.
+
+    path (Union[str, Path]): The file to write; its folder is made if need be.
+    YIELDS (Path): Where to write in the meantime.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield draft
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_folder(target: Path, write: Callable[[Path], Any]) -> None:
+    """Write a folder as a whole or not at all. No file system replaces a folder in one step: where
+    the process is killed between the two renames, `restore_folder` brings the former one back.
+
+    target (Path): The folder. One that is there already is replaced.
+    write (Callable[[Path], Any]): Writes the content to the folder that it is given.
+    """
+    restore_folder(target)
+    draft, former = _draft(target), _former(target)
+    draft.mkdir(parents=True)
+    try:
+        write(draft)
+        for path in [*draft.rglob("*"), draft]:
+            sync(path)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    if target.exists():
+        target.rename(former)
+    draft.rename(target)
+    sync(target.parent)
+    if former.exists():
+        shutil.rmtree(former)
+
+
+def restore_folder(target: Path) -> None:
+    """Undo what a killed process left of `write_folder`.
+
+    target (Path): The folder.
+    """
+    draft, former = _draft(target), _former(target)
+    if former.exists() and not target.exists():
+        former.rename(target)
+    for leftover in (draft, former):
+        if leftover.exists():
+            shutil.rmtree(leftover)
+
+
+def _draft(target: Path) -> Path:
+    return target.with_name(f".{target.name}.draft")
+
+
+def _former(target: Path) -> Path:
+    return target.with_name(f".{target.name}.former")
+
+
+def sync(path: Path) -> None:
+    """Bring a file or the names in a folder to the disk.
+
+    path (Path): The file or folder.
+    """
+    if path.is_dir() and os.name == "nt":
+        return  # Windows cannot open folders
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
