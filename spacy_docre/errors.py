@@ -351,6 +351,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "/proc/self/status, which Linux has."
     )
     D131 = "There is no text in {inputs}. Give files or folders, as for `annotate`."
+    D140 = (
+        "A process of `--n-process` ended unexpectedly ({reason}). The system may have run out of "
+        "memory: then give fewer processes or a smaller --batch-size. Parts that are complete are "
+        "kept; the same command resumes after them."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):

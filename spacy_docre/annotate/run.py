@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
@@ -130,14 +131,11 @@ def annotate_part(
     """
     tally = Tally()
     sinks = list(sinks)
-    with nlp.memory_zone():
-        results = annotate(
-            nlp,
-            records,
-            batch_size=batch_size,
-            n_process=n_process,
-            keep_clusters=keep_clusters,
-        )
+    annotations = annotate(
+        nlp, records, batch_size=batch_size, n_process=n_process, keep_clusters=keep_clusters
+    )
+    # Closed at once, not when an exception is forgotten: other processes may be at work.
+    with nlp.memory_zone(), closing(annotations) as results:
         for item in results:
             tally.add(item)
             if isinstance(item, Annotation):
