@@ -18,6 +18,7 @@ from ..clusters import copy_clusters, copy_span, get_clusters, remove_clusters
 from ..corpora.jsonl import to_jsonl
 from ..corpora.readers import copy_sentences
 from ..evaluation import bare_doc, find_extractor
+from ..files import checksum
 from ..relation import get_relations, set_relations
 from .processes import map_in_processes
 from .records import Failure, Record
@@ -262,15 +263,16 @@ def model_name(nlp: Language) -> str:
 
 
 def describe_model(nlp: Language) -> dict[str, str]:
-    """What tells a pipeline from others: its name, and a checksum of its config and its meta data,
-    scores among them, which changes when it is trained anew.
+    """What tells a pipeline from others: its name, and a checksum of its config, its meta data and,
+    if it was loaded from a folder, of all files there, the weights among them.
 
     nlp (Language): The pipeline.
     RETURNS (dict[str, str]): The "name" and the "checksum".
     """
     description = nlp.config.to_str() + json.dumps(nlp.meta, sort_keys=True, default=str)
-    checksum = hashlib.sha256(description.encode()).hexdigest()
-    return {"name": model_name(nlp), "checksum": checksum}
+    if nlp.path is not None:
+        description += checksum(nlp.path)
+    return {"name": model_name(nlp), "checksum": hashlib.sha256(description.encode()).hexdigest()}
 
 
 def _settle_relations(doc: Doc, attr: str) -> None:

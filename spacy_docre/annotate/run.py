@@ -107,6 +107,18 @@ def skip_done(records: Iterable[Record | Failure], checkpoint: Checkpoint) -> Re
     return reader
 
 
+def check_complete(records: Iterable[Record | Failure], checkpoint: Checkpoint) -> None:
+    """Check that results that are complete are those of the input as it is now.
+
+    records (Iterable[Union[Record, Failure]]): The documents, from the first one on.
+    checkpoint (Checkpoint): The folder of the results.
+    RAISES (DocreError): If other or more documents are to be annotated now.
+    """
+    reader = skip_done(records, checkpoint)
+    for _ in reader.read(1):
+        checkpoint.refuse(f"the input had {checkpoint.progress.records} documents and has more")
+
+
 def annotate_part(
     nlp: Language,
     records: Iterable[Record | Failure],
