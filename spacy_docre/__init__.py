@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .clusters import EntityCluster, get_clusters, set_clusters
+from .data.clusters import EntityCluster, get_clusters, set_clusters
+from .data.relation import Relation, has_relations, install_extension
 from .errors import DocreError
-from .relation import Relation, has_relations, install_extension
 
 if TYPE_CHECKING:
     from .visual.page import render

@@ -6,13 +6,13 @@ from typing import Any
 from spacy.language import Language
 from thinc.api import Config, Model
 
-from .clusters import DEFAULT_PREFIX
-from .component import DocRelationExtractor
-from .constraints import DEFAULT_CONSTRAINTS
 from .coref import EntityClusterer, english_anaphors
-from .limits import DEFAULT_LIMITS
-from .nonfinite import OnNonFinite
-from .relation import DEFAULT_ATTR
+from .data.clusters import DEFAULT_PREFIX
+from .data.relation import DEFAULT_ATTR
+from .extractor.component import DocRelationExtractor
+from .extractor.constraints import DEFAULT_CONSTRAINTS
+from .extractor.limits import DEFAULT_LIMITS
+from .training.guard import OnNonFinite
 
 DEFAULT_CONFIG = """
 [model]

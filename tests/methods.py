@@ -1,24 +1,32 @@
-"""The heads and encoders that the contract tests run over: a new method is tested by adding its
-name here."""
+"""The heads and encoders that the contract tests run over: every head that is registered is among
+them."""
 
+import inspect
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import spacy
 from spacy.language import Language
 
-from spacy_docre.component import DocRelationExtractor
+from spacy_docre.extractor.component import DocRelationExtractor
+from spacy_docre.models.torch_head import RelationHead
 
 from .util import birth_examples
 
-HEADS: dict[str, dict[str, Any]] = {
-    "atlop": {"@architectures": "spacy-docre.ATLOP.v1", "hidden": 32, "block": 8},
-    "rsman": {
-        "@architectures": "spacy-docre.RSMAN.v1",
-        "prototype_width": 16,
-        "reduced_width": 32,
-        "loss": "adaptive_threshold",
-    },
+
+def registered_heads() -> dict[str, dict[str, Any]]:
+    """A small head of each method, by the name of its module."""
+    heads = {}
+    for point in entry_points(group="spacy_architectures"):
+        head = inspect.unwrap(point.load())
+        if isinstance(head, type) and issubclass(head, RelationHead):
+            name = head.__module__.rpartition(".")[2]
+            heads[name] = {"@architectures": point.name, **head.small_settings()}
+    return heads
+
+
+HEADS: dict[str, dict[str, Any]] = registered_heads() | {
     "rsman_context": {
         "@architectures": "spacy-docre.RSMAN.v1",
         "prototype_width": 16,
@@ -45,25 +53,6 @@ HEADS: dict[str, dict[str, Any]] = {
         "out_channels": 8,
     },
     "kmgre": {"@architectures": "spacy-docre.KMGRE.v1"},
-    "glre": {
-        "@architectures": "spacy-docre.GLRE.v1",
-        "width": 32,
-        "type_width": 4,
-        "distance_width": 4,
-        "hidden": 32,
-        "dropout": 0.0,
-    },
-    "bilinear": {
-        "@architectures": "spacy-docre.Bilinear.v1",
-        "reduced_width": 32,
-        "distance_width": 4,
-    },
-    "context_aware": {
-        "@architectures": "spacy-docre.ContextAware.v1",
-        "pair_width": 32,
-        "reduced_width": 32,
-        "distance_width": 4,
-    },
 }
 HEADS["blend"] = {
     "@architectures": "spacy-docre.Blend.v1",

@@ -23,8 +23,8 @@ from spacy.tokens import Span
 
 import spacy_docre
 from spacy_docre import set_clusters
+from spacy_docre.data.relation import get_relations
 from spacy_docre.models.precision import set_precision
-from spacy_docre.relation import get_relations
 
 from .concurrent_runs import relations_of
 from .methods import add_extractor

@@ -11,9 +11,9 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from spacy_docre.clusters import get_clusters, set_clusters
+from spacy_docre.data.clusters import get_clusters, set_clusters
 from spacy_docre.models.encoding import Encoding, Targets
-from spacy_docre.training import create_adamw
+from spacy_docre.training.optimizer import create_adamw
 
 from .methods import ENCODERS, HEADS, READS_SECOND, WITHOUT_ATTENTION, add_extractor
 from .util import birth_doc, birth_examples, make_doc, random_doc, random_encoding

@@ -12,7 +12,7 @@ from spacy.cli.package import package
 from typer.testing import CliRunner
 
 from spacy_docre.cli import app
-from spacy_docre.model_card import complete_meta
+from spacy_docre.evaluation.model_card import complete_meta
 
 from .methods import add_extractor
 from .util import birth_examples

@@ -9,7 +9,7 @@ from weasel.util import load_project_config
 
 from spacy_docre.corpora.readers import read_docs
 
-from .test_cli import run
+from .cli.test_app import run
 
 ROOT = Path(__file__).parent.parent
 REAL = ROOT.parent / "shared" / "data"

@@ -22,12 +22,13 @@ from spacy_docre import DocreError, Relation
 from spacy_docre.annotate.checkpoint import ERRORS, MANIFEST, Checkpoint, Progress
 from spacy_docre.annotate.sinks import Format
 from spacy_docre.cli import app
-from spacy_docre.resumable import checkpoint, train
+from spacy_docre.training import checkpoint
+from spacy_docre.training.loop import train
 
+from .extractor.test_saving import NAME, PIPELINES, Payload, torch_file
+from .extractor.test_saving import saved as saved_pipelines
 from .methods import add_extractor
 from .test_configs import CONFIGS, save_births, small_config
-from .test_saved import NAME, PIPELINES, Payload, torch_file
-from .test_saved import saved as saved_pipelines
 from .util import birth_doc, make_doc
 
 saved = saved_pipelines

@@ -12,8 +12,8 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_docre import Relation, get_clusters, install_extension, set_clusters
-from spacy_docre.cluster_batch import ClusterBatch
-from spacy_docre.clusters import DEFAULT_PREFIX
+from spacy_docre.data.clusters import DEFAULT_PREFIX
+from spacy_docre.models.batch import ClusterBatch
 from spacy_docre.models.encoding import Encoding, EncodingIndex
 
 install_extension()

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from spacy.tokens import Doc
 
-from ..clusters import get_clusters, sentence_of_token
-from ..relation import get_relations
+from ..data.clusters import get_clusters, sentence_of_token
+from ..data.relation import get_relations
 
 
 def to_docred(doc: Doc, title: str, *, prefix: str, attr: str) -> dict[str, Any]:

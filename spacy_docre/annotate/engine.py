@@ -14,12 +14,12 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch, raise_error
 
-from ..clusters import copy_clusters, copy_span, get_clusters, remove_clusters
 from ..corpora.jsonl import to_jsonl
 from ..corpora.readers import copy_sentences
-from ..evaluation import bare_doc, find_extractor
+from ..data.clusters import copy_clusters, copy_span, get_clusters, remove_clusters
+from ..data.relation import get_relations, set_relations
+from ..evaluation.run import bare_doc, find_extractor
 from ..files import checksum
-from ..relation import get_relations, set_relations
 from .processes import map_in_processes
 from .records import Failure, Record
 
@@ -33,7 +33,7 @@ class Annotation:
 
     record (Record): Where it comes from.
     doc (Doc): The document.
-    row (dict[str, Any]): The same as plain values, see `docs/annotate.md`.
+    row (dict[str, Any]): The same as plain values, see `docs/how-to/annotate.md`.
     prefix (str): What the clusters' keys start with.
     attr (str): The name of the extension attribute that holds the relations.
     """

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from spacy.tokens import DocBin
 
+from ..data.relation import get_relations, set_relations
 from ..errors import DocreError, Errors
-from ..relation import get_relations, set_relations
 from .docred import to_docred
 from .engine import Annotation
 

@@ -7,10 +7,10 @@ import torch
 from spacy.tokens import Doc
 from thinc.api import ArgsKwargs
 
-from ..batching import batches_by_length
-from ..cluster_batch import ClusterBatch
-from ..component import DocRelationExtractor
 from ..errors import DocreError, Errors
+from ..extractor.component import DocRelationExtractor
+from ..models.batch import ClusterBatch
+from ..models.batching import batches_by_length
 from ..models.encoders.transformer import window_layout
 from ..models.relation_model import Encoder
 

@@ -11,9 +11,9 @@ from spacy.training import Example
 from thinc.api import Config
 
 from ..corpora.readers import read_docs
+from ..data.relation import get_relations
 from ..errors import DocreError, Errors
-from ..evaluation import find_extractor
-from ..relation import get_relations
+from ..evaluation.run import find_extractor
 from .steps import calibrate, make_docs
 from .synthetic import Sizes, docred_sizes, synthetic_doc, whole_words
 

@@ -8,11 +8,11 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import minibatch
 
-from ..clusters import copy_clusters
-from ..component import DocRelationExtractor
 from ..corpora.readers import copy_sentences
-from ..evaluation import find_extractor
-from ..training import drop_gradients
+from ..data.clusters import copy_clusters
+from ..evaluation.run import find_extractor
+from ..extractor.component import DocRelationExtractor
+from ..training.optimizer import drop_gradients
 from .bare import BareEncoder
 from .timing import Timing, interleaved
 

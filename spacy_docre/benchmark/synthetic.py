@@ -9,10 +9,10 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
-from ..clusters import DEFAULT_PREFIX, cluster_key, set_clusters
+from ..data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
+from ..data.relation import DEFAULT_ATTR, Relation, set_relations
 from ..errors import DocreError, Errors
-from ..evaluation import find_extractor
-from ..relation import DEFAULT_ATTR, Relation, set_relations
+from ..evaluation.run import find_extractor
 from .bare import shim_of, transformers_of
 
 ENTITY_TYPES = ("PER", "LOC", "ORG", "TIME", "NUM", "MISC")

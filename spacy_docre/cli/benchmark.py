@@ -27,9 +27,9 @@ from ..benchmark.results import Results
 from ..benchmark.steps import STEPS, benchmark
 from ..benchmark.synthetic import DOCRED
 from ..benchmark.tables import Table, method_tables
-from ..compat import has_transformers
 from ..errors import Warnings
-from ..evaluation import read_examples
+from ..evaluation.run import read_examples
+from ..models.compat import has_transformers
 from .app import app
 from .messages import GPU_ID, msg, readable_errors
 

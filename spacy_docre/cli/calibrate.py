@@ -9,7 +9,7 @@ import spacy
 import typer
 from spacy.cli._util import setup_gpu
 
-from ..calibration import (
+from ..evaluation.calibration import (
     Calibration,
     Outcomes,
     Reliability,
@@ -18,8 +18,8 @@ from ..calibration import (
     with_calibration,
     without_calibration,
 )
-from ..decoding import select, threshold_of_labels
-from ..evaluation import annotate_examples, find_extractor, read_examples
+from ..evaluation.run import annotate_examples, find_extractor, read_examples
+from ..extractor.decoding import select, threshold_of_labels
 from .app import app
 from .find_threshold import DATA, MODEL, save_settings, warn_of_test_data
 from .messages import GPU_ID, decimal, msg, percent, readable_errors

@@ -12,7 +12,7 @@ from ..errors import DocreError
 from ..experiments.report import p_values, plot_curves, pool, to_markdown
 from ..experiments.runs import Experiment, Run
 from ..files import read_json, replacing
-from ..scoring import score_judgement
+from ..scoring.scorer import score_judgement
 from ..visual.charts import plot_subsets
 from .app import app
 from .messages import GPU_ID, msg, percent, readable_errors

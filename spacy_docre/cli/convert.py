@@ -7,7 +7,6 @@ import spacy
 import typer
 from spacy.tokens import Doc, DocBin
 
-from ..clusters import DEFAULT_PREFIX
 from ..corpora.brat import read_brat
 from ..corpora.docred import read_docred, read_relation_names
 from ..corpora.dwie import read_dwie
@@ -15,9 +14,10 @@ from ..corpora.edge_oriented import read_edge_oriented
 from ..corpora.jsonl import read_jsonl
 from ..corpora.pubtator import SEPARATORS, SymmetricTypes, read_pubtator
 from ..corpora.report import ConversionReport
+from ..corpora.tokenizer import create_fine_tokenizer
+from ..data.clusters import DEFAULT_PREFIX
+from ..data.relation import get_relations
 from ..files import replacing
-from ..relation import get_relations
-from ..tokenizer import create_fine_tokenizer
 from .app import app
 from .messages import msg, readable_errors
 

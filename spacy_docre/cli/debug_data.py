@@ -5,10 +5,10 @@ from pathlib import Path
 import spacy
 import typer
 
-from ..clusters import DEFAULT_PREFIX
 from ..corpora.checks import check_corpus
 from ..corpora.readers import read_docs
-from ..relation import DEFAULT_ATTR
+from ..data.clusters import DEFAULT_PREFIX
+from ..data.relation import DEFAULT_ATTR
 from .app import app
 from .messages import msg, readable_errors
 

@@ -14,21 +14,21 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from ..calibration import Reliability, pair_outcomes
-from ..cluster_scoring import has_names_only
-from ..constraints import CONSTRAINTS, switch_settings
 from ..corpora.docred import read_relation_names
 from ..corpora.readers import read_docs
-from ..end_to_end import lost_by_step, score_stages
 from ..errors import DocreError, Errors, Warnings
-from ..evaluation import annotate_examples, find_extractor, read_examples
+from ..evaluation.calibration import Reliability, pair_outcomes
+from ..evaluation.end_to_end import lost_by_step, score_stages
+from ..evaluation.predictions import is_predictions, read_predictions
+from ..evaluation.run import annotate_examples, find_extractor, read_examples
+from ..extractor.constraints import CONSTRAINTS, switch_settings
+from ..extractor.limits import count_left_out, enumerate_words
 from ..files import replacing
-from ..judgement import Fact, Judgement, collect_facts, count_types, judge_relations
-from ..limits import count_left_out, enumerate_words
 from ..models.precision import set_precision
-from ..predictions import is_predictions, read_predictions
-from ..resampling import LEVEL, bootstrap_intervals
-from ..scoring import score_judgement
+from ..scoring.clusters import has_names_only
+from ..scoring.judgement import Fact, Judgement, collect_facts, count_types, judge_relations
+from ..scoring.scorer import score_judgement
+from ..scoring.significance import LEVEL, bootstrap_intervals
 from .app import app
 from .messages import GPU_ID, msg, readable_errors
 from .reports import print_difference, print_evaluation

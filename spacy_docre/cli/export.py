@@ -9,7 +9,6 @@ import typer
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..clusters import DEFAULT_PREFIX
 from ..corpora.brat_export import to_brat
 from ..corpora.dwie import to_dwie
 from ..corpora.edge_oriented_export import HEAD_TYPES, TAIL_TYPES, to_edge_oriented
@@ -19,8 +18,9 @@ from ..corpora.pubtator import SymmetricTypes
 from ..corpora.pubtator_export import to_pubtator
 from ..corpora.readers import read_docs
 from ..corpora.report import ConversionReport
+from ..data.clusters import DEFAULT_PREFIX
+from ..data.relation import install_extension
 from ..files import replacing
-from ..relation import install_extension
 from .app import app
 from .convert import SEPARATORS_OPTION, SYMMETRIC
 from .messages import msg, readable_errors

@@ -7,8 +7,8 @@ import typer
 from spacy.cli._util import setup_gpu
 from spacy.tokens import Doc
 
-from ..evaluation import find_extractor
-from ..relation import get_relations
+from ..data.relation import get_relations
+from ..evaluation.run import find_extractor
 from .app import app
 from .messages import GPU_ID, msg, readable_errors
 

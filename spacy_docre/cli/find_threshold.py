@@ -10,8 +10,8 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 
 from ..errors import Warnings
-from ..evaluation import annotate_examples, change_settings, find_extractor, read_examples
-from ..thresholds import (
+from ..evaluation.run import annotate_examples, change_settings, find_extractor, read_examples
+from ..evaluation.thresholds import (
     Candidates,
     Thresholds,
     best_threshold,

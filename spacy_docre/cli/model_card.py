@@ -8,8 +8,8 @@ import srsly
 import typer
 
 from ..errors import DocreError, Errors
+from ..evaluation.model_card import complete_meta
 from ..files import replacing
-from ..model_card import complete_meta
 from .app import app
 from .messages import msg, readable_errors
 from .stages import STAGE_NAMES

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..scoring import METRIC_TITLES
-from ..subset_scoring import SUBSET_TITLES
+from ..scoring.scorer import METRIC_TITLES
+from ..scoring.subsets import SUBSET_TITLES
 from .messages import decimal, msg, percent
 
 CALIBRATION_TITLES = {"pairs": "All candidate pairs and types", "relations": "Predicted relations"}

@@ -8,12 +8,12 @@ import srsly
 import typer
 
 from ..errors import DocreError, Errors
+from ..evaluation.predictions import SUFFIXES
 from ..files import replacing
-from ..judgement import judge_relations
-from ..predictions import SUFFIXES
-from ..resampling import LEVEL, Comparison, compare
-from ..scoring import METRIC_TITLES
-from ..subset_scoring import SUBSET_TITLES
+from ..scoring.judgement import judge_relations
+from ..scoring.scorer import METRIC_TITLES
+from ..scoring.significance import LEVEL, Comparison, compare
+from ..scoring.subsets import SUBSET_TITLES
 from .app import app
 from .evaluate import REL_INFO, SEED, TRAIN_FACTS, read_saved, read_training_data
 from .messages import msg, percent, readable_errors

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from spacy.language import Language
 
-from ..end_to_end import Scores
 from ..errors import Warnings
+from ..evaluation.end_to_end import Scores
 from .messages import msg, percent
 
 STAGE_NAMES: dict[str, str] = {

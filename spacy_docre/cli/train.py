@@ -7,7 +7,7 @@ from spacy.cli._util import import_code, parse_config_overrides, setup_gpu, show
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config
 
-from ..resumable import train
+from ..training.loop import train
 from .app import app
 from .messages import GPU_ID, msg, readable_errors
 

@@ -11,13 +11,13 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..clusters import DEFAULT_PREFIX, get_clusters
 from ..corpora.jsonl import read_jsonl
 from ..corpora.readers import read_docs
+from ..data.clusters import DEFAULT_PREFIX, get_clusters
+from ..data.relation import DEFAULT_ATTR, install_extension
 from ..errors import DocreError, Errors
-from ..evaluation import annotate_examples, find_extractor, read_examples
+from ..evaluation.run import annotate_examples, find_extractor, read_examples
 from ..files import replacing
-from ..relation import DEFAULT_ATTR, install_extension
 from ..visual.page import to_page
 from .app import app
 from .messages import GPU_ID, msg, readable_errors

@@ -14,7 +14,7 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from ..clusters import describe, get_clusters
+from ..data.clusters import describe, get_clusters
 from ..errors import DocreError, Errors
 from .coreferee import Chain, CorefereeRunner
 from .phrases import PhraseFinder

@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.pipeline import Pipe
 from spacy.tokens import Doc
 
-from ..clusters import describe, set_clusters
+from ..data.clusters import describe, set_clusters
 from ..errors import Warnings
 from .anaphors import AnaphorRules
 from .chains import Adapter, Chain, checked_chains

@@ -7,7 +7,7 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from ..clusters import describe
+from ..data.clusters import describe
 from ..errors import DocreError, Errors, Warnings
 
 Chain = list[tuple[int, int]]

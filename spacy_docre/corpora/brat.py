@@ -7,9 +7,9 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
-from ..clusters import DEFAULT_PREFIX, cluster_key, set_clusters
+from ..data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
+from ..data.relation import DEFAULT_ATTR, install_extension, set_relations
 from ..errors import DocreError, Errors, shortened
-from ..relation import DEFAULT_ATTR, install_extension, set_relations
 from .folders import title_of
 from .report import ConversionReport
 from .standoff import KINDS, Line, parse, read_file

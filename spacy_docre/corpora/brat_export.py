@@ -5,8 +5,8 @@ from collections import Counter
 
 from spacy.tokens import Doc
 
-from ..clusters import DEFAULT_PREFIX, EntityCluster, get_clusters
-from ..relation import DEFAULT_ATTR, Relation, check_clusters, get_relations, has_relations
+from ..data.clusters import DEFAULT_PREFIX, EntityCluster, get_clusters
+from ..data.relation import DEFAULT_ATTR, Relation, check_clusters, get_relations, has_relations
 from .brat import USER_DATA
 from .report import ConversionReport
 from .standoff import LINE_ENDS, cut_lines, join_lines

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from spacy.tokens import Doc
 
-from ..clusters import DEFAULT_PREFIX, describe, get_clusters
-from ..relation import DEFAULT_ATTR, get_relations, has_relations
+from ..data.clusters import DEFAULT_PREFIX, describe, get_clusters
+from ..data.relation import DEFAULT_ATTR, get_relations, has_relations
 
 
 @dataclass

@@ -9,11 +9,9 @@ from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
-from ..clusters import DEFAULT_PREFIX, cluster_key, describe, get_clusters, set_clusters
-from ..errors import DocreError, Errors, shortened
-from ..evidence_scoring import sentence_ends, sentence_numbers
-from ..files import read_json
-from ..relation import (
+from ..data.clusters import DEFAULT_PREFIX, cluster_key, describe, get_clusters, set_clusters
+from ..data.evidence import sentence_ends, sentence_numbers
+from ..data.relation import (
     DEFAULT_ATTR,
     Relation,
     check_entities,
@@ -21,6 +19,8 @@ from ..relation import (
     install_extension,
     set_relations,
 )
+from ..errors import DocreError, Errors, shortened
+from ..files import read_json
 from .validation import DocumentError, check_unicode, validate
 
 

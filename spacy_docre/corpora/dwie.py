@@ -11,16 +11,14 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
-from ..clusters import (
+from ..data.clusters import (
     DEFAULT_PREFIX,
     EntityCluster,
     cluster_key,
     get_clusters,
     set_clusters,
 )
-from ..errors import DocreError, Errors
-from ..files import read_json
-from ..relation import (
+from ..data.relation import (
     DEFAULT_ATTR,
     Relation,
     check_clusters,
@@ -29,6 +27,8 @@ from ..relation import (
     install_extension,
     set_relations,
 )
+from ..errors import DocreError, Errors
+from ..files import read_json
 from .report import ConversionReport
 from .text import align_mention, keep_source, read_text, same_text, source_offsets
 from .validation import DocumentError, export, validate

@@ -13,15 +13,15 @@ from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
-from ..clusters import DEFAULT_PREFIX, cluster_key, sentence_of_token, set_clusters
-from ..errors import DocreError, Errors
-from ..relation import (
+from ..data.clusters import DEFAULT_PREFIX, cluster_key, sentence_of_token, set_clusters
+from ..data.relation import (
     DEFAULT_ATTR,
     EXCLUDED_PAIRS,
     Relation,
     install_extension,
     set_relations,
 )
+from ..errors import DocreError, Errors
 from .report import ConversionReport
 from .validation import DocumentError
 

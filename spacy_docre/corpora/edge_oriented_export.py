@@ -6,15 +6,15 @@ from collections.abc import Collection, Iterator
 import numpy as np
 from spacy.tokens import Doc
 
-from ..clusters import (
+from ..data.clusters import (
     DEFAULT_PREFIX,
     EntityCluster,
     describe,
     get_clusters,
     sentence_of_token,
 )
+from ..data.relation import DEFAULT_ATTR, excluded_pairs, get_relations
 from ..errors import DocreError, Errors
-from ..relation import DEFAULT_ATTR, excluded_pairs, get_relations
 from .edge_oriented import CANDIDATE_PAIRS, EXCLUDED, NEGATIVE
 from .report import ConversionReport
 from .validation import export

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from spacy.tokens import Doc
 
-from ..clusters import describe
+from ..data.clusters import describe
 from ..errors import DocreError, Errors
 
 # What no file system, or not each, takes in a name, and the sign of the escapes itself.

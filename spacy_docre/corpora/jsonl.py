@@ -9,10 +9,8 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
-from ..clusters import DEFAULT_PREFIX, cluster_key, get_clusters, set_clusters
-from ..errors import DocreError, Errors
-from ..files import parse_json
-from ..relation import (
+from ..data.clusters import DEFAULT_PREFIX, cluster_key, get_clusters, set_clusters
+from ..data.relation import (
     DEFAULT_ATTR,
     check_entities,
     get_relations,
@@ -20,6 +18,8 @@ from ..relation import (
     install_extension,
     set_relations,
 )
+from ..errors import DocreError, Errors
+from ..files import parse_json
 from .validation import DocumentError, export, validate
 
 Offsets = tuple[int, int]

@@ -10,9 +10,9 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import filter_spans
 
-from ..clusters import DEFAULT_PREFIX, cluster_key, set_clusters
+from ..data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
+from ..data.relation import DEFAULT_ATTR, Relation, install_extension, set_relations
 from ..errors import DocreError, Errors
-from ..relation import DEFAULT_ATTR, Relation, install_extension, set_relations
 from .report import ConversionReport
 from .validation import DocumentError
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from ..clusters import DEFAULT_PREFIX, EntityCluster, describe, get_clusters
+from ..data.clusters import DEFAULT_PREFIX, EntityCluster, describe, get_clusters
+from ..data.relation import DEFAULT_ATTR, get_relations
 from ..errors import DocreError, Errors, shortened
-from ..relation import DEFAULT_ATTR, get_relations
 from .pubtator import SEPARATORS, SYMMETRIC, UNKNOWN, UNLINKED, USER_DATA, split_identifiers
 from .report import ConversionReport
 from .validation import export

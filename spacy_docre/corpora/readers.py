@@ -10,8 +10,8 @@ from spacy.training import Corpus, Example
 from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 
-from ..clusters import DEFAULT_PREFIX, copy_clusters
-from ..relation import DEFAULT_ATTR, install_extension
+from ..data.clusters import DEFAULT_PREFIX, copy_clusters
+from ..data.relation import DEFAULT_ATTR, install_extension
 from .docbin import read_docbin
 
 

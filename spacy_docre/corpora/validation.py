@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 from spacy.tokens import Doc
 
-from ..clusters import describe
+from ..data.clusters import describe
 from ..errors import DocreError, Errors, shortened
 
 Writer = TypeVar("Writer", bound=Callable[..., Any])

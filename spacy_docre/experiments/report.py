@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..judgement import Judgement
-from ..resampling import compare
+from ..scoring.judgement import Judgement
+from ..scoring.significance import compare
 from ..visual.charts import new_figure
 from ..visual.colours import BASE
 

@@ -20,17 +20,16 @@ from spacy.training.loop import DIR_MODEL_BEST, DIR_MODEL_LAST
 
 from ..benchmark.machine import describe_run
 from ..corpora.readers import read_docs
-from ..decoding import PairScores
 from ..errors import DocreError, Errors
-from ..evaluation import annotate_examples, change_settings, find_extractor, read_examples
+from ..evaluation.predictions import read_predictions
+from ..evaluation.run import annotate_examples, change_settings, find_extractor, read_examples
+from ..evaluation.thresholds import best_threshold, collect_candidates
+from ..extractor.decoding import PairScores
 from ..files import replacing, write_folder
-from ..judgement import Fact, Judgement, collect_facts, count_types, judge_relations
 from ..models.relation_model import relation_head
-from ..models.torch_head import TypewiseHead
-from ..predictions import read_predictions
-from ..resumable import read_history
-from ..scoring import TRAIN, score_judgement
-from ..thresholds import best_threshold, collect_candidates
+from ..scoring.judgement import Fact, Judgement, collect_facts, count_types, judge_relations
+from ..scoring.scorer import TRAIN, score_judgement
+from ..training.checkpoint import read_history
 
 RECORD = "record.json"
 PREDICTIONS = "dev_predictions.spacy"
@@ -180,11 +179,8 @@ class Experiment:
 
 
 def _needs_threshold(nlp: Language) -> bool:
-    """Whether the head compares its logits with zero, so that a threshold must be chosen, and not
-    with a class that it learns."""
     _, extractor = find_extractor(nlp)
-    head = relation_head(extractor.model.get_ref("head"))
-    return isinstance(head, TypewiseHead) and not head.has_threshold
+    return relation_head(extractor.model.get_ref("head")).needs_threshold
 
 
 def _tune_threshold(nlp: Language, scored: list[tuple[Example, PairScores]]) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..cluster_batch import ClusterBatch
+from .batch import ClusterBatch
 
 
 @dataclass(frozen=True)

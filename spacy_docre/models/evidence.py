@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..cluster_batch import ClusterBatch
+from ..data.relation import Evidence
 from ..errors import DocreError, Errors
-from ..relation import Evidence
+from .batch import ClusterBatch
 from .encoding import Encoding, HeadOutput, Targets
 from .layers.context import localized_weights
 from .layers.segments import segment_mean

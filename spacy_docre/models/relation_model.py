@@ -9,8 +9,8 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from torch import Tensor
 
-from ..cluster_batch import ClusterBatch
 from ..errors import DocreError, Errors
+from .batch import ClusterBatch
 from .encoding import Encoding, HeadOutput, Targets
 from .layers.blocks import MAX_BLOCK_ITEMS, block_limit
 from .precision import CpuPrecision, GpuPrecision, set_precision

@@ -1,17 +1,18 @@
 """How a relation head, a PyTorch module, becomes a Thinc layer."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from thinc.api import ArgsKwargs, Model
 from torch import Tensor, nn
 
-from ..cluster_batch import ClusterBatch
+from ..data.relation import Evidence
 from ..errors import DocreError, Errors
-from ..relation import Evidence
+from .batch import ClusterBatch
 from .encoding import Encoding, HeadOutput, Targets
 from .losses import adaptive_threshold_loss, binary_cross_entropy, masked_mean
 from .precision import at_least_single
@@ -38,13 +39,54 @@ class HeadSizes:
     second_width: int | None = None
 
 
+class KeyPairs(NamedTuple):
+    """Which mention pairs a head reads the relations of each pair of entities from.
+
+    first (Tensor): [Q] int64. The head entity's mention.
+    second (Tensor): [Q] int64. The tail entity's mention.
+    pair (Tensor): [Q] int64. The pair of entities, in rising order.
+    probability (Tensor): [Q] float. How likely the mention pair is to tell of relations.
+    is_key (Tensor): [Q] bool. Whether relations are read from it.
+    """
+
+    first: Tensor
+    second: Tensor
+    pair: Tensor
+    probability: Tensor
+    is_key: Tensor
+
+
 class RelationHead(nn.Module):
     """Base class of relation heads: a method's classifier, from encoded documents to a logit for
-    each candidate pair and relation type. Subclasses are built as `Head(sizes, **settings)`."""
+    each candidate pair and relation type. Subclasses are built as `Head(sizes, **settings)`, with
+    the settings' defaults in `__init__`, see `head_factory`. What the rest of the package needs to
+    know about a method, it asks here."""
+
+    @classmethod
+    def small_settings(cls) -> dict[str, Any]:
+        """RETURNS (dict[str, Any]): Settings of a head that is small enough for tests. Every head
+        that is registered is put through the contract tests with these.
+        """
+        return {}
 
     @property
     def learns_evidence(self) -> bool:
         """Whether the loss makes use of `Targets.evidence`."""
+        return False
+
+    @property
+    def needs_threshold(self) -> bool:
+        """Whether the score above which a relation is set must be chosen on development data,
+        since the head learns none."""
+        return False
+
+    def set_phase(self, epoch: int, warmup_epochs: int) -> bool:
+        """Set the phase of a method that is trained in phases, see `em_schedule`.
+
+        epoch (int): The epoch of training, from 0.
+        warmup_epochs (int): The number of epochs of warm-up.
+        RETURNS (bool): Whether the method has phases.
+        """
         return False
 
     def forward(self, encoding: Encoding) -> HeadOutput:
@@ -77,6 +119,22 @@ class RelationHead(nn.Module):
         """
         return {}
 
+    def mention_attention(self, output: HeadOutput) -> Tensor | None:
+        """How much each relation type attends to each mention, of the mentions of its entity.
+
+        output (HeadOutput): What `forward` returned.
+        RETURNS (Optional[Tensor]): [M, R] float. None for a method without such attention.
+        """
+        return None
+
+    def key_pairs(self, output: HeadOutput) -> KeyPairs | None:
+        """Which mention pairs the relations of each pair of entities are read from.
+
+        output (HeadOutput): What `forward` returned.
+        RETURNS (Optional[KeyPairs]): None for a method that does not choose among them.
+        """
+        return None
+
 
 class TypewiseHead(RelationHead):
     """Base class of heads with a logit for each relation type by itself, which is compared with
@@ -91,6 +149,11 @@ class TypewiseHead(RelationHead):
         super().__init__()
         self.has_threshold = loss == "adaptive_threshold"
         self.n_outputs = n_labels + self.has_threshold
+
+    @property
+    def needs_threshold(self) -> bool:
+        """See `RelationHead.needs_threshold`."""
+        return not self.has_threshold
 
     def logits(self, encoding: Encoding) -> Tensor:
         """encoding (Encoding): The batch.
@@ -127,6 +190,33 @@ class TypewiseHead(RelationHead):
             return binary_cross_entropy(output.logits, targets)
         losses = adaptive_threshold_loss(output.logits, output.threshold, targets.labels)
         return masked_mean(losses, targets.mask)
+
+
+def head_factory(name: str, head: type[RelationHead]) -> Callable[..., Model[Encoding, HeadOutput]]:
+    """Make the function that is registered for a head, whose arguments are the keyword arguments of
+    the head's `__init__`, with their types and defaults. It goes by the class's name without "Head"
+    and must be assigned to that name in the class's module, where pickling looks for it.
+
+        RSMAN = head_factory("rsman", RSMANHead)
+
+    `inspect.unwrap` gives the class back.
+
+    name (str): The layer's name.
+    head (type[RelationHead]): The class of the head.
+    RETURNS (Callable[..., Model[Encoding, HeadOutput]]): The function.
+    """
+    _, *settings = inspect.signature(head).parameters.values()
+    signature = inspect.Signature(settings, return_annotation=Model[Encoding, HeadOutput])
+
+    def factory(**settings: Any) -> Model[Encoding, HeadOutput]:
+        return build_head(name, head, **signature.bind(**settings).arguments)
+
+    factory.__name__ = factory.__qualname__ = head.__name__.removesuffix("Head")
+    factory.__module__ = head.__module__
+    lines = (inspect.getdoc(head) or "").splitlines()
+    factory.__doc__ = "\n".join(line for line in lines if not line.startswith("sizes (HeadSizes)"))
+    factory.__dict__.update(__signature__=signature, __wrapped__=head)
+    return factory
 
 
 def build_head(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DocreError, Errors
-from ..subset_scoring import SUBSET_TITLES
+from ..scoring.subsets import SUBSET_TITLES
 from .colours import BASE
 from .document import visible
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from spacy.tokens import Doc
 
-from ..clusters import DEFAULT_PREFIX, EntityCluster, describe, get_clusters
+from ..data.clusters import DEFAULT_PREFIX, EntityCluster, describe, get_clusters
+from ..data.relation import DEFAULT_ATTR, Relation, get_relations
 from ..errors import DocreError, Errors
-from ..relation import DEFAULT_ATTR, Relation, get_relations
 from .colours import cluster_colour
 from .segments import Offsets, Segment, cut, lanes
 

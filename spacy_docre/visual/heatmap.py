@@ -8,13 +8,15 @@ import torch
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..cluster_batch import ClusterBatch
-from ..clusters import EntityCluster, describe, get_clusters
-from ..component import DocRelationExtractor
+from ..data.clusters import EntityCluster, describe, get_clusters
+from ..data.relation import get_relations
 from ..errors import DocreError, Errors
-from ..evaluation import find_extractor
+from ..evaluation.run import find_extractor
+from ..extractor.component import DocRelationExtractor
+from ..models.batch import ClusterBatch
 from ..models.encoding import HeadOutput
-from ..relation import get_relations
+from ..models.relation_model import relation_head
+from ..models.torch_head import RelationHead
 from .document import visible
 
 if TYPE_CHECKING:
@@ -47,11 +49,12 @@ def plot_mention_attention(
     """
     name, extractor = find_extractor(nlp)
     clusters, output = _run(extractor, doc)
-    if "attention" not in output.aux:
+    weights = _head(extractor).mention_attention(output)
+    if weights is None:
         raise _no_weights(nlp, name, "relation-specific mention attention", "spacy-docre.RSMAN.v1")
     entity = _entity_number(extractor, doc, clusters, cluster)
     mentions = _mentions(clusters, entity)
-    attention = _array(output.aux["attention"])[mentions]
+    attention = _array(weights)[mentions]
     columns = _columns(extractor, doc, clusters.keys[entity], labels, attention)
     return _heat_map(
         attention[:, columns],
@@ -80,7 +83,8 @@ def plot_key_mentions(
     """
     name, extractor = find_extractor(nlp)
     clusters, output = _run(extractor, doc)
-    if "key" not in output.aux or "is_key" not in output.index:
+    pairs = _head(extractor).key_pairs(output)
+    if pairs is None:
         raise _no_weights(nlp, name, "probabilities of mention pairs", "spacy-docre.KMGRE.v1")
     entities = [_entity_number(extractor, doc, clusters, entity) for entity in (head, tail)]
     if entities[0] == entities[1]:
@@ -88,16 +92,16 @@ def plot_key_mentions(
             Errors.D020.format(setting="tail", condition="another entity", value="the head itself")
         )
     is_pair = (clusters.pair_head == entities[0]) & (clusters.pair_tail == entities[1])
-    rows = _array(output.index["pair"]) == np.flatnonzero(is_pair)[0]
+    rows = _array(pairs.pair) == np.flatnonzero(is_pair)[0]
     mentions = [_mentions(clusters, entity) for entity in entities]
     places = tuple(
-        _places(own, _array(output.index[side])[rows])
-        for own, side in zip(mentions, ("first", "second"), strict=True)
+        _places(own, _array(side)[rows])
+        for own, side in zip(mentions, (pairs.first, pairs.second), strict=True)
     )
     probability = np.zeros([len(own) for own in mentions])
-    probability[places] = _array(torch.sigmoid(output.aux["key"]))[rows]
+    probability[places] = _array(pairs.probability)[rows]
     is_key = np.zeros(probability.shape, dtype=bool)
-    is_key[places] = _array(output.index["is_key"])[rows]
+    is_key[places] = _array(pairs.is_key)[rows]
     names = " and ".join(_name(doc, clusters, entity) for entity in entities)
     return _heat_map(
         probability,
@@ -154,6 +158,10 @@ def _run(extractor: DocRelationExtractor, doc: Doc) -> tuple[ClusterBatch, HeadO
             )
         )
     return clusters, extractor.model.predict(([doc], clusters))
+
+
+def _head(extractor: DocRelationExtractor) -> RelationHead:
+    return relation_head(extractor.model.get_ref("head"))
 
 
 def _array(tensor: torch.Tensor) -> np.ndarray:

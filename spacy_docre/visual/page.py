@@ -12,9 +12,9 @@ from markupsafe import Markup
 from spacy.tokens import Doc
 from spacy.util import is_in_jupyter
 
-from ..clusters import DEFAULT_PREFIX
+from ..data.clusters import DEFAULT_PREFIX
+from ..data.relation import DEFAULT_ATTR
 from ..errors import DocreError, Errors
-from ..relation import DEFAULT_ATTR
 from .colours import INK, PAPER, TINT, cluster_colour, mix
 from .document import DocumentView, visible
 from .graph import lay_out

@@ -11,7 +11,7 @@ from spacy_docre.benchmark import benchmark
 from spacy_docre.benchmark.bare import BareEncoder
 from spacy_docre.benchmark.steps import calibrate, make_docs
 from spacy_docre.benchmark.timing import Samples, Timing, interleaved
-from spacy_docre.clusters import set_clusters
+from spacy_docre.data.clusters import set_clusters
 from spacy_docre.errors import DocreError
 
 from ..methods import add_extractor

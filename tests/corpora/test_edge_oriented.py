@@ -12,7 +12,7 @@ from spacy_docre.corpora.edge_oriented import read_edge_oriented
 from spacy_docre.corpora.edge_oriented_export import to_edge_oriented
 from spacy_docre.corpora.report import ConversionReport
 
-from ..test_cli import run
+from ..cli.test_app import run
 
 REAL = Path(__file__).parents[3] / "shared" / "data"
 TEXT = "Lithium harms .|Tricuspid failure | and goitre after lithium ."

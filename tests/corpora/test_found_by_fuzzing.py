@@ -1,4 +1,7 @@
-"""The smallest inputs that once did something else than they should: see `docs/fuzzing.md`."""
+"""The smallest inputs that once did something else than they should.
+
+See `docs/explanation/fuzzing.md`.
+"""
 
 import json
 import pickle
@@ -11,7 +14,6 @@ from spacy.vocab import Vocab
 from spacy_docre import DocreError, get_clusters, set_clusters
 from spacy_docre.annotate.records import Failure
 from spacy_docre.annotate.sources import read_records
-from spacy_docre.clusters import copy_clusters, describe
 from spacy_docre.corpora.brat import read_brat
 from spacy_docre.corpora.docred import read_docred, read_relation_names, to_docred_predictions
 from spacy_docre.corpora.dwie import read_dwie
@@ -21,6 +23,7 @@ from spacy_docre.corpora.jsonl import read_jsonl
 from spacy_docre.corpora.pubtator import read_pubtator
 from spacy_docre.corpora.pubtator_export import to_pubtator
 from spacy_docre.corpora.report import ConversionReport
+from spacy_docre.data.clusters import copy_clusters, describe
 
 from ..util import make_doc
 

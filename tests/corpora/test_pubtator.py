@@ -14,9 +14,9 @@ from spacy_docre.corpora.pubtator import (
 )
 from spacy_docre.corpora.pubtator_export import to_pubtator
 from spacy_docre.corpora.report import ConversionReport
-from spacy_docre.tokenizer import create_fine_tokenizer
+from spacy_docre.corpora.tokenizer import create_fine_tokenizer
 
-from ..test_cli import run
+from ..cli.test_app import run
 from ..util import birth_doc
 
 REAL = Path(__file__).parents[3] / "shared" / "data"

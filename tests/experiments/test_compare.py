@@ -8,14 +8,14 @@ import spacy
 import srsly
 import torch
 
+from spacy_docre.data.relation import Relation, set_relations
 from spacy_docre.experiments.report import p_values, pool, to_markdown
-from spacy_docre.judgement import judge_relations
-from spacy_docre.relation import Relation, set_relations
-from spacy_docre.resampling import compare
-from spacy_docre.scoring import score_judgement
+from spacy_docre.scoring.judgement import judge_relations
+from spacy_docre.scoring.scorer import score_judgement
+from spacy_docre.scoring.significance import compare
 
-from ..resumable.test_loop import corpus  # noqa: F401
-from ..test_cli import run
+from ..cli.test_app import run
+from ..training.test_loop import corpus  # noqa: F401
 from ..util import birth_examples
 
 

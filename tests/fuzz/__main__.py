@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz`: see `docs/fuzzing.md`."""
+"""`python -m tests.fuzz`: see `docs/explanation/fuzzing.md`."""
 
 import re
 from collections import Counter

@@ -19,7 +19,7 @@ import numpy as np
 
 with atheris.instrument_imports(include=["spacy_docre"]):
     from spacy_docre import DocreError
-    from spacy_docre.cluster_batch import ClusterBatch
+    from spacy_docre.models.batch import ClusterBatch
     from spacy_docre.models.encoders.windows import cut_windows
 
     from .checks import check

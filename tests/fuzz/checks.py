@@ -12,8 +12,8 @@ from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, get_clusters
 from spacy_docre.corpora.report import ConversionReport
+from spacy_docre.data.relation import get_relations, has_relations
 from spacy_docre.errors import printable
-from spacy_docre.relation import get_relations, has_relations
 
 
 class WrongOutcomeError(AssertionError):

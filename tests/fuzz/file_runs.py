@@ -28,8 +28,8 @@ from spacy_docre.corpora.pubtator import read_pubtator
 from spacy_docre.corpora.pubtator_export import to_pubtator
 from spacy_docre.corpora.readers import GoldClusterCorpus, read_docs
 from spacy_docre.corpora.report import ConversionReport
-from spacy_docre.relation import get_relations
-from spacy_docre.tokenizer import create_fine_tokenizer
+from spacy_docre.corpora.tokenizer import create_fine_tokenizer
+from spacy_docre.data.relation import get_relations
 
 from .checks import (
     check,

@@ -11,8 +11,8 @@ from spacy.tokens import Doc
 from spacy_docre import DocreError
 from spacy_docre.annotate.engine import annotate
 from spacy_docre.annotate.records import Failure, Record
-from spacy_docre.evaluation import find_extractor
-from spacy_docre.relation import get_relations
+from spacy_docre.data.relation import get_relations
+from spacy_docre.evaluation.run import find_extractor
 from spacy_docre.visual.page import to_page
 
 from .checks import check, check_relations, check_same_scores, content, error_code, strict_warnings

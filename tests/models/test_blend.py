@@ -8,9 +8,9 @@ import spacy
 import torch
 
 from spacy_docre import DocreError
-from spacy_docre.em_schedule import em_schedule
 from spacy_docre.models.heads.blend import BlendHead, part_of
 from spacy_docre.models.relation_model import relation_head
+from spacy_docre.training.em_schedule import em_schedule
 
 from ..methods import HEADS, add_extractor
 from ..util import birth_examples, random_batch, random_encoding

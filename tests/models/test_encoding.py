@@ -7,7 +7,7 @@ import pytest
 import torch
 from spacy.vocab import Vocab
 
-from spacy_docre.cluster_batch import ClusterBatch
+from spacy_docre.models.batch import ClusterBatch
 from spacy_docre.models.encoding import EncodingIndex
 
 from ..util import random_doc

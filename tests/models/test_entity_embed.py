@@ -5,7 +5,7 @@ import pytest
 from spacy.ml.models import MultiHashEmbed
 from spacy.vocab import Vocab
 
-from spacy_docre.clusters import get_clusters, set_clusters
+from spacy_docre.data.clusters import get_clusters, set_clusters
 from spacy_docre.models.encoders.entity_embed import EntityEmbed, entity_features
 
 from ..util import birth_doc, make_doc, random_doc

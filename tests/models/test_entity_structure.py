@@ -7,9 +7,9 @@ import pytest
 import torch
 from spacy.vocab import Vocab
 
-from spacy_docre.cluster_batch import ClusterBatch
 from spacy_docre.errors import DocreError
-from spacy_docre.training import create_adamw
+from spacy_docre.models.batch import ClusterBatch
+from spacy_docre.training.optimizer import create_adamw
 
 from ..util import birth_doc, make_doc, make_tiny_transformer, random_doc
 from .test_structure import dense

@@ -8,8 +8,8 @@ import torch
 from spacy.vocab import Vocab
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from spacy_docre.cluster_batch import ClusterBatch
 from spacy_docre.errors import DocreError
+from spacy_docre.models.batch import ClusterBatch
 from spacy_docre.models.encoding import Encoding, EncodingIndex
 from spacy_docre.models.heads.glre import GLREHead
 from spacy_docre.models.layers import pair_context

@@ -10,9 +10,9 @@ import torch
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_docre.cluster_batch import ClusterBatch
-from spacy_docre.compat import HFShim
 from spacy_docre.errors import DocreError
+from spacy_docre.models.batch import ClusterBatch
+from spacy_docre.models.compat import HFShim
 
 from ..util import birth_doc, make_doc, make_tiny_transformer, random_doc
 

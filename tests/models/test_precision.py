@@ -9,7 +9,7 @@ from torch import nn
 
 from spacy_docre import DocreError
 from spacy_docre.models.precision import PrecisionShim, quantize, set_precision
-from spacy_docre.training import create_adamw, drop_gradients
+from spacy_docre.training.optimizer import create_adamw, drop_gradients
 
 from ..methods import HEADS, READS_SECOND, add_extractor
 from ..util import birth_doc, birth_examples

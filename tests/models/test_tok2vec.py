@@ -7,7 +7,7 @@ from spacy.ml.models import build_hash_embed_cnn_tok2vec
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from spacy_docre.cluster_batch import ClusterBatch
+from spacy_docre.models.batch import ClusterBatch
 from spacy_docre.models.encoders.tok2vec import FARTHEST, Tok2VecEncoder
 
 from ..util import birth_doc, random_doc

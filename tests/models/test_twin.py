@@ -4,7 +4,7 @@ import pytest
 import spacy
 import torch
 
-from spacy_docre.cluster_batch import ClusterBatch
+from spacy_docre.models.batch import ClusterBatch
 
 from ..methods import ENCODERS, HEADS
 from ..util import birth_doc, birth_examples

@@ -5,7 +5,7 @@ import random
 import pytest
 from spacy.vocab import Vocab
 
-from spacy_docre.cluster_batch import ClusterBatch
+from spacy_docre.models.batch import ClusterBatch
 
 from ..util import make_doc, random_doc
 

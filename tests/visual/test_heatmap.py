@@ -6,8 +6,8 @@ import spacy
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, get_clusters
-from spacy_docre.cluster_batch import ClusterBatch
-from spacy_docre.evaluation import find_extractor
+from spacy_docre.evaluation.run import find_extractor
+from spacy_docre.models.batch import ClusterBatch
 from spacy_docre.visual.heatmap import find_cluster, plot_key_mentions, plot_mention_attention
 
 from ..methods import add_extractor
@@ -95,6 +95,9 @@ def test_other_heads_are_told_which_have_weights(rsman, kmgre):
         plot_mention_attention(kmgre, birth_doc(kmgre.vocab, 0), "Ada")
     with pytest.raises(DocreError, match=r"RSMAN\.v1'.* has no probabilities .*KMGRE\.v1'"):
         plot_key_mentions(rsman, doc, "Ada", "Oslo")
+    # Its attention from mentions to tokens is something else.
+    with pytest.raises(DocreError, match=r"ATLOP\.v1'.* has no relation-specific"):
+        plot_mention_attention(pipeline("atlop"), doc, "Ada")
 
 
 def test_what_is_not_there_is_an_error(rsman, kmgre):

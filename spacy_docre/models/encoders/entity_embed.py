@@ -17,7 +17,7 @@ from thinc.api import (
 )
 from thinc.types import Floats2d, Ints2d
 
-from ...clusters import DEFAULT_PREFIX, get_clusters
+from ...data.clusters import DEFAULT_PREFIX, get_clusters
 
 Embed = Model[list[Doc], list[Floats2d]]
 

@@ -7,8 +7,8 @@ import numpy as np
 from thinc.api import ArgsKwargs
 from torch import Tensor
 
-from ...compat import AutoModel
 from ...errors import DocreError, Errors
+from ..compat import AutoModel
 from ..encoding import Encoding
 from ..relation_model import Encoder, EncoderInput
 from .assembly import WindowOutput

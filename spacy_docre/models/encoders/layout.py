@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...cluster_batch import ClusterBatch
+from ..batch import ClusterBatch
 from ..encoding import ranges
 from .windows import Windows
 from .wordpieces import MarkedWordpieces, Specials

@@ -3,8 +3,8 @@
 from spacy.util import registry
 from thinc.api import reduce_mean
 
-from ...compat import has_transformers
 from ...errors import DocreError, Errors
+from ..compat import has_transformers
 from ..relation_model import Encoder
 from .tok2vec import Tok2VecEncoder
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save
 from thinc.api import get_torch_default_device
 
-from ...compat import HFObjects, HFShim
+from ..compat import HFObjects, HFShim
 from ..precision import PrecisionShim
 from ..weights import FormatError, check_weights, read_message, read_weights
 

@@ -13,8 +13,8 @@ from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
 from thinc.types import Floats2d, Ints1d
 from torch import Tensor, nn
 
-from ...cluster_batch import ClusterBatch
-from ...clusters import beginning
+from ...data.clusters import beginning
+from ..batch import ClusterBatch
 from ..encoding import Encoding, EncodingIndex
 from ..layers.segments import segment_mean
 from ..relation_model import Encoder, EncoderInput

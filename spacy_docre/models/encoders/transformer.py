@@ -10,10 +10,10 @@ from spacy.tokens import Doc
 from thinc.api import ArgsKwargs, Model
 from torch import Tensor
 
-from ...batching import batches_by_length
-from ...cluster_batch import ClusterBatch
-from ...compat import HFObjects, has_transformers, huggingface_from_pretrained
 from ...errors import DocreError, Errors
+from ..batch import ClusterBatch
+from ..batching import batches_by_length
+from ..compat import HFObjects, has_transformers, huggingface_from_pretrained
 from ..encoding import Encoding, EncodingIndex, to_device
 from ..relation_model import Encoder, EncoderInput
 from ..torch_module import run_backward

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from spacy.tokens import Doc
 
-from ...cluster_batch import ClusterBatch
+from ..batch import ClusterBatch
 from ..encoding import ranges
 
 

@@ -2,9 +2,9 @@
 pooling (Zhou et al., AAAI 2021)."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
-from thinc.api import Model
 from torch import Tensor, nn
 
 from ..encoding import Encoding, EncodingIndex, HeadOutput, Targets
@@ -13,7 +13,7 @@ from ..layers.context import evidence_context, localized_context
 from ..layers.grouped_bilinear import GroupedBilinear
 from ..layers.segments import segment_logsumexp
 from ..losses import adaptive_threshold_loss, masked_mean
-from ..torch_head import HeadSizes, build_head
+from ..torch_head import HeadSizes, head_factory
 
 
 class ATLOPHead(LocalizedHead):
@@ -45,17 +45,22 @@ class ATLOPHead(LocalizedHead):
         self,
         sizes: HeadSizes,
         *,
-        hidden: int,
-        block: int,
-        evidence_threshold: float,
-        evidence_weight: float,
-        evidence_fusion: bool,
+        hidden: int = 768,
+        block: int = 64,
+        evidence_threshold: float = 0.2,
+        evidence_weight: float = 0.0,
+        evidence_fusion: bool = False,
     ) -> None:
         super().__init__(evidence_threshold, evidence_weight)
         self.evidence_fusion = evidence_fusion
         self.head_projection = nn.Linear(2 * sizes.width, hidden)
         self.tail_projection = nn.Linear(2 * sizes.width, hidden)
         self.bilinear = GroupedBilinear(hidden, sizes.n_labels + 1, block)
+
+    @classmethod
+    def small_settings(cls) -> dict[str, Any]:
+        """See `RelationHead.small_settings`."""
+        return {"hidden": 32, "block": 8}
 
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
@@ -98,30 +103,4 @@ class ATLOPHead(LocalizedHead):
         return torch.tanh(projected[of_pair] + nn.functional.linear(context, for_context))
 
 
-def ATLOP(
-    hidden: int = 768,
-    block: int = 64,
-    evidence_threshold: float = 0.2,
-    evidence_weight: float = 0.0,
-    evidence_fusion: bool = False,
-) -> Model[Encoding, HeadOutput]:
-    """The head "spacy-docre.ATLOP.v1": see `ATLOPHead`.
-
-    hidden (int): Width of the entity representations of a pair; a multiple of `block`.
-    block (int): Block size of the grouped bilinear classifier.
-    evidence_threshold (float): The share of the pair's attention that makes a sentence evidence.
-    evidence_weight (float): The weight of the loss that trains the attention on gold evidence;
-        DREEAM has 0.1 for BERT-base. 0 for none.
-    evidence_fusion (bool): At inference, take the mean of the logits with the context from the
-        whole document and with that from the evidence sentences only.
-    RETURNS (Model[Encoding, HeadOutput]): The head.
-    """
-    return build_head(
-        "atlop",
-        ATLOPHead,
-        hidden=hidden,
-        block=block,
-        evidence_threshold=evidence_threshold,
-        evidence_weight=evidence_weight,
-        evidence_fusion=evidence_fusion,
-    )
+ATLOP = head_factory("atlop", ATLOPHead)

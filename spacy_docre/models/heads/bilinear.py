@@ -1,11 +1,12 @@
 """The plain bilinear classifier: the baseline of the tables."""
 
-from thinc.api import Model
+from typing import Any
+
 from torch import Tensor
 
-from ..encoding import Encoding, HeadOutput
+from ..encoding import Encoding
 from ..layers.pooled_bilinear import PooledBilinear
-from ..torch_head import HeadSizes, PairLoss, TypewiseHead, build_head
+from ..torch_head import HeadSizes, PairLoss, TypewiseHead, head_factory
 
 
 class BilinearHead(TypewiseHead):
@@ -25,7 +26,12 @@ class BilinearHead(TypewiseHead):
     """
 
     def __init__(
-        self, sizes: HeadSizes, *, reduced_width: int, distance_width: int, loss: PairLoss
+        self,
+        sizes: HeadSizes,
+        *,
+        reduced_width: int = 128,
+        distance_width: int = 0,
+        loss: PairLoss = "bce",
     ) -> None:
         super().__init__(sizes.n_labels, loss)
         self.bilinear = PooledBilinear(
@@ -35,6 +41,11 @@ class BilinearHead(TypewiseHead):
             distance_width=distance_width,
         )
 
+    @classmethod
+    def small_settings(cls) -> dict[str, Any]:
+        """See `RelationHead.small_settings`."""
+        return {"reduced_width": 32, "distance_width": 4}
+
     def logits(self, encoding: Encoding) -> Tensor:
         """encoding (Encoding): The batch.
         RETURNS (Tensor): [P, n_outputs] float. The logits.
@@ -42,21 +53,4 @@ class BilinearHead(TypewiseHead):
         return self.bilinear(encoding)
 
 
-def Bilinear(
-    reduced_width: int = 128, distance_width: int = 0, loss: PairLoss = "bce"
-) -> Model[Encoding, HeadOutput]:
-    """The head "spacy-docre.Bilinear.v1": see `BilinearHead`.
-
-    reduced_width (int): Width that mentions are reduced to first; 0 for no reduction.
-    distance_width (int): Width of the embeddings of the distance between entities; 0 for none.
-    loss (PairLoss): "bce", or "adaptive_threshold", which needs no threshold tuned on development
-        data.
-    RETURNS (Model[Encoding, HeadOutput]): The head.
-    """
-    return build_head(
-        "bilinear",
-        BilinearHead,
-        reduced_width=reduced_width,
-        distance_width=distance_width,
-        loss=loss,
-    )
+Bilinear = head_factory("bilinear", BilinearHead)

@@ -9,9 +9,9 @@ import torch
 from thinc.api import Model
 from torch import Tensor, nn
 
-from ...cluster_batch import ClusterBatch
+from ...data.relation import Evidence
 from ...errors import DocreError, Errors
-from ...relation import Evidence
+from ..batch import ClusterBatch
 from ..encoding import Encoding, HeadOutput, Targets
 from ..losses import adaptive_threshold_loss, masked_mean
 from ..torch_head import HeadSizes, RelationHead, build_head
@@ -61,6 +61,10 @@ class BlendHead(RelationHead):
     def learns_evidence(self) -> bool:
         """See `RelationHead.learns_evidence`."""
         return any(self._head(name).learns_evidence for name in self.heads)
+
+    def set_phase(self, epoch: int, warmup_epochs: int) -> bool:
+        """See `RelationHead.set_phase`: that of all heads that have phases."""
+        return any([self._head(name).set_phase(epoch, warmup_epochs) for name in self.heads])
 
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.

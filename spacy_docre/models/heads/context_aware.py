@@ -1,13 +1,14 @@
 """The Context-Aware baseline (Sorokin and Gurevych, EMNLP 2017), on documents as in Yao et al.
 (2019)."""
 
-from thinc.api import Model
+from typing import Any
+
 from torch import Tensor
 
-from ..encoding import Encoding, HeadOutput
+from ..encoding import Encoding
 from ..layers.pair_context import ContextClassifier, ContextForm
 from ..layers.pooled_bilinear import PooledBilinear
-from ..torch_head import HeadSizes, TypewiseHead, build_head
+from ..torch_head import HeadSizes, TypewiseHead, head_factory
 
 
 class ContextAwareHead(TypewiseHead):
@@ -35,12 +36,12 @@ class ContextAwareHead(TypewiseHead):
         self,
         sizes: HeadSizes,
         *,
-        pair_width: int,
-        reduced_width: int,
-        distance_width: int,
-        context: ContextForm,
-        rank: int,
-        include_self: bool,
+        pair_width: int = 128,
+        reduced_width: int = 128,
+        distance_width: int = 0,
+        context: ContextForm = "full",
+        rank: int = 64,
+        include_self: bool = False,
     ) -> None:
         super().__init__(sizes.n_labels)
         self.pairs = PooledBilinear(
@@ -56,6 +57,11 @@ class ContextAwareHead(TypewiseHead):
             include_self=include_self,
         )
 
+    @classmethod
+    def small_settings(cls) -> dict[str, Any]:
+        """See `RelationHead.small_settings`."""
+        return {"pair_width": 32, "reduced_width": 32, "distance_width": 4}
+
     def logits(self, encoding: Encoding) -> Tensor:
         """encoding (Encoding): The batch.
         RETURNS (Tensor): [P, R] float. The logits.
@@ -63,32 +69,4 @@ class ContextAwareHead(TypewiseHead):
         return self.classifier(self.pairs(encoding), encoding.index)
 
 
-def ContextAware(
-    pair_width: int = 128,
-    reduced_width: int = 128,
-    distance_width: int = 0,
-    context: ContextForm = "full",
-    rank: int = 64,
-    include_self: bool = False,
-) -> Model[Encoding, HeadOutput]:
-    """The head "spacy-docre.ContextAware.v1": see `ContextAwareHead`.
-
-    pair_width (int): Width of the pairs' vectors.
-    reduced_width (int): Width that mentions are reduced to first; 0 for no reduction.
-    distance_width (int): Width of the embeddings of the distance between entities; 0 for none.
-    context (ContextForm): The form of the matrix in the attention over pairs: "full", "low_rank"
-        or "diagonal".
-    rank (int): Its rank if it is "low_rank".
-    include_self (bool): Whether a pair is in its own context.
-    RETURNS (Model[Encoding, HeadOutput]): The head.
-    """
-    return build_head(
-        "context_aware",
-        ContextAwareHead,
-        pair_width=pair_width,
-        reduced_width=reduced_width,
-        distance_width=distance_width,
-        context=context,
-        rank=rank,
-        include_self=include_self,
-    )
+ContextAware = head_factory("context_aware", ContextAwareHead)

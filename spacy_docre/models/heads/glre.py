@@ -1,19 +1,20 @@
 """GLRE: global-to-local neural networks for document-level relation extraction (Wang et al., EMNLP
 2020)."""
 
+from typing import Any
+
 import torch
-from thinc.api import Model
 from torch import Tensor, nn
 
 from ...errors import DocreError, Errors
-from ..encoding import Encoding, HeadOutput
+from ..encoding import Encoding
 from ..layers.counterpart import CounterpartAttention
 from ..layers.distance import N_BINS, distance_bins
 from ..layers.pair_context import ContextClassifier, ContextForm
 from ..layers.pooling import mention_means, sentence_means
 from ..layers.rgcn import RGCN, DocumentGraph, Nodes, Normalisation
 from ..layers.segments import segment_mean
-from ..torch_head import HeadSizes, TypewiseHead, build_head
+from ..torch_head import HeadSizes, TypewiseHead, head_factory
 
 
 class GLREHead(TypewiseHead):
@@ -54,16 +55,16 @@ class GLREHead(TypewiseHead):
         self,
         sizes: HeadSizes,
         *,
-        width: int,
-        type_width: int,
-        distance_width: int,
-        layers: int,
-        heads: int,
-        hidden: int,
-        dropout: float,
-        normalisation: Normalisation,
-        context: ContextForm,
-        rank: int,
+        width: int = 256,
+        type_width: int = 20,
+        distance_width: int = 20,
+        layers: int = 2,
+        heads: int = 2,
+        hidden: int = 512,
+        dropout: float = 0.3,
+        normalisation: Normalisation = "type",
+        context: ContextForm = "full",
+        rank: int = 64,
     ) -> None:
         super().__init__(sizes.n_labels)
         if layers < 1:
@@ -86,6 +87,11 @@ class GLREHead(TypewiseHead):
             rank=rank,
             include_self=True,
         )
+
+    @classmethod
+    def small_settings(cls) -> dict[str, Any]:
+        """See `RelationHead.small_settings`."""
+        return {"width": 32, "type_width": 4, "distance_width": 4, "hidden": 32, "dropout": 0.0}
 
     def logits(self, encoding: Encoding) -> Tensor:
         """encoding (Encoding): The batch. The vectors and attention of mentions are not used.
@@ -127,45 +133,4 @@ class GLREHead(TypewiseHead):
         )
 
 
-def GLRE(
-    width: int = 256,
-    type_width: int = 20,
-    distance_width: int = 20,
-    layers: int = 2,
-    heads: int = 2,
-    hidden: int = 512,
-    dropout: float = 0.3,
-    normalisation: Normalisation = "type",
-    context: ContextForm = "full",
-    rank: int = 64,
-) -> Model[Encoding, HeadOutput]:
-    """The head "spacy-docre.GLRE.v1": see `GLREHead`. The defaults are those for DocRED.
-
-    width (int): Width of global and local representations; a multiple of `heads`.
-    type_width (int): Width of the embeddings of kinds of nodes.
-    distance_width (int): Width of the embeddings of distances.
-    layers (int): The number of layers of the R-GCN.
-    heads (int): The number of heads of the attention over an entity's mentions.
-    hidden (int): Width of the classifier's hidden layer; 0 for none.
-    dropout (float): The dropout rate before the classifier's last layer.
-    normalisation (Normalisation): How the graph's messages are normalised: by the neighbours of
-        each "type" of edges, or by the "degree".
-    context (ContextForm): The form of the matrix in the attention over pairs: "full", "low_rank"
-        or "diagonal".
-    rank (int): Its rank if it is "low_rank".
-    RETURNS (Model[Encoding, HeadOutput]): The head.
-    """
-    return build_head(
-        "glre",
-        GLREHead,
-        width=width,
-        type_width=type_width,
-        distance_width=distance_width,
-        layers=layers,
-        heads=heads,
-        hidden=hidden,
-        dropout=dropout,
-        normalisation=normalisation,
-        context=context,
-        rank=rank,
-    )
+GLRE = head_factory("glre", GLREHead)

@@ -7,15 +7,15 @@ import torch
 from thinc.api import Model
 from torch import Tensor, nn
 
-from ...cluster_batch import ClusterBatch
-from ...relation import Evidence
+from ...data.relation import Evidence
+from ..batch import ClusterBatch
 from ..encoding import Encoding, HeadOutput, Targets, ranges
 from ..evidence import mention_spans
 from ..layers.mention_context import project_contexts
 from ..layers.mention_pairs import MentionPairs
 from ..layers.segments import segment_logsumexp, segment_max, segment_mean
 from ..losses import adaptive_threshold_loss, focal_loss, masked_mean
-from ..torch_head import HeadSizes, RelationHead, build_head
+from ..torch_head import HeadSizes, KeyPairs, RelationHead, build_head
 
 Period = Literal["batch", "epoch"]
 Phase = Literal["warmup", "both", "expectation", "maximization"]
@@ -83,18 +83,15 @@ class KMGREHead(RelationHead):
         """[] The largest threshold for key mention pairs (section 4.3)."""
         return 0.5 * (1 - 0.999 ** self.step.double())
 
-    def enter_epoch(self, epoch: int, warmup_epochs: int) -> None:
-        """Set the phase.
-
-        epoch (int): The epoch of training, from 0.
-        warmup_epochs (int): The number of epochs of warm-up.
-        """
+    def set_phase(self, epoch: int, warmup_epochs: int) -> bool:
+        """See `RelationHead.set_phase`."""
         if epoch < warmup_epochs:
             self.phase = "warmup"
         elif self.period == "batch":
             self.phase = "both"
         else:
             self.phase = "maximization" if (epoch - warmup_epochs) % 2 else "expectation"
+        return True
 
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
@@ -170,6 +167,13 @@ class KMGREHead(RelationHead):
             (int(pair), int(label)): mention_spans(clusters, part.ravel().tolist())
             for pair, label, part in zip(pairs, labels, parts, strict=True)
         }
+
+    def key_pairs(self, output: HeadOutput) -> KeyPairs:
+        """See `RelationHead.key_pairs`; the probabilities are omega's."""
+        first, second, pair, is_key = (
+            output.index[name] for name in ("first", "second", "pair", "is_key")
+        )
+        return KeyPairs(first, second, pair, torch.sigmoid(output.aux["key"]), is_key)
 
     def _key_loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         if self.training:

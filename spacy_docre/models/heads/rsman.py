@@ -1,21 +1,20 @@
 """RSMAN: a relation-specific mention attention network (Yu et al., Findings of NAACL 2022)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from thinc.api import Model
 from torch import Tensor, nn
 
-from ...cluster_batch import ClusterBatch
-from ...relation import Evidence
+from ...data.relation import Evidence
+from ..batch import ClusterBatch
 from ..encoding import Encoding, HeadOutput
 from ..evidence import mention_spans
 from ..layers.bilinear import PairContextBilinear, RelationBilinear
 from ..layers.blocks import in_blocks
 from ..layers.context import localized_context as pool_context
 from ..layers.segments import segment_softmax, segment_sum
-from ..torch_head import HeadSizes, PairLoss, TypewiseHead, build_head
+from ..torch_head import HeadSizes, PairLoss, TypewiseHead, head_factory
 
 Similarity = Literal["dot", "mlp"]
 
@@ -53,12 +52,12 @@ class RSMANHead(TypewiseHead):
         self,
         sizes: HeadSizes,
         *,
-        prototype_width: int,
-        reduced_width: int,
-        similarity: Similarity,
-        document_context: bool,
-        localized_context: bool,
-        loss: PairLoss,
+        prototype_width: int = 256,
+        reduced_width: int = 128,
+        similarity: Similarity = "dot",
+        document_context: bool = False,
+        localized_context: bool = False,
+        loss: PairLoss = "bce",
     ) -> None:
         super().__init__(sizes.n_labels, loss)
         width = reduced_width or sizes.width
@@ -78,6 +77,11 @@ class RSMANHead(TypewiseHead):
             self.context_bilinear = PairContextBilinear(
                 width * (1 + document_context), width, self.n_outputs
             )
+
+    @classmethod
+    def small_settings(cls) -> dict[str, Any]:
+        """See `RelationHead.small_settings`."""
+        return {"prototype_width": 16, "reduced_width": 32, "loss": "adaptive_threshold"}
 
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
@@ -105,7 +109,7 @@ class RSMANHead(TypewiseHead):
     ) -> Evidence:
         """The mention of the head and that of the tail that a relation's type attends to most, the
         one with more attention first; see `RelationHead.evidence`."""
-        attention = output.aux["attention"].cpu().numpy()
+        attention = self.mention_attention(output).cpu().numpy()
         entities = np.arange(len(clusters.entity_doc) + 1)
         bounds = np.searchsorted(clusters.mention_entity, entities)
         found = {}
@@ -117,6 +121,10 @@ class RSMANHead(TypewiseHead):
             mentions.sort(key=lambda m: -attention[m, label])
             found[pair, label] = mention_spans(clusters, mentions)
         return found
+
+    def mention_attention(self, output: HeadOutput) -> Tensor:
+        """See `RelationHead.mention_attention`."""
+        return output.aux["attention"]
 
     def _reduce(self, vectors: Tensor) -> Tensor:
         return vectors if self.reduction is None else torch.relu(self.reduction(vectors))
@@ -177,32 +185,4 @@ class PrototypeMLP(nn.Module):
         return in_blocks(similarities, mention, items_per_row=prototype.numel())
 
 
-def RSMAN(
-    prototype_width: int = 256,
-    reduced_width: int = 128,
-    similarity: Similarity = "dot",
-    document_context: bool = False,
-    localized_context: bool = False,
-    loss: PairLoss = "bce",
-) -> Model[Encoding, HeadOutput]:
-    """The head "spacy-docre.RSMAN.v1": see `RSMANHead`.
-
-    prototype_width (int): Width of the relation prototypes.
-    reduced_width (int): Width that mentions are reduced to first; 0 for no reduction.
-    similarity (Similarity): "dot" or "mlp".
-    document_context (bool): Join the entities' representations with that of the document.
-    localized_context (bool): Join them with the pair's localized context.
-    loss (PairLoss): "bce", or "adaptive_threshold", which needs no threshold tuned on development
-        data.
-    RETURNS (Model[Encoding, HeadOutput]): The head.
-    """
-    return build_head(
-        "rsman",
-        RSMANHead,
-        prototype_width=prototype_width,
-        reduced_width=reduced_width,
-        similarity=similarity,
-        document_context=document_context,
-        localized_context=localized_context,
-        loss=loss,
-    )
+RSMAN = head_factory("rsman", RSMANHead)

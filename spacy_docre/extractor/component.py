@@ -1,0 +1,422 @@
+"""The pipeline component that extracts relations between entity clusters."""
+
+import math
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any, cast, get_args
+
+import numpy as np
+import torch
+from spacy.errors import Errors as SpacyErrors
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import minibatch
+from thinc.api import Model, Optimizer, set_dropout_rate
+from torch import Tensor
+
+from ..data.clusters import DEFAULT_PREFIX, copy_clusters, describe, get_clusters
+from ..data.relation import DEFAULT_ATTR, install_extension, set_relations
+from ..errors import DocreError, Errors, Warnings
+from ..evaluation.calibration import Calibration
+from ..models.batch import ClusterBatch
+from ..models.encoding import HeadOutput, Targets
+from ..models.relation_model import EncoderInput, loss_and_gradients, relation_head
+from ..training.guard import OnNonFinite, StepGuard, is_listening
+from ..training.optimizer import Gradients, PartwiseAdamW, drop_gradients
+from .decoding import PairScores, decode, score_batch, split_by_doc, threshold_of_labels
+from .limits import (
+    MAX_MENTIONS,
+    MAX_PAIRS,
+    MAX_WORDPIECES,
+    LimitedDoc,
+    LimitedPipe,
+    mark_left_out,
+)
+from .targets import gold_labels
+
+
+class DocRelationExtractor(LimitedPipe):
+    """Classifies every ordered pair of a document's entities into relation types.
+
+    The entities are the clusters `doc.spans[f"{prefix}_1"]`, ...; the relations are written to
+    `doc._.relations`. A document with fewer than two entities gets an empty list.
+
+    nlp (Language): The pipeline.
+    model (Model[tuple[list[Doc], ClusterBatch], HeadOutput]): The model, usually
+        "spacy-docre.RelationModel.v1".
+    name (str): The component's name.
+    prefix (str): What the clusters' keys in `doc.spans` start with.
+    attr (str): The name of the extension attribute that holds the relations.
+    threshold (float): A relation is set if its score is greater.
+    thresholds (Optional[dict[str, float]]): Thresholds of some relation types' own.
+    calibration (Optional[dict[str, float]]): The temperature and the bias that make probabilities
+        of scores, see `Calibration`; thresholds are compared with these. None leaves scores as the
+        model gives them.
+    max_labels (int): The most relation types that one pair can have.
+    max_pairs (Optional[int]): Classify at most that many pairs of a document, those of the entities
+        that are mentioned most often, and warn; None sets no limit: see `Limits`.
+    max_mentions (Optional[int]): Read at most that many mentions of a document.
+    max_wordpieces (Optional[int]): Read at most that many wordpieces of a document, its beginning.
+    max_batch_items (int): At inference, wordpieces (padding included) that go through the model at
+        once; documents of similar length go together.
+    use_gold_clusters (bool): In training, give predicted documents that have no clusters those of
+        the reference, so that any corpus reader will do.
+    on_nonfinite (str): What to do in training when a loss or a gradient is not a finite number:
+        "raise" an error that names the documents, or "skip" the step and count it, see `StepGuard`.
+    constraints (Optional[dict[str, Any]]): Constraints on the relations, see `ConstraintSettings`.
+        None sets none.
+    scorer (Optional[Callable]): The scoring method.
+    """
+
+    def __init__(
+        self,
+        nlp: Language,
+        model: Model[EncoderInput, HeadOutput],
+        name: str = "doc_relation_extractor",
+        *,
+        prefix: str = DEFAULT_PREFIX,
+        attr: str = DEFAULT_ATTR,
+        threshold: float = 0.5,
+        thresholds: dict[str, float] | None = None,
+        calibration: dict[str, float] | None = None,
+        max_labels: int = 4,
+        max_pairs: int | None = MAX_PAIRS,
+        max_mentions: int | None = MAX_MENTIONS,
+        max_wordpieces: int | None = MAX_WORDPIECES,
+        max_batch_items: int = 8192,
+        use_gold_clusters: bool = True,
+        on_nonfinite: OnNonFinite = "raise",
+        constraints: dict[str, Any] | None = None,
+        scorer: Callable | None = None,
+    ) -> None:
+        _check_at_least_1(max_labels=max_labels, max_batch_items=max_batch_items)
+        for setting, value in {"threshold": threshold, **(thresholds or {})}.items():
+            if not 0 <= value <= 1:
+                raise DocreError(
+                    Errors.D020.format(setting=setting, condition="in 0..1", value=value)
+                )
+        if on_nonfinite not in get_args(OnNonFinite):
+            condition = f"one of {', '.join(get_args(OnNonFinite))}"
+            raise DocreError(
+                Errors.D020.format(setting="on_nonfinite", condition=condition, value=on_nonfinite)
+            )
+        Calibration.from_settings(calibration)
+        install_extension(attr)
+        self.vocab = nlp.vocab
+        self.model = model
+        self.name = name
+        self.scorer = scorer
+        self.guard = StepGuard(self)
+        self._process = os.getpid()
+        self.cfg: dict[str, Any] = {
+            "labels": [],
+            "entity_types": [],
+            "prefix": prefix,
+            "attr": attr,
+            "threshold": threshold,
+            "thresholds": dict(thresholds or {}),
+            "calibration": calibration,
+            "max_labels": max_labels,
+            "max_batch_items": max_batch_items,
+            "use_gold_clusters": use_gold_clusters,
+            "on_nonfinite": on_nonfinite,
+        }
+        self._configure(constraints)
+        self._configure_limits(
+            max_pairs=max_pairs, max_mentions=max_mentions, max_wordpieces=max_wordpieces
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The relation types, in the order of the model's logits."""
+        return tuple(self.cfg["labels"])
+
+    @property
+    def label_data(self) -> list[str]:
+        """The relation types as `spacy init labels` saves them and `initialize` reads them."""
+        return list(self.cfg["labels"])
+
+    def add_label(self, label: str) -> int:
+        """Add a relation type, before the model is initialised.
+
+        label (str): The relation type.
+        RETURNS (int): 0 if it was there already, 1 otherwise.
+        RAISES (DocreError): If the model is initialised: its output cannot grow.
+        """
+        if not isinstance(label, str):
+            raise ValueError(SpacyErrors.E187)
+        if label in self.cfg["labels"]:
+            return 0
+        if self._is_initialized:
+            raise DocreError(
+                Errors.D008.format(label=label, name=self.name, n_labels=len(self.labels))
+            )
+        self.cfg["labels"].append(label)
+        self.vocab.strings.add(label)
+        return 1
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Annotate a stream of documents, in its order. Within each batch documents of similar
+        length go through the model together. If a batch fails, its documents are tried one by one,
+        so that the error handler gets, and the stream loses, only those that fail.
+
+        stream (Iterable[Doc]): The documents.
+        batch_size (int): How many documents to look at at once.
+        YIELDS (Doc): The annotated documents.
+        """
+        for docs in minibatch(stream, size=batch_size):
+            yield from self._annotate(docs)
+
+    @torch.inference_mode()
+    def predict(self, docs: Iterable[Doc]) -> list[PairScores]:
+        """Score all candidate pairs of documents under the constraints, without modifying them.
+
+        docs (Iterable[Doc]): The documents.
+        RETURNS (list[PairScores]): The scores of each document.
+        """
+        self._use_one_thread_in_worker()
+        docs = list(docs)
+        constraints = self.constraints
+        calibration = Calibration.from_settings(self.cfg["calibration"])
+        decoding = self._decoding
+        if calibration is not None:
+            decoding["calibrate"] = calibration.apply
+        limited = self.read(docs)
+        nothing = PairScores.empty(len(self.labels))
+        scores = [replace(nothing, left_out=doc.left_out) for doc in limited]
+        with_pairs = np.array([i for i in range(len(docs)) if limited[i].part.n_pairs], dtype=int)
+        to_read = [limited[i] for i in with_pairs]
+        for numbers in self.limits.batches(to_read, self.cfg["max_batch_items"]):
+            indices = with_pairs[numbers]
+            batch = [docs[i] for i in indices]
+            clusters = self._read_clusters(batch, [limited[i] for i in indices])
+            if constraints is not None:
+                constraints.warn_of_unknown_types(batch, clusters, name=self.name)
+            output = self.model.predict((batch, clusters))
+            head = relation_head(self.model.get_ref("head"))
+            scored = score_batch(head, output, clusters, constraints, **decoding)
+            by_doc = split_by_doc(clusters, *scored)
+            for i, doc_scores in zip(indices, by_doc, strict=True):
+                scores[i] = replace(doc_scores, left_out=limited[i].left_out)
+        return scores
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Sequence[PairScores]) -> None:
+        """Write the relations of documents: each pair's best types above the threshold, sorted by
+        score.
+
+        docs (Iterable[Doc]): The documents to modify.
+        scores (Sequence[PairScores]): What `predict` returned.
+        """
+        for doc, doc_scores in zip(docs, scores, strict=True):
+            relations = decode(doc_scores, self.labels, **self._decoding)
+            set_relations(doc, relations, attr=self.cfg["attr"])
+            mark_left_out(doc, doc_scores.left_out, attr=self.cfg["attr"])
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Optimizer | None = None,
+        losses: dict[str, float] | None = None,
+    ) -> dict[str, float]:
+        """Learn from a batch of examples. A batch without a pair whose relations are known changes
+        nothing, and neither does a loss that is not finite.
+
+        examples (Iterable[Example]): The batch.
+        drop (float): The dropout rate of the model's Thinc layers.
+        sgd (Optional[Optimizer]): The optimizer; None only adds up gradients.
+        losses (Optional[dict[str, float]]): The losses so far, by component; updated.
+        RETURNS (dict[str, float]): The losses.
+        RAISES (DocreError): If the loss is not finite, unless such steps are to be left out.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        examples = list(examples)
+        validate_examples(examples, "DocRelationExtractor.update")
+        self._prepare(examples)
+        docs = [eg.predicted for eg in examples]
+        clusters = self._read_clusters(docs)
+        if not len(clusters.pair_head):
+            if is_listening(self.model):
+                # Without an answer, the gradients of the components before this one would be lost.
+                _, backprop = self.model.get_ref("encoder").begin_update((docs, clusters))
+                backprop((None, None, None))
+            return losses
+        set_dropout_rate(self.model, drop)
+        self.guard.begin(examples, losses)
+        output, loss, gradients, backprop = self._begin_update(examples, clusters)
+        if self.guard.check_loss(loss, examples, clusters, output):
+            backprop(gradients)
+            losses[self.name] += loss
+        else:
+            # Other components that learn with a shared encoder wait for an answer.
+            backprop([None] * len(gradients))
+        if sgd is not None:
+            self.finish_update(sgd)
+        return losses
+
+    def fails_alone(self, example: Example) -> bool:
+        """Whether loss or gradient of an example by itself are not finite. Takes away all
+        gradients.
+
+        example (Example): The example.
+        RETURNS (bool): Whether one is not finite.
+        """
+        clusters = self._read_clusters([example.predicted])
+        if not len(clusters.pair_head):
+            return False
+        _, loss, gradients, backprop = self._begin_update([example], clusters)
+        backprop(gradients)
+        norm = Gradients.of([self.model]).norm
+        drop_gradients(self.model)
+        return not (math.isfinite(loss) and norm.isfinite())
+
+    def get_loss(
+        self, examples: Iterable[Example], scores: tuple[ClusterBatch, HeadOutput]
+    ) -> tuple[float, list[Tensor | None]]:
+        """The loss of the head, and its gradients.
+
+        examples (Iterable[Example]): The batch.
+        scores (tuple[ClusterBatch, HeadOutput]): The clusters that the model read, and its output.
+        RETURNS (tuple[float, list[Optional[Tensor]]]): The loss, and its gradient for each of the
+            output's tensors; None for those that the loss does not use.
+        """
+        clusters, output = scores
+        validate_examples(examples, "DocRelationExtractor.get_loss")
+        head = self.model.get_ref("head")
+        gold = gold_labels(
+            list(examples),
+            clusters,
+            self.labels,
+            name=self.name,
+            prefix=self.cfg["prefix"],
+            attr=self.cfg["attr"],
+            with_evidence=relation_head(head).learns_evidence,
+        )
+        gold = gold._replace(mask=gold.mask & self._is_learned_from(clusters))
+        targets = Targets(*(torch.from_numpy(array).to(output.logits.device) for array in gold))
+        return loss_and_gradients(head, output, targets)
+
+    def finish_update(self, sgd: Optimizer) -> None:
+        """Apply the gradients, if all are finite, and drop them. Parameters without a gradient
+        stay as they are.
+
+        sgd (Optimizer): The optimizer. A `PartwiseAdamW` gives encoder and head learning rates of
+            their own.
+        RAISES (DocreError): If one is not finite, unless such steps are to be left out.
+        """
+        encoder, head = self.model.get_ref("encoder"), self.model.get_ref("head")
+        gradients = Gradients.of([encoder, head])
+        if self.guard.check_step(gradients):
+            if isinstance(sgd, PartwiseAdamW):
+                sgd.update_parts(encoder, head, gradients)
+            else:
+                self.model.finish_update(sgd)
+        drop_gradients(self.model)
+
+    def initialize(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Language | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> None:
+        """Collect the labels and build the model.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives a representative sample.
+        nlp (Optional[Language]): The pipeline.
+        labels (Optional[Sequence[str]]): The relation types, for example from a file that
+            `spacy init labels` made. None takes those of the examples, sorted.
+        RAISES (DocreError): If there is no label, or the constraints do not go with the labels.
+        """
+        validate_get_examples(get_examples, "DocRelationExtractor.initialize")
+        observed = self._observe(get_examples())
+        for label in sorted(observed.labels) if labels is None else labels:
+            self.add_label(label)
+        if not self.labels:
+            raise DocreError(Errors.D005.format(name=self.name, attr=self.cfg["attr"]))
+        self.cfg["entity_types"] = sorted(observed.entity_types)
+        self._set_observed(observed)
+        sample = list(islice(get_examples(), 4))
+        self._prepare(sample)
+        docs = [eg.predicted for eg in sample]
+        for layer in self.model.layers:
+            _set_dim_if_open(layer, "nT", len(self.cfg["entity_types"]) + 1)
+        _set_dim_if_open(self.model.get_ref("head"), "nO", len(self.labels))
+        self.model.initialize(X=(docs, self._read_clusters(docs)))
+
+    def _begin_update(
+        self, examples: Sequence[Example], clusters: ClusterBatch
+    ) -> tuple[HeadOutput, float, list[Tensor | None], Callable]:
+        docs = [eg.predicted for eg in examples]
+        output, backprop = self.model.begin_update((docs, clusters))
+        loss, gradients = self.get_loss(examples, (clusters, output))
+        return output, loss, gradients, cast(Callable, backprop)
+
+    @property
+    def _decoding(self) -> dict[str, Any]:
+        threshold = threshold_of_labels(
+            self.cfg["threshold"], self.cfg["thresholds"], self.labels, name=self.name
+        )
+        return {"threshold": threshold, "max_labels": self.cfg["max_labels"]}
+
+    @property
+    def _is_initialized(self) -> bool:
+        return bool(self.model.get_ref("output_layer").has_dim("nI"))
+
+    def _annotate(self, docs: list[Doc]) -> list[Doc]:
+        try:
+            self.set_annotations(docs, self.predict(docs))
+        except Exception as error:
+            if len(docs) > 1:
+                annotated = [doc for single in docs for doc in self._annotate([single])]
+                if len(annotated) == len(docs):
+                    # Nobody else will say that something was wrong.
+                    message = Warnings.DW23.format(name=self.name, n_docs=len(docs), error=error)
+                    warnings.warn(message, stacklevel=2)
+                return annotated
+            self.get_error_handler()(self.name, self, docs, error)
+            return []
+        return docs
+
+    def _use_one_thread_in_worker(self) -> None:
+        # A process forked by `nlp.pipe(n_process=...)` inherits PyTorch's thread pool without its
+        # threads and would wait for them for ever. The workers are the parallelism there.
+        if os.getpid() != self._process:
+            torch.set_num_threads(1)
+            self._process = os.getpid()
+
+    def _prepare(self, examples: Sequence[Example]) -> None:
+        for eg in examples:
+            if eg.predicted.text != eg.reference.text:
+                raise DocreError(Errors.D007.format(doc=describe(eg.reference), name=self.name))
+            if self.cfg["use_gold_clusters"] and not get_clusters(eg.predicted, self.cfg["prefix"]):
+                copy_clusters(eg.reference, eg.predicted, self.cfg["prefix"])
+
+    def _read_clusters(
+        self, docs: Sequence[Doc], limited: Sequence[LimitedDoc] | None = None
+    ) -> ClusterBatch:
+        return ClusterBatch.from_docs(
+            docs,
+            prefix=self.cfg["prefix"],
+            entity_types=self.cfg["entity_types"],
+            parts=[doc.part for doc in limited or self.read(docs)],
+        )
+
+
+def _set_dim_if_open(layer: Model, name: str, size: int) -> None:
+    if layer.has_dim(name) is None:
+        layer.set_dim(name, size)
+
+
+def _check_at_least_1(**settings: int) -> None:
+    for setting, value in settings.items():
+        if value < 1:
+            raise DocreError(
+                Errors.D020.format(setting=setting, condition="at least 1", value=value)
+            )

@@ -1,0 +1,114 @@
+"""The gold standard of a batch, in the shape of the model's output."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from spacy.training import Example
+
+from ..data.alignment import align_clusters
+from ..data.clusters import describe
+from ..data.evidence import sentence_ends, sentence_numbers
+from ..data.relation import (
+    Relation,
+    check_clusters,
+    excluded_pairs,
+    get_relations,
+    has_relations,
+)
+from ..errors import DocreError, Errors
+from ..models.batch import ClusterBatch
+
+
+class Gold(NamedTuple):
+    """The gold standard of the candidate pairs of a batch.
+
+    labels (np.ndarray): [P, R] bool. Whether a pair has a type.
+    mask (np.ndarray): [P] bool. Whether its relations are known: the reference is annotated and
+        does not exclude the pair, and both entities correspond to gold clusters.
+    evidence (np.ndarray): [2, E] int64. The pair and the sentence (of the batch) of each sentence
+        that is evidence of a relation.
+    """
+
+    labels: np.ndarray
+    mask: np.ndarray
+    evidence: np.ndarray
+
+
+def gold_labels(
+    examples: Sequence[Example],
+    clusters: ClusterBatch,
+    labels: Sequence[str],
+    *,
+    name: str,
+    prefix: str,
+    attr: str,
+    with_evidence: bool = False,
+) -> Gold:
+    """Look up which relations the candidate pairs of predicted documents have.
+
+    examples (Sequence[Example]): The examples.
+    clusters (ClusterBatch): The clusters of their predicted documents.
+    labels (Sequence[str]): The relation types, in the order of the output.
+    name (str): The component's name, for messages.
+    prefix (str): What the clusters' keys start with.
+    attr (str): The name of the extension attribute that holds the relations.
+    with_evidence (bool): Whether to look up evidence too; else there is none.
+    RETURNS (Gold): The gold standard.
+    RAISES (DocreError): If a gold relation has an unknown label, or names a cluster that is not
+        there.
+    """
+    label_ids = {label: i for i, label in enumerate(labels)}
+    is_known = np.zeros(len(clusters.keys), dtype=bool)
+    found: list[tuple[int, int, int]] = []
+    evidence: list[list[int]] = []
+    excluded: list[tuple[int, int]] = []
+    bounds = np.searchsorted(clusters.entity_doc, np.arange(len(examples) + 1))
+    first_sentence = np.searchsorted(clusters.sentence_doc, np.arange(len(examples)))
+    for number, eg in enumerate(examples):
+        if not has_relations(eg.reference, attr=attr):
+            continue
+        aligned = align_clusters(eg, prefix)
+        entities = range(bounds[number], bounds[number + 1])
+        entity_of = {aligned[clusters.keys[i]]: i for i in entities if clusters.keys[i] in aligned}
+        is_known[list(entity_of.values())] = True
+        excluded += [
+            (entity_of[head], entity_of[tail])
+            for head, tail in excluded_pairs(eg.reference, attr=attr)
+            if head in entity_of and tail in entity_of
+        ]
+        ends = sentence_ends(eg.predicted) if with_evidence else []
+        for relation in _checked_relations(eg, label_ids, name, attr):
+            head, label, tail = relation.triple
+            if head in entity_of and tail in entity_of:
+                found.append((entity_of[head], entity_of[tail], label_ids[label]))
+                sentences = sentence_numbers(relation, ends) if with_evidence else []
+                evidence.append([int(first_sentence[number]) + i for i in sentences])
+    heads, tails, columns = np.array(found, dtype=np.int64).reshape(-1, 3).T
+    rows = clusters.find_pairs(heads, tails)
+    gold = np.zeros((len(clusters.pair_head), len(labels)), dtype=bool)
+    gold[rows[rows >= 0], columns[rows >= 0]] = True
+    mask = is_known[clusters.pair_head] & is_known[clusters.pair_tail]
+    left_out = clusters.find_pairs(*np.array(excluded, dtype=np.int64).reshape(-1, 2).T)
+    mask[left_out[left_out >= 0]] = False
+    cells = [
+        (row, i) for row, numbers in zip(rows, evidence, strict=True) for i in numbers if row >= 0
+    ]
+    return Gold(gold, mask, np.array(cells, dtype=np.int64).reshape(-1, 2).T)
+
+
+def _checked_relations(
+    eg: Example, label_ids: dict[str, int], name: str, attr: str
+) -> list[Relation]:
+    relations = []
+    for relation in get_relations(eg.reference, attr=attr):
+        label = relation.label
+        if label not in label_ids:
+            raise DocreError(
+                Errors.D006.format(
+                    label=label, doc=describe(eg.reference), n_labels=len(label_ids), name=name
+                )
+            )
+        check_clusters(relation, eg.reference)
+        relations.append(relation)
+    return relations

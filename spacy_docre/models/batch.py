@@ -1,0 +1,223 @@
+"""The entity clusters of a batch of documents as flat index arrays, for models."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from spacy.tokens import Doc
+
+from ..data.clusters import (
+    DEFAULT_PREFIX,
+    describe,
+    get_clusters,
+    most_frequent_label,
+    sentence_of_token,
+)
+from ..errors import DocreError, Errors
+
+UNKNOWN_TYPE = 0
+
+
+@dataclass(frozen=True)
+class DocPart:
+    """What is read of a document: all of it, or what its limits allow.
+
+    n_tokens (int): The first so many tokens.
+    keys (list[str]): [n] The key in `doc.spans` of each entity.
+    labels (list[str]): [n] The entities' types.
+    mentions (np.ndarray): [m, 3] int64. The entity of each mention, its first token and the token
+        after its last; sorted by entity.
+    """
+
+    n_tokens: int
+    keys: list[str]
+    labels: list[str]
+    mentions: np.ndarray
+
+    @property
+    def n_pairs(self) -> int:
+        """The number of ordered pairs of entities."""
+        return len(self.keys) * (len(self.keys) - 1)
+
+    @classmethod
+    def whole(cls, doc: Doc, prefix: str = DEFAULT_PREFIX) -> "DocPart":
+        """Read all of a document; entities without mentions are left out.
+
+        doc (Doc): The document.
+        prefix (str): What the clusters' keys start with.
+        RETURNS (DocPart): Its entities and mentions.
+        """
+        keys: list[str] = []
+        labels: list[str] = []
+        mentions: list[tuple[int, int, int]] = []
+        for cluster in get_clusters(doc, prefix):
+            spans = cluster.mentions
+            if spans:
+                mentions += [(len(keys), span.start, span.end) for span in spans]
+                labels.append(most_frequent_label(spans))
+                keys.append(cluster.key)
+        return cls(len(doc), keys, labels, np.array(mentions, dtype=np.int64).reshape(-1, 3))
+
+
+@dataclass(frozen=True)
+class ClusterBatch:
+    """The entity clusters of a batch of documents as flat index arrays (int64). Sentences, entities
+    and mentions are numbered through the whole batch; entities without mentions are left out.
+
+    keys (list[str]): [N] The key in `doc.spans` of each entity.
+    mention_entity (np.ndarray): [M] The entity of each mention.
+    mention_start (np.ndarray): [M] Its first token, counted within its document.
+    mention_end (np.ndarray): [M] The token after its last.
+    mention_sentence (np.ndarray): [M] The sentence that it starts in.
+    entity_doc (np.ndarray): [N] The document of each entity.
+    entity_slot (np.ndarray): [N] The entity's place among those of its document, from 0.
+    entity_type (np.ndarray): [N] The entity's type; 0 for one not seen in training.
+    pair_head (np.ndarray): [P] The head entity of each candidate pair.
+    pair_tail (np.ndarray): [P] Its tail entity.
+    token_sentence (np.ndarray): [T] The sentence of each token, document by document.
+    sentence_doc (np.ndarray): [S] The document of each sentence. A document whose sentences are
+        not marked is one sentence; one without tokens has none.
+    doc_length (np.ndarray): [B] The number of tokens that are read of each document; what comes
+        after them does not exist for a model.
+    """
+
+    keys: list[str]
+    mention_entity: np.ndarray
+    mention_start: np.ndarray
+    mention_end: np.ndarray
+    mention_sentence: np.ndarray
+    entity_doc: np.ndarray
+    entity_slot: np.ndarray
+    entity_type: np.ndarray
+    pair_head: np.ndarray
+    pair_tail: np.ndarray
+    token_sentence: np.ndarray
+    sentence_doc: np.ndarray
+    doc_length: np.ndarray
+
+    @property
+    def n_docs(self) -> int:
+        """The number of documents, B."""
+        return len(self.doc_length)
+
+    @property
+    def max_entities(self) -> int:
+        """The largest number of entities in one document."""
+        return int(self.entity_slot.max()) + 1 if len(self.entity_slot) else 0
+
+    @property
+    def mention_slot(self) -> np.ndarray:
+        """[M] The place of each mention among those of its document, from 0."""
+        doc = self.mention_doc
+        return np.arange(len(doc)) - np.searchsorted(doc, doc)
+
+    @property
+    def max_mentions(self) -> int:
+        """The largest number of mentions in one document."""
+        return int(self.mention_slot.max(initial=-1)) + 1
+
+    @property
+    def mention_doc(self) -> np.ndarray:
+        """[M] The document of each mention."""
+        return self.entity_doc[self.mention_entity]
+
+    @property
+    def pair_doc(self) -> np.ndarray:
+        """[P] The document of each pair."""
+        return self.entity_doc[self.pair_head]
+
+    def find_pairs(self, head: np.ndarray, tail: np.ndarray) -> np.ndarray:
+        """Look candidate pairs up.
+
+        head (np.ndarray): [C] int64. Head entities.
+        tail (np.ndarray): [C] int64. Tail entities.
+        RETURNS (np.ndarray): [C] int64. The numbers of the pairs; -1 for those that are no
+            candidates.
+        """
+        # Pairs are sorted by head, then tail.
+        code = self.pair_head * len(self.keys) + self.pair_tail
+        wanted = head * len(self.keys) + tail
+        row = np.searchsorted(code, wanted)
+        return np.where(np.append(code, -1)[row] == wanted, row, -1)
+
+    @classmethod
+    def from_docs(
+        cls,
+        docs: Sequence[Doc],
+        *,
+        prefix: str = DEFAULT_PREFIX,
+        entity_types: Sequence[str] = (),
+        parts: Sequence[DocPart] | None = None,
+    ) -> "ClusterBatch":
+        """Read the clusters of documents.
+
+        docs (Sequence[Doc]): The documents.
+        prefix (str): What the clusters' keys start with.
+        entity_types (Sequence[str]): The known types; the first becomes 1.
+        parts (Optional[Sequence[DocPart]]): What to read of each document. None reads all.
+        RETURNS (ClusterBatch): The index arrays.
+        RAISES (DocreError): If a mention holds no token, or one outside its document.
+        """
+        if parts is None:
+            parts = [DocPart.whole(doc, prefix) for doc in docs]
+        type_ids = {label: i for i, label in enumerate(entity_types, start=UNKNOWN_TYPE + 1)}
+        keys: list[str] = []
+        entities: list[tuple[int, int, int]] = []
+        mentions = [np.zeros((0, 3), dtype=np.int64)]
+        pairs = [np.zeros((2, 0), dtype=np.int64)]
+        token_sentence = [np.zeros(0, dtype=np.int64)]
+        sentence_doc: list[int] = []
+        for doc_index, (doc, part) in enumerate(zip(docs, parts, strict=True)):
+            sentences = sentence_of_token(doc)[: part.n_tokens]
+            token_sentence.append(sentences + len(sentence_doc))
+            sentence_doc += [doc_index] * (int(sentences.max(initial=-1)) + 1)
+            first = len(entities)
+            mentions.append(part.mentions + np.array([first, 0, 0]))
+            types = (type_ids.get(label, UNKNOWN_TYPE) for label in part.labels)
+            entities += [(doc_index, slot, type_id) for slot, type_id in enumerate(types)]
+            keys += part.keys
+            pairs.append(_ordered_pairs(len(part.keys)) + first)
+        mention_entity, mention_start, mention_end = np.concatenate(mentions).T
+        entity_doc, entity_slot, entity_type = _columns(entities)
+        pair_head, pair_tail = np.concatenate(pairs, axis=1)
+        sentence_of = np.concatenate(token_sentence)
+        doc_length = np.array([part.n_tokens for part in parts], dtype=np.int64)
+        doc_start = np.cumsum(doc_length) - doc_length
+        length = doc_length[entity_doc[mention_entity]]
+        is_inside = (mention_start >= 0) & (mention_start < mention_end) & (mention_end <= length)
+        if not is_inside.all():
+            i = int(np.argmin(is_inside))
+            entity = int(mention_entity[i])
+            raise DocreError(
+                Errors.D115.format(
+                    doc=describe(docs[int(entity_doc[entity])]),
+                    key=keys[entity],
+                    start=mention_start[i],
+                    end=mention_end[i],
+                    length=length[i],
+                )
+            )
+        return cls(
+            keys=keys,
+            mention_entity=mention_entity,
+            mention_start=mention_start,
+            mention_end=mention_end,
+            mention_sentence=sentence_of[doc_start[entity_doc[mention_entity]] + mention_start],
+            entity_doc=entity_doc,
+            entity_slot=entity_slot,
+            entity_type=entity_type,
+            pair_head=pair_head,
+            pair_tail=pair_tail,
+            token_sentence=sentence_of,
+            sentence_doc=np.array(sentence_doc, dtype=np.int64),
+            doc_length=doc_length,
+        )
+
+
+def _columns(rows: list[tuple[int, int, int]]) -> np.ndarray:
+    return np.array(rows, dtype=np.int64).reshape(-1, 3).T
+
+
+def _ordered_pairs(n_entities: int) -> np.ndarray:
+    heads, tails = np.divmod(np.arange(n_entities * n_entities), max(n_entities, 1))
+    return np.stack([heads, tails])[:, heads != tails]

@@ -1,0 +1,263 @@
+"""spaCy's training loop with checkpoints."""
+
+import random
+import shutil
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from spacy.language import Language
+from spacy.schemas import ConfigSchemaTraining
+from spacy.training import Example
+from spacy.training.loop import (
+    DIR_MODEL_BEST,
+    DIR_MODEL_LAST,
+    clean_output_dir,
+    create_before_to_disk_callback,
+    create_evaluation_callback,
+    create_train_batches,
+    train_while_improving,
+    update_meta,
+)
+from spacy.util import registry, resolve_dot_names
+from thinc.api import Optimizer, fix_random_seed, set_gpu_allocator
+from wasabi import Printer
+
+from ..errors import DocreError, Errors
+from ..files import write_folder
+from .checkpoint import Checkpoints
+from .guard import StepGuard, left_out_key
+from .state import Evaluation, peak_memory, restore_python_random, trainable_models
+
+
+def train(
+    nlp: Language,
+    output: Path,
+    *,
+    resume: bool = False,
+    checkpoint_every: int | None = None,
+    use_gpu: int = -1,
+    stdout: IO = sys.stdout,
+    stderr: IO = sys.stderr,
+) -> None:
+    """Train a pipeline as `spacy train` does, with checkpoints that a killed run can go on from.
+    A run that goes on ends with the weights of one that was never interrupted (on a CPU; a GPU
+    does not repeat itself to the bit).
+
+    The steps up to the checkpoint are replayed without computing them, so that batches, schedules,
+    callbacks, early stopping and the log come to the same place by spaCy's own code.
+
+    nlp (Language): The pipeline, initialised with its full config.
+    output (Path): The folder for the best and the last model, and the checkpoints.
+    resume (bool): Go on from the checkpoint in the folder, if there is one. Otherwise former
+        checkpoints and models are removed.
+    checkpoint_every (Optional[int]): Steps between checkpoints. None makes one after each
+        evaluation.
+    use_gpu (int): The number of the GPU, or -1.
+    stdout (IO): Where the progress is written.
+    stderr (IO): Where the logger writes the rest.
+    RAISES (DocreError): If the checkpoint cannot be read, or does not go with config and corpus.
+    """
+    run = TrainingRun(nlp, output, resume=resume, use_gpu=use_gpu)
+    message = Printer(no_print=True)
+    if run.history.finished:
+        stdout.write(
+            message.good(f"Finished already, after {run.first_step} steps: {output}") + "\n"
+        )
+        return
+    if run.first_step:
+        stdout.write(message.info(f"Going on after step {run.first_step - 1}") + "\n")
+    stdout.write(message.info(f"Pipeline: {nlp.pipe_names}") + "\n")
+    run.train(checkpoint_every, stdout, stderr)
+    for name, guard in run.guards.items():
+        if guard.count:
+            text = f"'{name}': {guard.count} steps were left out"
+            stdout.write(message.warn(text, "Loss or gradient was not a finite number.") + "\n")
+    stdout.write(message.good("Saved pipeline to output directory", run.last) + "\n")
+
+
+class TrainingRun:
+    """A training run and its checkpoints; see `train`."""
+
+    def __init__(self, nlp: Language, output: Path, *, resume: bool, use_gpu: int) -> None:
+        self.nlp = nlp
+        self.output = output
+        self.last = output / DIR_MODEL_LAST
+        config = nlp.config.interpolate()
+        self.checkpoints = Checkpoints(output, config)
+        if not resume:
+            self.checkpoints.clear()
+            clean_output_dir(output)
+        self.history = self.checkpoints.load_history()
+        self.first_step = self.history.steps
+        self._remove_log(config)
+        # In the order of spaCy's loop: what is resolved may use random numbers.
+        if config["training"]["seed"] is not None:
+            fix_random_seed(config["training"]["seed"])
+        if use_gpu >= 0 and config["training"]["gpu_allocator"]:
+            set_gpu_allocator(config["training"]["gpu_allocator"])
+        self.settings = registry.resolve(config["training"], schema=ConfigSchemaTraining)
+        names = [self.settings["train_corpus"], self.settings["dev_corpus"]]
+        self.train_corpus, dev_corpus = resolve_dot_names(config, names)
+        self.evaluate = create_evaluation_callback(nlp, dev_corpus, self.settings["score_weights"])
+        self.optimizer: Optimizer = self.settings["optimizer"]
+        self.models = trainable_models(nlp, self.settings["frozen_components"])
+        guards = {name: getattr(pipe, "guard", None) for name, pipe in nlp.pipeline}
+        self.guards = {name: g for name, g in guards.items() if isinstance(g, StepGuard)}
+        self.left_out = dict.fromkeys(self.guards, 0)
+        self.is_replaying = self.first_step > 0
+        self.digest = 0
+        self._epochs_replayed = 0
+        self._evaluations_replayed = 0
+
+    def train(self, checkpoint_every: int | None, stdout: IO, stderr: IO) -> None:
+        """Run to the end.
+
+        checkpoint_every (Optional[int]): Steps between checkpoints.
+        stdout (IO): Where the logger writes.
+        stderr (IO): Where the logger writes the rest.
+        """
+        frozen = self.settings["frozen_components"]
+        with self.nlp.select_pipes(disable=frozen):
+            log_step, finalize_logger = self.settings["logger"](self.nlp, stdout, stderr)
+        start = time.monotonic() - self.history.seconds
+        try:
+            for batch, info, is_best in self._steps():
+                self._digest(batch)
+                evaluated = is_best is not None
+                if self.is_replaying:
+                    self._replay_losses(info, evaluated)
+                if evaluated:
+                    with self.nlp.select_pipes(disable=frozen):
+                        update_meta(self.settings, self.nlp, info)
+                    if not self.is_replaying:
+                        self._save_model(bool(is_best))
+                log_step(info if evaluated else None)
+                if evaluated:
+                    self._log_left_out(info["losses"], stdout)
+                if self.is_replaying:
+                    self._end_replay(info)
+                    continue
+                self._remember(info, time.monotonic() - start, evaluated)
+                if self.history.steps % checkpoint_every == 0 if checkpoint_every else evaluated:
+                    self.checkpoints.save(self.history, self.models, self.optimizer)
+        finally:
+            finalize_logger()
+            if not self.is_replaying:
+                self._save_model(False)
+        self.checkpoints.finish(replace(self.history, finished=True))
+
+    def _steps(self) -> Iterator[tuple[Any, dict[str, Any], bool | None]]:
+        batches = create_train_batches(
+            self.nlp, self.train_corpus, self._batches, self.settings["max_epochs"]
+        )
+        names = ("dropout", "accumulate_gradient", "patience", "max_steps", "eval_frequency")
+        callback = self.settings["before_update"]
+        return train_while_improving(
+            _Replay(self),  # type: ignore[arg-type]
+            self.optimizer,
+            batches,
+            self._evaluate,
+            exclude=self.settings["frozen_components"],
+            annotating_components=self.settings["annotating_components"],
+            before_update=callback and (lambda _, args: callback(self.nlp, args)),
+            **{name: self.settings[name] for name in names},
+        )
+
+    def _batches(self, examples: Iterable[Example]) -> Iterator[Any]:
+        """The batches of an epoch. Components may use Python's random numbers, with which the
+        documents are shuffled: while they are not computed, the numbers are set after each epoch
+        to what they were then."""
+        yield from self.settings["batcher"](examples)
+        if self.is_replaying:
+            self._epochs_replayed += 1
+            restore_python_random(self.history.epochs[self._epochs_replayed - 1])
+        else:
+            self.history.epochs.append(random.getstate())
+
+    def _digest(self, batch: Iterable[Example]) -> None:
+        for example in batch:
+            self.digest = zlib.crc32(example.reference.text.encode(), self.digest)
+
+    def _evaluate(self) -> tuple[float, dict[str, Any]]:
+        if not self.is_replaying:
+            return self.evaluate()
+        self._evaluations_replayed += 1
+        evaluation = self.history.evaluations[self._evaluations_replayed - 1]
+        return evaluation.score, evaluation.other_scores
+
+    def _replay_losses(self, info: dict[str, Any], evaluated: bool) -> None:
+        if evaluated:
+            info["losses"].update(self.history.evaluations[self._evaluations_replayed - 1].losses)
+        elif info["step"] + 1 == self.first_step:
+            info["losses"].update(self.history.losses)
+
+    def _end_replay(self, info: dict[str, Any]) -> None:
+        if info["step"] + 1 < self.first_step:
+            return
+        if self.digest != self.history.digest:
+            raise DocreError(Errors.D093.format(folder=self.output))
+        self.checkpoints.restore(self.models, self.optimizer)
+        pending = {} if info["score"] is not None else info["losses"]
+        for name, guard in self.guards.items():
+            guard.count = int(self.left_out[name] + pending.get(left_out_key(name), 0))
+        self.is_replaying = False
+
+    def _log_left_out(self, losses: dict[str, float], stdout: IO) -> None:
+        """Say how many steps were left out. spaCy's logger does not, and in the morning nobody
+        scrolls up to the warnings."""
+        for name in self.guards:
+            new = int(losses.get(left_out_key(name), 0))
+            self.left_out[name] += new
+            if new:
+                so_far = f"'{name}': {self.left_out[name]} steps left out so far, {new} of them now"
+                stdout.write(Printer(no_print=True).warn(so_far) + "\n")
+
+    def _remember(self, info: dict[str, Any], seconds: float, evaluated: bool) -> None:
+        history = self.history
+        history.steps = info["step"] + 1
+        history.digest = self.digest
+        history.seconds = seconds
+        history.peak_memory = max(peak_memory() or 0, history.peak_memory or 0) or None
+        history.losses = {} if evaluated else dict(info["losses"])
+        if evaluated:
+            history.evaluations.append(
+                Evaluation(info["score"], info["other_scores"], dict(info["losses"]))
+            )
+
+    def _save_model(self, is_best: bool) -> None:
+        prepare = create_before_to_disk_callback(self.settings["before_to_disk"])
+        with self.nlp.use_params(self.optimizer.averages or {}):
+            write_folder(self.last, prepare(self.nlp).to_disk)
+        if is_best:
+            write_folder(
+                self.output / DIR_MODEL_BEST,
+                lambda draft: shutil.copytree(self.last, draft, dirs_exist_ok=True),
+            )
+
+    def _remove_log(self, config: dict[str, Any]) -> None:
+        # spaCy's logger writes no log where there is one; the replay writes it again.
+        path = config["training"]["logger"].get("output_file")
+        if self.checkpoints.folder.exists() and not self.history.finished and path:
+            Path(path).unlink(missing_ok=True)
+        self.checkpoints.folder.mkdir(parents=True, exist_ok=True)
+
+
+class _Replay:
+    """The pipeline as the training loop sees it: it learns nothing while steps are replayed."""
+
+    def __init__(self, run: TrainingRun) -> None:
+        self.run = run
+        self.use_params = run.nlp.use_params
+
+    @property
+    def pipeline(self) -> list[tuple[str, Callable]]:
+        return [] if self.run.is_replaying else self.run.nlp.pipeline
+
+    def update(self, examples: Iterable[Example], **settings: Any) -> None:
+        if not self.run.is_replaying:
+            self.run.nlp.update(examples, **settings)

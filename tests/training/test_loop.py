@@ -1,0 +1,266 @@
+"""Training that is killed and goes on, against training that is left alone."""
+
+import io
+import json
+import os
+import random
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import spacy
+from safetensors.numpy import load_file
+from spacy.tokens import DocBin
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train as spacy_train
+
+from spacy_docre.errors import DocreError
+from spacy_docre.extractor.component import DocRelationExtractor
+from spacy_docre.training import checkpoint
+from spacy_docre.training.loop import train
+
+from ..test_configs import CONFIGS, save_births, small_config
+
+N_STEPS = 12
+CONFIG = {path.stem: path for path in CONFIGS}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return save_births(tmp_path_factory.mktemp("corpus") / "births.spacy", 10)
+
+
+def make_config(name, corpus, encoder, **settings):
+    settings = {"max_steps": N_STEPS, "eval_frequency": 5, **settings}
+    return small_config(CONFIG[name], corpus, encoder, **settings)
+
+
+def in_child(function):
+    """Run a function in a process of its own; whether it came to its end."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            function()
+            status = 0
+        finally:
+            os._exit(status)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def dies_at(patched, owner, name, call):
+    """Patch a function so that its n-th call kills the process."""
+    original = getattr(owner, name)
+    calls = 0
+
+    def function(*args, **kwargs):
+        nonlocal calls
+        calls += 1
+        if calls == call:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*args, **kwargs)
+
+    patched.setattr(owner, name, function)
+
+
+def run(config, output, **settings):
+    train(init_nlp(config.copy()), output, stdout=io.StringIO(), **settings)
+
+
+def weights(path):
+    """All parameters of a pipeline, by component."""
+    found = {}
+    for name, pipe in spacy.load(path).pipeline:
+        if hasattr(pipe, "model"):
+            for number, node in enumerate(pipe.model.walk()):
+                for parameter in node.param_names:
+                    if node.has_param(parameter):
+                        found[name, number, parameter] = node.get_param(parameter)
+                for shim in node.shims:
+                    for parameter, value in shim._model.state_dict().items():
+                        found[name, number, parameter] = value.numpy()
+    return found
+
+
+def assert_same_weights(path, expected):
+    left, right = weights(path), weights(expected)
+    assert left.keys() == right.keys()
+    for key, value in left.items():
+        np.testing.assert_array_equal(value, right[key], err_msg=str(key))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(CONFIG))
+def test_killed_twenty_times(name, corpus, tiny_bert, tmp_path, monkeypatch):
+    log = {"@loggers": "spacy.ConsoleLogger.v3", "output_file": str(tmp_path / "log.jsonl")}
+    config = make_config(name, corpus, tiny_bert, logger={**log, "progress_bar": None})
+    assert in_child(lambda: run(config, tmp_path / "whole"))
+    whole_log = (tmp_path / "log.jsonl").read_text()
+    rng = random.Random(name)
+    kills = 0
+    while kills < 20:
+        with monkeypatch.context() as patched:
+            if rng.random() < 0.7:
+                dies_at(patched, DocRelationExtractor, "finish_update", rng.randrange(1, 4))
+            else:
+                dies_at(patched, checkpoint, "sync", rng.randrange(1, 9))
+            if in_child(lambda: run(config, tmp_path / "cut", resume=True, checkpoint_every=2)):
+                break
+        kills += 1
+    assert kills >= 4
+    assert in_child(lambda: run(config, tmp_path / "cut", resume=True))
+    assert_same_weights(tmp_path / "cut" / "model-last", tmp_path / "whole" / "model-last")
+    assert_same_weights(tmp_path / "cut" / "model-best", tmp_path / "whole" / "model-best")
+    assert (tmp_path / "log.jsonl").read_text() == whole_log
+
+
+@pytest.mark.parametrize("settings", [{}, {"accumulate_gradient": 2, "dropout": 0.3}])
+def test_same_as_spacy(settings, corpus, tiny_bert, tmp_path):
+    config = make_config("atlop", corpus, tiny_bert, **settings)
+    run(config, tmp_path / "ours")
+    (tmp_path / "spacy").mkdir()
+    spacy_train(init_nlp(config.copy()), tmp_path / "spacy", stdout=io.StringIO())
+    assert_same_weights(tmp_path / "ours" / "model-last", tmp_path / "spacy" / "model-last")
+
+
+def interrupted(config, output, monkeypatch, call=4):
+    with monkeypatch.context() as patched:
+        dies_at(patched, DocRelationExtractor, "finish_update", call)
+        assert not in_child(lambda: run(config, output, checkpoint_every=1))
+
+
+@pytest.mark.parametrize("settings", [{}, {"max_epochs": -1}, {"patience": 5}])
+def test_interrupted_once(settings, corpus, tiny_bert, tmp_path, monkeypatch):
+    config = make_config("kmgre", corpus, tiny_bert, **settings)
+    interrupted(config, tmp_path / "cut", monkeypatch, call=5)
+    run(config, tmp_path / "cut", resume=True)
+    run(config, tmp_path / "whole")
+    assert_same_weights(tmp_path / "cut" / "model-last", tmp_path / "whole" / "model-last")
+
+
+def test_random_numbers_of_the_components_do_not_change_the_order(
+    corpus, tiny_bert, tmp_path, monkeypatch
+):
+    original = DocRelationExtractor.update
+
+    def update(self, *args, **kwargs):
+        random.random()
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(DocRelationExtractor, "update", update)
+    config = make_config("atlop", corpus, tiny_bert)
+    interrupted(config, tmp_path / "cut", monkeypatch, call=8)
+    run(config, tmp_path / "cut", resume=True)
+    run(config, tmp_path / "whole")
+    assert_same_weights(tmp_path / "cut" / "model-last", tmp_path / "whole" / "model-last")
+
+
+def test_finished_run_is_left_alone(corpus, tiny_bert, tmp_path):
+    config = make_config("atlop", corpus, tiny_bert)
+    run(config, tmp_path)
+    before = (tmp_path / "model-last" / "meta.json").stat().st_mtime_ns
+    stdout = io.StringIO()
+    train(init_nlp(config.copy()), tmp_path, resume=True, stdout=stdout)
+    assert "Finished already" in stdout.getvalue()
+    assert (tmp_path / "model-last" / "meta.json").stat().st_mtime_ns == before
+
+
+def test_without_resume_it_starts_anew(corpus, tiny_bert, tmp_path, monkeypatch):
+    config = make_config("atlop", corpus, tiny_bert)
+    interrupted(config, tmp_path, monkeypatch)
+    stdout = io.StringIO()
+    train(init_nlp(config.copy()), tmp_path, stdout=stdout)
+    assert "Going on" not in stdout.getvalue()
+
+
+def test_another_config_is_refused(corpus, tiny_bert, tmp_path, monkeypatch):
+    config = make_config("atlop", corpus, tiny_bert)
+    interrupted(config, tmp_path, monkeypatch)
+    config["training"]["dropout"] = 0.5
+    with pytest.raises(DocreError, match=r"D090.*training\.dropout"):
+        run(config, tmp_path, resume=True)
+
+
+def test_another_corpus_is_refused(corpus, tiny_bert, tmp_path, monkeypatch):
+    path = tmp_path / "births.spacy"
+    path.write_bytes(Path(corpus).read_bytes())
+    config = make_config("atlop", str(path), tiny_bert)
+    interrupted(config, tmp_path / "run", monkeypatch)
+    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+    DocBin(docs=docs[:2] * 5, store_user_data=True).to_disk(path)
+    with pytest.raises(DocreError, match=r"D090.*corpora\.train\.path \(its content\)"):
+        run(config, tmp_path / "run", resume=True)
+
+
+def test_other_texts_of_a_corpus_in_a_folder_are_refused(corpus, tiny_bert, tmp_path, monkeypatch):
+    path = tmp_path / "corpus" / "births.spacy"
+    path.parent.mkdir()
+    path.write_bytes(Path(corpus).read_bytes())
+    config = make_config("atlop", str(path.parent), tiny_bert)
+    interrupted(config, tmp_path / "run", monkeypatch)
+    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+    DocBin(docs=docs[:2] * 5, store_user_data=True).to_disk(path)
+    with pytest.raises(DocreError, match="D093"):
+        run(config, tmp_path / "run", resume=True)
+
+
+def test_finished_run_of_another_config_is_trained_anew(corpus, tiny_bert, tmp_path):
+    config = make_config("atlop", corpus, tiny_bert)
+    run(config, tmp_path)
+    config["training"]["dropout"] = 0.5
+    stdout = io.StringIO()
+    train(init_nlp(config.copy()), tmp_path, resume=True, stdout=stdout)
+    assert "Finished already" not in stdout.getvalue()
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing", "not json"])
+def test_damaged_checkpoint(damage, corpus, tiny_bert, tmp_path, monkeypatch):
+    config = make_config("atlop", corpus, tiny_bert)
+    interrupted(config, tmp_path, monkeypatch)
+    (newest,) = (tmp_path / "checkpoints").glob("step-*")
+    path = newest / "optimizer.safetensors"
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif damage == "missing":
+        path.unlink()
+    else:
+        (newest / "history.json").write_text("[")
+    with pytest.raises(DocreError, match="D091"):
+        run(config, tmp_path, resume=True)
+
+
+def test_full_disk_leaves_the_last_checkpoint(corpus, tiny_bert, tmp_path, monkeypatch):
+    config = make_config("atlop", corpus, tiny_bert)
+    original = checkpoint.save_file
+    calls = 0
+
+    def save_file(*args):
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise OSError(28, "No space left on device")
+        original(*args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "save_file", save_file)
+        with pytest.raises(OSError, match="No space left"):
+            run(config, tmp_path / "cut", checkpoint_every=2)
+    assert [p.name for p in (tmp_path / "cut" / "checkpoints").iterdir()] == ["step-00000004"]
+    run(config, tmp_path / "cut", resume=True)
+    run(config, tmp_path / "whole")
+    assert_same_weights(tmp_path / "cut" / "model-last", tmp_path / "whole" / "model-last")
+
+
+def test_checkpoint_holds_data_only(corpus, tiny_bert, tmp_path, monkeypatch):
+    config = make_config("atlop", corpus, tiny_bert)
+    interrupted(config, tmp_path, monkeypatch)
+    (newest,) = (tmp_path / "checkpoints").glob("step-*")
+    assert {p.name for p in newest.iterdir()} == {
+        "doc_relation_extractor",
+        "optimizer.safetensors",
+        "history.json",
+    }
+    assert json.loads((newest / "history.json").read_text())["history"]["steps"] == 3
+    moments = load_file(newest / "optimizer.safetensors")
+    assert any(name.startswith("mom1/doc_relation_extractor/") for name in moments)
