@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .encoders.trust import allow_encoders
     from .encoding import Encoding, HeadOutput, Targets
     from .torch_head import HeadSizes, RelationHead, TypewiseHead, build_head, head_factory
 
@@ -15,6 +16,7 @@ __all__ = [
     "RelationHead",
     "Targets",
     "TypewiseHead",
+    "allow_encoders",
     "build_head",
     "head_factory",
 ]
@@ -26,6 +28,7 @@ _MODULES = {
     "RelationHead": ".torch_head",
     "Targets": ".encoding",
     "TypewiseHead": ".torch_head",
+    "allow_encoders": ".encoders.trust",
     "build_head": ".torch_head",
     "head_factory": ".torch_head",
 }
