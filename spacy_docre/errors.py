@@ -3,8 +3,7 @@
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
-
-from spacy.errors import ErrorsWithCodes
+from typing import Any
 
 # What a terminal obeys or cannot show: control characters but for tabs and line ends, what turns
 # the direction of writing, and halves of characters.
@@ -75,7 +74,14 @@ def first_of(names: Sequence[str], limit: int) -> str:
     return ", ".join(names[:limit]) + more
 
 
-class Errors(metaclass=ErrorsWithCodes):
+class _WithCodes(type):
+    # As spaCy's `ErrorsWithCodes`, which cannot be imported without its pipelines.
+    def __getattribute__(cls, code: str) -> Any:
+        message = super().__getattribute__(code)
+        return message if code.startswith("__") else f"[{code}] {message}"
+
+
+class Errors(metaclass=_WithCodes):
     D001 = (
         "The extension attribute `doc._.{attr}` already exists and is not spacy-docre's. Another "
         "package has set it: give this component a name of its own, for example "
@@ -372,11 +378,6 @@ class Errors(metaclass=ErrorsWithCodes):
         "/proc/self/status, which Linux has."
     )
     D131 = "There is no text in {inputs}. Give files or folders, as for `annotate`."
-    D140 = (
-        "The optimizer 'spacy-docre.AdamW.v1' has a `learn_rate` beside `encoder_rate` and "
-        "`head_rate`. Give these two, with `schedule` for how they rise and fall, or `learn_rate` "
-        "and `head_factor`."
-    )
     D160 = (
         "The encoder '{name}' cannot be used: it is of the type '{model_type}', which is not one "
         "of the text encoders that this package knows. docs/methods/encoders.md lists those that "
@@ -393,6 +394,34 @@ class Errors(metaclass=ErrorsWithCodes):
         "`{setting}` asks for code that comes with a model, which this package never runs. Take it "
         "out; use a model whose architecture is part of transformers."
     )
+    D140 = (
+        "A process of `--n-process` ended unexpectedly ({reason}). The system may have run out of "
+        "memory: then give fewer processes or a smaller --batch-size. Parts that are complete are "
+        "kept; the same command resumes after them."
+    )
+    D141 = (
+        "There is no room on the disk to write {path}, or a quota or limit does not allow it. Make "
+        "room and start the same command again."
+    )
+    D142 = (
+        "{path} cannot be opened, made or removed: {reason}. Change its permissions, or name "
+        "another."
+    )
+    D143 = "{path} cannot be used: {reason}."
+    D144 = (
+        "There is not enough memory ({reason}). Give smaller batches, fewer processes, or lower "
+        "the limits of the component (`max_pairs`, `max_wordpieces`)."
+    )
+    D145 = "Standard input is closed, but '-' means to read it. Pass lines to it, or name a file."
+    D147 = (
+        "The optimizer 'spacy-docre.AdamW.v1' has a `learn_rate` beside `encoder_rate` and "
+        "`head_rate`. Give these two, with `schedule` for how they rise and fall, or `learn_rate` "
+        "and `head_factor`."
+    )
+    D146 = (
+        "{kind}: {reason}. If this is not a mistake in your input, please report it. `--debug` "
+        "shows the traceback."
+    )
     D170 = (
         "{path} does not say how a head is to be trained: [training.optimizer] must be "
         "'spacy-docre.AdamW.v1', and its learn_rate 'spacy-docre.warmup_linear.v1'."
@@ -404,7 +433,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
 
 
-class Warnings(metaclass=ErrorsWithCodes):
+class Warnings(metaclass=_WithCodes):
     DW02 = (
         "The head of the component '{name}' ('{head}') is not trained in phases, so the callback "
         "'spacy-docre.em_schedule.v1' does nothing. Take it out of [training.before_update], or "
@@ -428,8 +457,12 @@ class Warnings(metaclass=ErrorsWithCodes):
     )
     DW06 = "Coreferee failed on {doc}: {reason}"
     DW07 = (
-        "{n_files} file(s) in {folder} were left out since their names end in {suffixes}; known "
+        "{n_files} file(s) in {folder} were skipped since their names end in {suffixes}; known "
         "are: {known}. Name a file itself to have it read as a text."
+    )
+    DW60 = (
+        "Skipped in {folder}: {skipped}. Only regular files are read. Name the target of a link "
+        "itself, or copy it."
     )
     DW08 = (
         "None of the {n_documents} documents has an entity cluster, so there are no relations. The "

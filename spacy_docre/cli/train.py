@@ -28,6 +28,9 @@ def train_command(
         min=1,
         help="Steps between checkpoints; by default one after each evaluation.",
     ),
+    until: int | None = typer.Option(
+        None, "--until", min=1, help="Stop after that many steps; --resume goes on from there."
+    ),
     code: Path | None = typer.Option(
         None, "--code", "-c", help="A Python file with registered functions.", exists=True
     ),
@@ -46,4 +49,11 @@ def train_command(
             nlp = init_nlp(config, use_gpu=gpu_id)
         msg.good("Initialized pipeline")
         msg.divider("Training pipeline")
-        train(nlp, output, resume=resume, checkpoint_every=checkpoint_every, use_gpu=gpu_id)
+        train(
+            nlp,
+            output,
+            resume=resume,
+            checkpoint_every=checkpoint_every,
+            until=until,
+            use_gpu=gpu_id,
+        )

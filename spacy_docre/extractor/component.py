@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
@@ -42,7 +41,7 @@ from .limits import mark_left_out
 from .reader import DocReader
 from .saving import load_parts, naming, read_file, restored_on_error
 from .settings import DEFAULTS, check_settings
-from .targets import Gold, gold_labels
+from .targets import Gold, gold_labels, label_prior
 
 
 class DocRelationExtractor(TrainablePipe):
@@ -327,7 +326,8 @@ class DocRelationExtractor(TrainablePipe):
         self.model.initialize(X=(docs, self.reader.clusters(docs)))
         head = relation_head(self.model.get_ref("head"))
         if is_new and head.uses_prior:
-            head.start_at(torch.from_numpy(self._prior(get_examples())))
+            prior = label_prior(self._gold_of(get_examples()), len(self.labels))
+            head.start_at(torch.from_numpy(prior))
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "DocRelationExtractor":
         """Load the component from disk; see `TrainablePipe.from_disk`.
@@ -375,16 +375,10 @@ class DocRelationExtractor(TrainablePipe):
         if self.labels:
             _ = self.rules.in_force, self._decoding
 
-    def _prior(self, examples: Iterable[Example]) -> np.ndarray:
-        """[R] float64. The share of the pairs whose relations are known that have each type, in
-        0..1, with half a pair more of each outcome, so that none is impossible."""
-        counts, n_pairs = np.full(len(self.labels), 0.5), 1
+    def _gold_of(self, examples: Iterable[Example]) -> Iterator[Gold]:
         for batch in minibatch(examples, size=32):
             self._prepare(batch)
-            gold = self._gold(batch, self.reader.clusters([eg.predicted for eg in batch]))
-            counts += gold.labels[gold.mask].sum(axis=0)
-            n_pairs += int(gold.mask.sum())
-        return counts / n_pairs
+            yield self._gold(batch, self.reader.clusters([eg.predicted for eg in batch]))
 
     def _gold(
         self, examples: Sequence[Example], clusters: ClusterBatch, *, with_evidence: bool = False

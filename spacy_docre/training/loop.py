@@ -40,6 +40,7 @@ def train(
     *,
     resume: bool = False,
     checkpoint_every: int | None = None,
+    until: int | None = None,
     use_gpu: int = -1,
     stdout: IO = sys.stdout,
     stderr: IO = sys.stderr,
@@ -57,6 +58,8 @@ def train(
         checkpoints and models are removed.
     checkpoint_every (Optional[int]): Steps between checkpoints. None makes one after each
         evaluation.
+    until (Optional[int]): Stop after that many steps, with a checkpoint. The schedules are those of
+        the whole training, which can be resumed.
     use_gpu (int): The number of the GPU, or -1.
     stdout (IO): Where the progress is written.
     stderr (IO): Where the logger writes the rest.
@@ -72,7 +75,9 @@ def train(
     if run.first_step:
         stdout.write(message.info(f"Going on after step {run.first_step - 1}") + "\n")
     stdout.write(message.info(f"Pipeline: {nlp.pipe_names}") + "\n")
-    run.train(checkpoint_every, stdout, stderr)
+    if until is not None and run.first_step >= until:
+        return
+    run.train(checkpoint_every, stdout, stderr, until)
     for name, guard in run.guards.items():
         if guard.count:
             text = f"'{name}': {guard.count} steps were left out"
@@ -114,12 +119,15 @@ class TrainingRun:
         self._epochs_replayed = 0
         self._evaluations_replayed = 0
 
-    def train(self, checkpoint_every: int | None, stdout: IO, stderr: IO) -> None:
-        """Run to the end.
+    def train(
+        self, checkpoint_every: int | None, stdout: IO, stderr: IO, until: int | None = None
+    ) -> None:
+        """Run to the end, or for a number of steps.
 
         checkpoint_every (Optional[int]): Steps between checkpoints.
         stdout (IO): Where the logger writes.
         stderr (IO): Where the logger writes the rest.
+        until (Optional[int]): The number of steps, from the beginning.
         """
         frozen = self.settings["frozen_components"]
         with self.nlp.select_pipes(disable=frozen):
@@ -143,8 +151,13 @@ class TrainingRun:
                     self._end_replay(info)
                     continue
                 self._remember(info, time.monotonic() - start, evaluated)
-                if self.history.steps % checkpoint_every == 0 if checkpoint_every else evaluated:
+                stops = self.history.steps == until
+                if stops or (
+                    self.history.steps % checkpoint_every == 0 if checkpoint_every else evaluated
+                ):
                     self.checkpoints.save(self.history, self.models, self.optimizer)
+                if stops:
+                    return
         finally:
             finalize_logger()
             if not self.is_replaying:
