@@ -9,8 +9,8 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
 from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
@@ -25,6 +25,7 @@ from ..data.clusters import copy_clusters, describe, get_clusters
 from ..data.relation import install_extension, set_relations
 from ..errors import DocreError, Errors, Warnings
 from ..evaluation.calibration import Calibration
+from ..evaluation.thresholds import best_threshold, collect_candidates
 from ..models.batch import ClusterBatch
 from ..models.encoding import HeadOutput, Targets
 from ..models.relation_model import (
@@ -42,7 +43,7 @@ from .limits import mark_left_out
 from .reader import DocReader
 from .saving import load_parts, naming, read_file, restored_on_error
 from .settings import DEFAULTS, check_settings
-from .targets import Gold, gold_labels
+from .targets import Gold, gold_labels, label_prior
 
 
 class DocRelationExtractor(TrainablePipe):
@@ -91,6 +92,9 @@ class DocRelationExtractor(TrainablePipe):
         self.guard = StepGuard(self)
         self._process = os.getpid()
         self._trains_encoder = True
+        # What the weights of this step of training say about the documents that are evaluated.
+        self._weights_changed = False
+        self._scored: WeakKeyDictionary[Doc, PairScores] = WeakKeyDictionary()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -195,6 +199,44 @@ class DocRelationExtractor(TrainablePipe):
             relations = decode(doc_scores, self.labels, **self._decoding)
             set_relations(doc, relations, attr=self.cfg["attr"])
             mark_left_out(doc, doc_scores.left_out, attr=self.cfg["attr"])
+            if self._weights_changed:
+                self._scored[doc] = doc_scores
+
+    def choose_threshold(self, examples: Sequence[Example]) -> float:
+        """Take the threshold with the best micro F1 on development data, and give its documents the
+        relations above it: in training, for the scorer's `tuned_threshold`. Only the first
+        evaluation after a step of training does so, and only for a head that learns no threshold;
+        so what is evaluated after training, test data for example, changes nothing.
+
+        examples (Sequence[Example]): Examples, with the documents that the pipeline has annotated.
+        RETURNS (float): The threshold.
+        """
+        head = relation_head(self.model.get_ref("head"))
+        if self._weights_changed and head.needs_threshold:
+            docs = [eg.predicted for eg in examples]
+            others = [doc for doc in docs if doc not in self._scored]
+            self._scored.update(zip(others, self.predict(others), strict=True))
+            scores = [self._scored[doc] for doc in docs]
+            settings = {key: self.cfg[key] for key in ("max_labels", "prefix", "attr")}
+            scored = list(zip(examples, scores, strict=True))
+            candidates = collect_candidates(scored, self.labels, **settings)
+            if len(candidates.gold_doc):
+                self.cfg["threshold"] = best_threshold(candidates).common
+            self._weights_changed = False
+            self.set_annotations(docs, scores)
+            self._scored.clear()
+        return float(self.cfg["threshold"])
+
+    def score(self, examples: Iterable[Example], **settings: Any) -> dict[str, Any]:
+        """Score the component's relations; see `TrainablePipe.score`.
+
+        examples (Iterable[Example]): The examples.
+        **settings (Any): Settings of the scorer.
+        RETURNS (dict[str, Any]): The scores.
+        """
+        settings = {"choose_threshold": self.choose_threshold, **settings}
+        scores: dict[str, Any] = super().score(examples, **settings)
+        return scores
 
     def update(
         self,
@@ -292,6 +334,7 @@ class DocRelationExtractor(TrainablePipe):
                 sgd.update_parts(encoder, head, gradients)
             else:
                 self.model.finish_update(sgd)
+            self._weights_changed = True
         drop_gradients(self.model)
 
     def initialize(
@@ -327,7 +370,8 @@ class DocRelationExtractor(TrainablePipe):
         self.model.initialize(X=(docs, self.reader.clusters(docs)))
         head = relation_head(self.model.get_ref("head"))
         if is_new and head.uses_prior:
-            head.start_at(torch.from_numpy(self._prior(get_examples())))
+            prior = label_prior(self._gold_of(get_examples()), len(self.labels))
+            head.start_at(torch.from_numpy(prior))
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "DocRelationExtractor":
         """Load the component from disk; see `TrainablePipe.from_disk`.
@@ -375,16 +419,10 @@ class DocRelationExtractor(TrainablePipe):
         if self.labels:
             _ = self.rules.in_force, self._decoding
 
-    def _prior(self, examples: Iterable[Example]) -> np.ndarray:
-        """[R] float64. The share of the pairs whose relations are known that have each type, in
-        0..1, with half a pair more of each outcome, so that none is impossible."""
-        counts, n_pairs = np.full(len(self.labels), 0.5), 1
+    def _gold_of(self, examples: Iterable[Example]) -> Iterator[Gold]:
         for batch in minibatch(examples, size=32):
             self._prepare(batch)
-            gold = self._gold(batch, self.reader.clusters([eg.predicted for eg in batch]))
-            counts += gold.labels[gold.mask].sum(axis=0)
-            n_pairs += int(gold.mask.sum())
-        return counts / n_pairs
+            yield self._gold(batch, self.reader.clusters([eg.predicted for eg in batch]))
 
     def _gold(
         self, examples: Sequence[Example], clusters: ClusterBatch, *, with_evidence: bool = False

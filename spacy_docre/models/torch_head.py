@@ -19,6 +19,10 @@ from .losses import PairLoss, PairObjective
 from .precision import at_least_single
 from .torch_module import LazyTorchShim, lazy_shim, run_backward
 
+# The version of the heads' behaviour that new models have. A saved model keeps the one that it was
+# trained with, so that what changes here does not change its scores.
+HEAD_VERSION = 2
+
 
 @dataclass(frozen=True)
 class HeadSizes:
@@ -29,6 +33,8 @@ class HeadSizes:
     n_labels (int): The number R of relation types.
     n_types (int): The number of entity types, the unknown type (0) included.
     second_width (Optional[int]): The width of the second encoder's vectors, if there is one.
+    version (int): The version of the heads' behaviour: 1 for models that were saved before there
+        was one, whose weights would mean something else to a head of today.
     """
 
     width: int
@@ -36,6 +42,7 @@ class HeadSizes:
     n_labels: int
     n_types: int
     second_width: int | None = None
+    version: int = HEAD_VERSION
 
 
 class KeyPairs(NamedTuple):
@@ -277,9 +284,13 @@ def build_head(
 
 
 def _make(
-    module: Callable[..., RelationHead], settings: dict[str, Any], **sizes: Any
+    module: Callable[..., RelationHead],
+    settings: dict[str, Any],
+    *,
+    version: int = 1,
+    **sizes: Any,
 ) -> RelationHead:
-    return module(HeadSizes(**sizes), **settings)
+    return module(HeadSizes(version=version, **sizes), **settings)
 
 
 def init(model: Model[Encoding, HeadOutput], X: Encoding | None = None, Y: None = None) -> None:
