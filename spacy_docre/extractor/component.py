@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from spacy.errors import Errors as SpacyErrors
@@ -24,6 +25,7 @@ from ..data.clusters import copy_clusters, describe, get_clusters
 from ..data.relation import install_extension, set_relations
 from ..errors import DocreError, Errors, Warnings
 from ..evaluation.calibration import Calibration
+from ..evaluation.thresholds import best_threshold, collect_candidates
 from ..models.batch import ClusterBatch
 from ..models.encoding import HeadOutput, Targets
 from ..models.relation_model import (
@@ -90,6 +92,9 @@ class DocRelationExtractor(TrainablePipe):
         self.guard = StepGuard(self)
         self._process = os.getpid()
         self._trains_encoder = True
+        # What the weights of this step of training say about the documents that are evaluated.
+        self._weights_changed = False
+        self._scored: WeakKeyDictionary[Doc, PairScores] = WeakKeyDictionary()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -194,6 +199,44 @@ class DocRelationExtractor(TrainablePipe):
             relations = decode(doc_scores, self.labels, **self._decoding)
             set_relations(doc, relations, attr=self.cfg["attr"])
             mark_left_out(doc, doc_scores.left_out, attr=self.cfg["attr"])
+            if self._weights_changed:
+                self._scored[doc] = doc_scores
+
+    def choose_threshold(self, examples: Sequence[Example]) -> float:
+        """Take the threshold with the best micro F1 on development data, and give its documents the
+        relations above it: in training, for the scorer's `tuned_threshold`. Only the first
+        evaluation after a step of training does so, and only for a head that learns no threshold;
+        so what is evaluated after training, test data for example, changes nothing.
+
+        examples (Sequence[Example]): Examples, with the documents that the pipeline has annotated.
+        RETURNS (float): The threshold.
+        """
+        head = relation_head(self.model.get_ref("head"))
+        if self._weights_changed and head.needs_threshold:
+            docs = [eg.predicted for eg in examples]
+            others = [doc for doc in docs if doc not in self._scored]
+            self._scored.update(zip(others, self.predict(others), strict=True))
+            scores = [self._scored[doc] for doc in docs]
+            settings = {key: self.cfg[key] for key in ("max_labels", "prefix", "attr")}
+            scored = list(zip(examples, scores, strict=True))
+            candidates = collect_candidates(scored, self.labels, **settings)
+            if len(candidates.gold_doc):
+                self.cfg["threshold"] = best_threshold(candidates).common
+            self._weights_changed = False
+            self.set_annotations(docs, scores)
+            self._scored.clear()
+        return float(self.cfg["threshold"])
+
+    def score(self, examples: Iterable[Example], **settings: Any) -> dict[str, Any]:
+        """Score the component's relations; see `TrainablePipe.score`.
+
+        examples (Iterable[Example]): The examples.
+        **settings (Any): Settings of the scorer.
+        RETURNS (dict[str, Any]): The scores.
+        """
+        settings = {"choose_threshold": self.choose_threshold, **settings}
+        scores: dict[str, Any] = super().score(examples, **settings)
+        return scores
 
     def update(
         self,
@@ -291,6 +334,7 @@ class DocRelationExtractor(TrainablePipe):
                 sgd.update_parts(encoder, head, gradients)
             else:
                 self.model.finish_update(sgd)
+            self._weights_changed = True
         drop_gradients(self.model)
 
     def initialize(

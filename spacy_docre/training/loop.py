@@ -215,10 +215,20 @@ class TrainingRun:
         if self.digest != self.history.digest:
             raise DocreError(Errors.D093.format(folder=self.output))
         self.checkpoints.restore(self.models, self.optimizer)
+        self._restore_thresholds()
         pending = {} if info["score"] is not None else info["losses"]
         for name, guard in self.guards.items():
             guard.count = int(self.left_out[name] + pending.get(left_out_key(name), 0))
         self.is_replaying = False
+
+    def _restore_thresholds(self) -> None:
+        """The thresholds that the last evaluation chose, see `DocRelationExtractor`."""
+        scores = [e.other_scores for e in self.history.evaluations]
+        if scores and scores[-1].get("rel_threshold") is not None:
+            pipes: list[tuple[str, Any]] = self.nlp.pipeline
+            for _, pipe in pipes:
+                if hasattr(pipe, "choose_threshold"):
+                    pipe.cfg["threshold"] = scores[-1]["rel_threshold"]
 
     def _log_left_out(self, losses: dict[str, float], stdout: IO) -> None:
         """Say how many steps were left out. spaCy's logger does not, and in the morning nobody

@@ -148,7 +148,8 @@ class KMGREHead(RelationHead):
 
     def parts(self) -> list[list[Parameter]]:
         """See `RelationHead.parts`: theta and omega."""
-        return [list(part.parameters()) for part in (self.relation, self.key) if part is not None]
+        layers = [layer for layer in (self.relation, self.key) if layer is not None]
+        return [list(layer.parameters()) for layer in layers]
 
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
