@@ -20,7 +20,7 @@ from spacy.util import minibatch
 from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
-from ..data.clusters import copy_clusters, describe, get_clusters
+from ..data.clusters import copy_clusters, describe, get_clusters, renew_clusters
 from ..data.relation import install_extension, set_relations
 from ..errors import DocreError, Errors, Warnings
 from ..evaluation.calibration import Calibration
@@ -185,6 +185,7 @@ class DocRelationExtractor(TrainablePipe):
         scores (Sequence[PairScores]): What `predict` returned.
         """
         for doc, doc_scores in zip(docs, scores, strict=True):
+            renew_clusters(doc, self.cfg["prefix"])
             relations = decode(doc_scores, self.labels, **self._decoding)
             set_relations(doc, relations, attr=self.cfg["attr"])
             mark_left_out(doc, doc_scores.left_out, attr=self.cfg["attr"])
