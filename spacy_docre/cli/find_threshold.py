@@ -10,7 +10,7 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 
 from ..errors import Warnings
-from ..evaluation.run import annotate_examples, change_settings, find_extractor, read_examples
+from ..evaluation.run import annotate_examples, read_examples
 from ..evaluation.thresholds import (
     Candidates,
     Thresholds,
@@ -19,6 +19,7 @@ from ..evaluation.thresholds import (
     collect_candidates,
     held_out_f1,
 )
+from ..extractor.pipeline import change_settings, find_extractor
 from .app import new_app
 from .messages import GPU_ID, msg, percent, readable_errors
 

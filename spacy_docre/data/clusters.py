@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable
 from struct import Struct
 
-import numpy as np
 import srsly
 from spacy.tokens import Doc, Span, SpanGroup
 
@@ -221,26 +220,6 @@ def copy_clusters(source: Doc, target: Doc, prefix: str = DEFAULT_PREFIX) -> Non
         )
 
 
-def beginning(doc: Doc, n_tokens: int) -> Doc:
-    """The beginning of a document as a document, with the spans that lie in it.
-
-    doc (Doc): The document.
-    n_tokens (int): How many of its tokens.
-    RETURNS (Doc): The document itself if it has no more, or else a copy of its beginning.
-    """
-    if len(doc) <= n_tokens:
-        return doc
-    copied = doc[:n_tokens].as_doc()
-    for key, group in doc.spans.items():
-        spans = [
-            Span(copied, span.start, span.end, label=span.label, kb_id=span.kb_id)
-            for span in current_spans(group)
-            if span.end <= n_tokens
-        ]
-        copied.spans[key] = SpanGroup(copied, name=key, attrs=dict(group.attrs), spans=spans)
-    return copied
-
-
 def describe(doc: Doc) -> str:
     """Name a document in a message: by its title if it has one, else by its beginning."""
     title = doc.user_data.get("title")
@@ -248,13 +227,3 @@ def describe(doc: Doc) -> str:
         return f"the document '{shortened(str(title), 60)}'"
     start = shortened(" ".join(doc.text[:60].split()), 60)
     return f"the document '{start}{'...' if len(doc.text) > 60 else ''}'"
-
-
-def sentence_of_token(doc: Doc) -> np.ndarray:
-    """Number the sentences of a document.
-
-    doc (Doc): The document. Without marked sentences it is one.
-    RETURNS (np.ndarray): [T] int64. The sentence of each token, from 0.
-    """
-    starts = doc.to_array("SENT_START") == 1
-    return np.maximum(np.cumsum(starts) - 1, 0)

@@ -23,13 +23,13 @@ from torch import Tensor
 from ..data.clusters import copy_clusters, describe, get_clusters, renew_clusters
 from ..data.relation import install_extension, set_relations
 from ..errors import DocreError, Errors, Warnings
-from ..evaluation.calibration import Calibration
 from ..models.batch import ClusterBatch
 from ..models.encoding import HeadOutput, Targets
 from ..models.relation_model import EncoderInput, loss_and_gradients, relation_head
 from ..models.weights import read_message
 from ..training.guard import StepGuard, is_listening
 from ..training.optimizer import Gradients, PartwiseAdamW, drop_gradients
+from .calibration import Calibration
 from .constraints import ConstraintRules
 from .decoding import PairScores, decode, score_batch, split_by_doc, threshold_of_labels
 from .limits import mark_left_out

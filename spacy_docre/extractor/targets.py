@@ -8,7 +8,7 @@ from spacy.training import Example
 
 from ..data.alignment import align_clusters
 from ..data.clusters import describe
-from ..data.evidence import sentence_ends, sentence_numbers
+from ..data.evidence import sentence_numbers
 from ..data.relation import (
     Relation,
     check_clusters,
@@ -16,6 +16,7 @@ from ..data.relation import (
     get_relations,
     has_relations,
 )
+from ..data.sentences import sentence_ends
 from ..errors import DocreError, Errors
 from ..models.batch import ClusterBatch
 

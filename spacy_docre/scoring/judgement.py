@@ -10,9 +10,10 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..data.alignment import align_clusters
-from ..data.clusters import DEFAULT_PREFIX, get_clusters, sentence_of_token
-from ..data.evidence import Triple, sentence_ends, sentence_numbers
+from ..data.clusters import DEFAULT_PREFIX, get_clusters
+from ..data.evidence import Triple, sentence_numbers
 from ..data.relation import DEFAULT_ATTR, Relation, excluded_pairs, get_relations, has_relations
+from ..data.sentences import sentence_ends, sentence_of_token
 
 Fact = tuple[str, str, str]
 

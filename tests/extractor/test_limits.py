@@ -14,7 +14,8 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, get_clusters, set_clusters
-from spacy_docre.data.clusters import DEFAULT_PREFIX, beginning
+from spacy_docre.data.clusters import DEFAULT_PREFIX
+from spacy_docre.data.docs import beginning
 from spacy_docre.extractor.limits import DEFAULT_LIMITS, LimitedDoc, Limits, count_left_out
 from spacy_docre.models.batch import DocPart
 from spacy_docre.models.batching import batches_that_fit

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from spacy.tokens import Doc
 
-from ...data.clusters import DEFAULT_PREFIX, describe, get_clusters, sentence_of_token
-from ...data.evidence import sentence_ends, sentence_numbers
+from ...data.clusters import DEFAULT_PREFIX, describe, get_clusters
+from ...data.evidence import sentence_numbers
 from ...data.relation import (
     DEFAULT_ATTR,
     Relation,
@@ -17,6 +17,7 @@ from ...data.relation import (
     get_relations,
     has_relations,
 )
+from ...data.sentences import sentence_ends, sentence_of_token
 from ...errors import DocreError, Errors
 from ..report import ConversionReport
 from ..validation import export

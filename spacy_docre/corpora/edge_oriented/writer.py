@@ -6,14 +6,9 @@ from collections.abc import Collection, Iterator
 import numpy as np
 from spacy.tokens import Doc
 
-from ...data.clusters import (
-    DEFAULT_PREFIX,
-    EntityCluster,
-    describe,
-    get_clusters,
-    sentence_of_token,
-)
+from ...data.clusters import DEFAULT_PREFIX, EntityCluster, describe, get_clusters
 from ...data.relation import DEFAULT_ATTR, excluded_pairs, get_relations
+from ...data.sentences import sentence_of_token
 from ...errors import DocreError, Errors
 from ..report import ConversionReport
 from ..validation import export
