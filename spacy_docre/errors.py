@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 from spacy.errors import ErrorsWithCodes
 
@@ -12,6 +13,8 @@ CONTROLS = re.compile(
 )
 # Characters of what somebody else wrote that a message shows.
 MAX_SHOWN = 300
+# Known names that a suggestion shows.
+SUGGESTED_NAMES = 20
 
 
 class DocreError(ValueError):
@@ -42,6 +45,23 @@ def shortened(text: str, limit: int = MAX_SHOWN) -> str:
     """
     text = text if len(text) <= limit else f"{text[: limit - 3]}..."
     return printable(text).replace("\n", "\\n")
+
+
+def suggestion(value: str, known: Sequence[str]) -> str:
+    """What a person may have meant, and what there is.
+
+    value (str): What was written.
+    known (Sequence[str]): What could have been.
+    RETURNS (str): A few sentences, to stand behind a statement.
+    """
+    close = get_close_matches(value, known)
+    meant = f". Did you mean {' or '.join(map(repr, close))}?" if close else "."
+    return f"{meant} Known: {first_of([repr(name) for name in known], SUGGESTED_NAMES) or 'none'}"
+
+
+def enumerate_words(words: Sequence[str]) -> str:
+    """Words as a sentence lists them: "a, b and c"."""
+    return " and ".join(", ".join(words).rsplit(", ", 1))
 
 
 def first_of(names: Sequence[str], limit: int) -> str:
@@ -211,6 +231,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "off, call its method `learn_constraints` on the training examples, switch the "
         "constraints on in its `cfg` and save it."
     )
+    D053 = "The component '{name}' has no setting `{setting}`{suggestion}."
     D060 = (
         "There is no config of the method(s) {names} in the folder '{folder}'. A method is a "
         "training config whose encoder is a 'spacy-docre.MarkedTransformer.v1', a "
@@ -351,6 +372,22 @@ class Errors(metaclass=ErrorsWithCodes):
         "/proc/self/status, which Linux has."
     )
     D131 = "There is no text in {inputs}. Give files or folders, as for `annotate`."
+    D160 = (
+        "The encoder '{name}' cannot be used: it is of the type '{model_type}', which is not one "
+        "of the text encoders that this package knows. docs/methods/encoders.md lists those that "
+        "it knows, for example BERT, RoBERTa, XLM-RoBERTa, ELECTRA, DeBERTa, ModernBERT, or the "
+        "encoder half of T5 and BART. If you trust it and it reads text from both sides, allow it "
+        "in your program: `spacy_docre.models.allow_encoders('{model_type}')`."
+    )
+    D161 = (
+        "The encoder '{name}' cannot be loaded: {reason} Give the path of a folder that holds "
+        "config.json, the weights and the tokenizer, or a name of the Hugging Face hub, which must "
+        "be reachable or have the model in its cache."
+    )
+    D162 = (
+        "`{setting}` asks for code that comes with a model, which this package never runs. Take it "
+        "out; use a model whose architecture is part of transformers."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):

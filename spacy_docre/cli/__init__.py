@@ -1,47 +1,18 @@
-"""The commands; importing this package registers them with the app."""
+"""The command line; see `app.py` for how a command is found."""
 
-from . import (
-    annotate,
-    benchmark,
-    benchmark_growth,
-    benchmark_memory,
-    benchmark_tables,
-    calibrate,
-    compare,
-    convert,
-    debug_data,
-    evaluate,
-    export,
-    extract,
-    find_threshold,
-    model_card,
-    plot,
-    predict,
-    significance,
-    train,
-    view,
+from .app import LazyGroup, new_app
+
+__all__ = ["app"]
+
+app = new_app(
+    cls=LazyGroup,
+    name="docre",
+    help="Document-level relation extraction: convert and check corpora, evaluate and predict.",
+    no_args_is_help=True,
 )
-from .app import app
 
-__all__ = [
-    "annotate",
-    "app",
-    "benchmark",
-    "benchmark_growth",
-    "benchmark_memory",
-    "benchmark_tables",
-    "calibrate",
-    "compare",
-    "convert",
-    "debug_data",
-    "evaluate",
-    "export",
-    "extract",
-    "find_threshold",
-    "model_card",
-    "plot",
-    "predict",
-    "significance",
-    "train",
-    "view",
-]
+
+@app.callback()
+def _group() -> None:
+    # With a callback, the app is a group although its commands are not registered with it.
+    pass

@@ -26,8 +26,10 @@ from ..annotate.sources import STDIN, SourceSettings, read_records
 from ..annotate.workers import LOCAL, PartSettings, Workers
 from ..errors import DocreError, Errors, Warnings
 from ..evaluation.run import find_extractor
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
+
+app = new_app()
 
 
 class Engine(str, Enum):
@@ -41,7 +43,7 @@ class Engine(str, Enum):
 BASE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|\\^`#?]*")
 
 
-@app.command("annotate")
+@app.command()
 def annotate_command(
     model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
     inputs: list[str] = typer.Argument(

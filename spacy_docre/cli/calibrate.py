@@ -20,12 +20,14 @@ from ..evaluation.calibration import (
 )
 from ..evaluation.run import annotate_examples, find_extractor, read_examples
 from ..extractor.decoding import select, threshold_of_labels
-from .app import app
+from .app import new_app
 from .find_threshold import DATA, MODEL, save_settings, warn_of_test_data
 from .messages import GPU_ID, decimal, msg, percent, readable_errors
 
+app = new_app()
 
-@app.command("calibrate")
+
+@app.command()
 def calibrate_command(
     model_path: Path = MODEL,
     data_path: Path = DATA,

@@ -18,13 +18,10 @@ from ..corpora.tokenizer import create_fine_tokenizer
 from ..data.clusters import DEFAULT_PREFIX
 from ..data.relation import get_relations
 from ..files import replacing
-from .app import app
+from .app import new_app
 from .messages import msg, readable_errors
 
-convert_app = typer.Typer(
-    name="convert", help="Convert a corpus to spaCy's format.", no_args_is_help=True
-)
-app.add_typer(convert_app)
+app = new_app(name="convert", help="Convert a corpus to spaCy's format.", no_args_is_help=True)
 
 INPUT = typer.Argument(help="The file to convert.", exists=True, dir_okay=False)
 INPUT_DIR = typer.Argument(help="The folder to convert.", exists=True, file_okay=False)
@@ -42,7 +39,7 @@ SEPARATORS_OPTION = typer.Option(
 PREFIX = typer.Option(DEFAULT_PREFIX, "--prefix", help="What the clusters' keys start with.")
 
 
-@convert_app.command("docred")
+@app.command("docred")
 def convert_docred(
     input_path: Path = INPUT,
     output_path: Path = OUTPUT,
@@ -59,7 +56,7 @@ def convert_docred(
         _write(read_docred(input_path, vocab, relation_names=names, prefix=prefix), output_path)
 
 
-@convert_app.command("jsonl")
+@app.command("jsonl")
 def convert_jsonl(
     input_path: Path = INPUT,
     output_path: Path = OUTPUT,
@@ -71,7 +68,7 @@ def convert_jsonl(
         _write(read_jsonl(input_path, spacy.blank(lang), prefix=prefix), output_path)
 
 
-@convert_app.command("dwie")
+@app.command("dwie")
 def convert_dwie(
     input_path: Path = INPUT_DIR,
     output_path: Path = OUTPUT,
@@ -92,7 +89,7 @@ def convert_dwie(
         _write(docs, output_path, report)
 
 
-@convert_app.command("brat")
+@app.command("brat")
 def convert_brat(
     input_path: Path = INPUT_DIR,
     output_path: Path = OUTPUT,
@@ -119,7 +116,7 @@ def convert_brat(
         _write(docs, output_path, report)
 
 
-@convert_app.command("pubtator")
+@app.command("pubtator")
 def convert_pubtator(
     input_path: Path = INPUT,
     output_path: Path = OUTPUT,
@@ -149,7 +146,7 @@ def convert_pubtator(
         _write(docs, output_path, report)
 
 
-@convert_app.command("edge-oriented")
+@app.command("edge-oriented")
 def convert_edge_oriented(
     input_path: Path = INPUT,
     output_path: Path = OUTPUT,

@@ -16,23 +16,25 @@ from spacy.vocab import Vocab
 
 from ..corpora.docred import read_relation_names
 from ..corpora.readers import read_docs
-from ..errors import DocreError, Errors, Warnings
+from ..errors import DocreError, Errors, Warnings, enumerate_words
 from ..evaluation.calibration import Reliability, pair_outcomes
 from ..evaluation.end_to_end import lost_by_step, score_stages
 from ..evaluation.predictions import is_predictions, read_predictions
 from ..evaluation.run import annotate_examples, find_extractor, read_examples
 from ..extractor.constraints import CONSTRAINTS, switch_settings
-from ..extractor.limits import count_left_out, enumerate_words
+from ..extractor.limits import count_left_out
 from ..files import replacing
 from ..models.precision import set_precision
 from ..scoring.clusters import has_names_only
 from ..scoring.judgement import Fact, Judgement, collect_facts, count_types, judge_relations
 from ..scoring.scorer import score_judgement
 from ..scoring.significance import LEVEL, bootstrap_intervals
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
 from .reports import print_difference, print_evaluation
 from .stages import print_stages
+
+app = new_app()
 
 TRAIN_FACTS = typer.Option(
     None,
@@ -63,7 +65,7 @@ class TrainingData:
     counts: Mapping[str, int] | None
 
 
-@app.command("evaluate")
+@app.command()
 def evaluate_command(
     model: str = typer.Argument(
         help="The pipeline: a path or the name of a package; or what `predict` wrote."

@@ -21,14 +21,11 @@ from ..corpora.report import ConversionReport
 from ..data.clusters import DEFAULT_PREFIX
 from ..data.relation import install_extension
 from ..files import replacing
-from .app import app
+from .app import new_app
 from .convert import SEPARATORS_OPTION, SYMMETRIC
 from .messages import msg, readable_errors
 
-export_app = typer.Typer(
-    name="export", help="Write a corpus in another format.", no_args_is_help=True
-)
-app.add_typer(export_app)
+app = new_app(help="Write a corpus in another format.", no_args_is_help=True)
 
 INPUT = typer.Argument(help="The corpus (.spacy).", exists=True)
 OUTPUT = typer.Argument(help="The file to write.")
@@ -36,7 +33,7 @@ OUTPUT_DIR = typer.Argument(help="The folder to write, which must be new or empt
 PREFIX = typer.Option(DEFAULT_PREFIX, "--prefix", help="What the clusters' keys start with.")
 
 
-@export_app.command("jsonl")
+@app.command("jsonl")
 def export_jsonl(
     input_path: Path = INPUT, output_path: Path = OUTPUT, prefix: str = PREFIX
 ) -> None:
@@ -48,7 +45,7 @@ def export_jsonl(
     msg.good(f"{len(rows)} documents: {output_path}")
 
 
-@export_app.command("dwie")
+@app.command("dwie")
 def export_dwie(
     input_path: Path = INPUT, output_path: Path = OUTPUT_DIR, prefix: str = PREFIX
 ) -> None:
@@ -61,7 +58,7 @@ def export_dwie(
     _write_folder(input_path, output_path, files)
 
 
-@export_app.command("brat")
+@app.command("brat")
 def export_brat(
     input_path: Path = INPUT, output_path: Path = OUTPUT_DIR, prefix: str = PREFIX
 ) -> None:
@@ -73,7 +70,7 @@ def export_brat(
     _write_folder(input_path, output_path, files)
 
 
-@export_app.command("pubtator")
+@app.command("pubtator")
 def export_pubtator(
     input_path: Path = INPUT,
     output_path: Path = OUTPUT,
@@ -95,7 +92,7 @@ def export_pubtator(
     report.print()
 
 
-@export_app.command("edge-oriented")
+@app.command("edge-oriented")
 def export_edge_oriented(
     input_path: Path = INPUT,
     output_path: Path = OUTPUT,

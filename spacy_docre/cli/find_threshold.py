@@ -19,14 +19,16 @@ from ..evaluation.thresholds import (
     collect_candidates,
     held_out_f1,
 )
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg, percent, readable_errors
+
+app = new_app()
 
 MODEL = typer.Argument(help="The pipeline.", exists=True, file_okay=False)
 DATA = typer.Argument(help="Development data (.spacy), never test.", exists=True)
 
 
-@app.command("find-threshold")
+@app.command()
 def find_threshold_command(
     model_path: Path = MODEL,
     data_path: Path = DATA,

@@ -8,11 +8,13 @@ from spacy.training.initialize import init_nlp
 from spacy.util import load_config
 
 from ..training.loop import train
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
 
+app = new_app()
 
-@app.command("train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def train_command(
     ctx: typer.Context,
     config_path: Path = typer.Argument(help="The config.", exists=True, allow_dash=True),

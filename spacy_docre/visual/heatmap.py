@@ -147,7 +147,7 @@ def _run(extractor: DocRelationExtractor, doc: Doc) -> tuple[ClusterBatch, HeadO
         [doc],
         prefix=extractor.cfg["prefix"],
         entity_types=extractor.cfg["entity_types"],
-        parts=[limited.part for limited in extractor.read([doc])],
+        parts=[limited.part for limited in extractor.reader.read([doc])],
     )
     if len(clusters.keys) < 2:
         raise DocreError(

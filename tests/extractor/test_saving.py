@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spacy_docre import DocreError
-from spacy_docre.models.encoders.safetensors_shim import is_name
+from spacy_docre.models.encoders.saved_tokenizer import is_name
 from spacy_docre.models.weights import read_weights
 
 from ..methods import add_extractor
@@ -338,6 +338,7 @@ CFG = {
     "on_nonfinite": ["ignore", 1],
     "constraints": [[], "learned"],
     "configured_constraints": [None, 1],
+    "configured": [None, [], "all"],
     "observed": [{"types": 1}, {"types": [["a", "b", "c", "d"]], "opposites": []}, []],
 }
 

@@ -13,13 +13,14 @@ from torch import Tensor
 from ...errors import DocreError, Errors
 from ..batch import ClusterBatch
 from ..batching import batches_by_length
-from ..compat import HFObjects, has_transformers, huggingface_from_pretrained
+from ..compat import HFObjects, has_transformers
 from ..encoding import Encoding, EncodingIndex, to_device
 from ..relation_model import Encoder, EncoderInput
 from ..torch_module import run_backward
 from .assembly import WindowOutput, assemble
 from .attention import LastLayerAttention, find_projections
 from .layout import WindowBatch, WindowLayout
+from .trust import asks_for_code
 from .windows import cut_windows
 from .wordpieces import WordpieceMarker
 
@@ -67,6 +68,13 @@ def transformer_layer(
     # Cannot be imported without spacy-transformers.
     from .safetensors_shim import SafetensorsShim
 
+    for setting, values in (
+        ("tokenizer_config", tokenizer_config),
+        ("transformer_config", transformer_config),
+    ):
+        code = asks_for_code(values or {})
+        if code is not None:
+            raise DocreError(Errors.D162.format(setting=f"{setting}.{code}"))
     hf_model = HFObjects(None, None, None, tokenizer_config or {}, transformer_config or {})
     make: Any = SafetensorsShim
     shim = make(
@@ -90,9 +98,14 @@ def load(model: Encoder, prepare: Callable[[Any], Any] | None = None) -> None:
     shim = _shim(model)
     if shim._model is not None:
         return
-    tokenizer_config = dict(shim._hfmodel._init_tokenizer_config)
-    transformer_config = dict(shim._hfmodel._init_transformer_config)
-    loaded = huggingface_from_pretrained(model.attrs["name"], tokenizer_config, transformer_config)
+    # Cannot be imported without spacy-transformers.
+    from .pretrained import load_pretrained
+
+    loaded = load_pretrained(
+        model.attrs["name"],
+        shim._hfmodel._init_tokenizer_config,
+        shim._hfmodel._init_transformer_config,
+    )
     new = [marker for marker in _markers(model) if _single_id(loaded.tokenizer, marker) is None]
     if new:
         loaded.tokenizer.add_special_tokens({"additional_special_tokens": list(dict.fromkeys(new))})
