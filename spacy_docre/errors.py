@@ -388,6 +388,38 @@ class Errors(metaclass=ErrorsWithCodes):
         "`{setting}` asks for code that comes with a model, which this package never runs. Take it "
         "out; use a model whose architecture is part of transformers."
     )
+    D140 = (
+        "A process of `--n-process` ended unexpectedly ({reason}). The system may have run out of "
+        "memory: then give fewer processes or a smaller --batch-size. Parts that are complete are "
+        "kept; the same command resumes after them."
+    )
+    D141 = (
+        "There is no room on the disk to write {path}, or a quota or limit does not allow it. Make "
+        "room and start the same command again."
+    )
+    D142 = (
+        "{path} cannot be opened, made or removed: {reason}. Change its permissions, or name "
+        "another."
+    )
+    D143 = "{path} cannot be used: {reason}."
+    D144 = (
+        "There is not enough memory ({reason}). Give smaller batches, fewer processes, or lower "
+        "the limits of the component (`max_pairs`, `max_wordpieces`)."
+    )
+    D145 = "Standard input is closed, but '-' means to read it. Pass lines to it, or name a file."
+    D146 = (
+        "{kind}: {reason}. If this is not a mistake in your input, please report it. `--debug` "
+        "shows the traceback."
+    )
+    D170 = (
+        "{path} does not say how a head is to be trained: [training.optimizer] must be "
+        "'spacy-docre.AdamW.v1', and its learn_rate 'spacy-docre.warmup_linear.v1'."
+    )
+    D171 = "There are no ablations of '{method}' in {path}, but of: {known}."
+    D172 = (
+        "{path} holds results of other settings or other files ({names}). Give another folder for "
+        "the report, or remove it."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):
@@ -414,8 +446,12 @@ class Warnings(metaclass=ErrorsWithCodes):
     )
     DW06 = "Coreferee failed on {doc}: {reason}"
     DW07 = (
-        "{n_files} file(s) in {folder} were left out since their names end in {suffixes}; known "
+        "{n_files} file(s) in {folder} were skipped since their names end in {suffixes}; known "
         "are: {known}. Name a file itself to have it read as a text."
+    )
+    DW60 = (
+        "Skipped in {folder}: {skipped}. Only regular files are read. Name the target of a link "
+        "itself, or copy it."
     )
     DW08 = (
         "None of the {n_documents} documents has an entity cluster, so there are no relations. The "

@@ -1,5 +1,6 @@
 """Files: found in a folder, named in messages, read as JSON, written as a whole or not at all."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -12,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DocreError, Errors, printable, shortened
+
+# Bytes that are read at a time.
+BLOCK = 1 << 20
 
 
 def displayed(path: str | Path) -> str:
@@ -66,6 +70,31 @@ def regular_files(folder: str | Path, *, ignore: Path | None = None) -> FolderCo
                 content.skipped["links" if stat.S_ISLNK(mode) else "pipes, sockets or devices"] += 1
     content.skipped = +content.skipped
     return content
+
+
+def checksum(path: str | Path) -> str:
+    """A checksum of a file, or of all files in a folder with their names. Links are followed.
+
+    path (Union[str, Path]): The file or folder.
+    RETURNS (str): The checksum, in hexadecimal digits.
+    """
+    path = Path(path)
+    total = hashlib.sha256()
+    for file in sorted(_files_behind(path)) if path.is_dir() else [path]:
+        content = hashlib.sha256()
+        with file.open("rb") as stream:
+            while block := stream.read(BLOCK):
+                content.update(block)
+        total.update(os.fsencode(file.relative_to(path)) + b"\0" + content.digest())
+    return total.hexdigest()
+
+
+def _files_behind(folder: Path) -> Iterator[Path]:
+    seen = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(parent))
+        folders[:] = [n for n in folders if os.path.realpath(os.path.join(parent, n)) not in seen]
+        yield from (Path(parent, name) for name in names if Path(parent, name).is_file())
 
 
 def parse_json(text: str, **settings: Any) -> Any:

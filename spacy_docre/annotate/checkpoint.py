@@ -26,7 +26,8 @@ MANIFEST = "annotate.json"
 ERRORS = "errors.jsonl"
 LOCK = ".annotate.lock"
 PART = re.compile(r"\.?part-(\d{5,})\.[a-z]+")
-VERSION = 1
+# Changes when a record's fingerprint does.
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,8 @@ class Checkpoint:
             return
         try:
             manifest = json.loads((self.folder / MANIFEST).read_text(encoding="utf8"))
+            if manifest.get("version") != VERSION:
+                raise ValueError("it was written by another version of spacy-docre")
             former = manifest["command"]
             progress = Progress(**manifest["progress"])
             for name, default in asdict(Progress()).items():

@@ -1,5 +1,7 @@
 """The command line; see `app.py` for how a command is found."""
 
+import typer
+
 from .app import LazyGroup, new_app
 
 __all__ = ["app"]
@@ -13,6 +15,7 @@ app = new_app(
 
 
 @app.callback()
-def _group() -> None:
-    # With a callback, the app is a group although its commands are not registered with it.
-    pass
+def options(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+) -> None:
+    """What holds for all commands."""

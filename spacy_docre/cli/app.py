@@ -10,6 +10,9 @@ from importlib import import_module
 from typing import Any
 
 import typer
+from typer.core import TyperGroup
+
+from .endings import guarded
 
 
 def new_app(**settings: Any) -> typer.Typer:
@@ -19,7 +22,9 @@ def new_app(**settings: Any) -> typer.Typer:
     **settings (Any): Settings of the `typer.Typer`.
     RETURNS (typer.Typer): The app.
     """
-    return typer.Typer(add_completion=False, rich_markup_mode=None, **settings)
+    return typer.Typer(
+        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, **settings
+    )
 
 
 class CommandFiles(Mapping[str, Any]):
@@ -81,13 +86,24 @@ def _names(nodes: Sequence[ast.expr]) -> list[str]:
     return [ast.unparse(getattr(node, "func", node)) for node in nodes]
 
 
-class LazyGroup(typer.core.TyperGroup):
+class LazyGroup(TyperGroup):
     """The group of all commands. `typer` and `click` make help of the commands themselves, which
-    would import every one."""
+    would import every one. However a command ends, it says so in a few lines."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{**settings, "commands": {}})
         self.commands: Any = CommandFiles(__package__)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """See `TyperGroup.parse_args`. `--debug` may stand anywhere."""
+        if "--debug" in args:
+            args = ["--debug", *(arg for arg in args if arg != "--debug")]
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """See `TyperGroup.invoke`."""
+        with guarded(debug=ctx.params["debug"]):
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: Any) -> list[str]:
         """See `TyperGroup.list_commands`."""

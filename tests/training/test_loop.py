@@ -20,7 +20,7 @@ from spacy_docre.extractor.component import DocRelationExtractor
 from spacy_docre.training import checkpoint
 from spacy_docre.training.loop import train
 
-from ..test_configs import CONFIGS, save_births, small_config
+from ..configs import CONFIGS, save_births, small_config
 
 N_STEPS = 12
 CONFIG = {path.stem: path for path in CONFIGS}

@@ -5,13 +5,13 @@ from collections import Counter
 
 from spacy.tokens import Doc
 
-from ..data.clusters import DEFAULT_PREFIX, EntityCluster, get_clusters
-from ..data.relation import DEFAULT_ATTR, Relation, check_clusters, get_relations, has_relations
-from .brat import USER_DATA
-from .report import ConversionReport
+from ...data.clusters import DEFAULT_PREFIX, EntityCluster, get_clusters
+from ...data.relation import DEFAULT_ATTR, Relation, check_clusters, get_relations, has_relations
+from ..report import ConversionReport
+from ..text import source_offsets
+from ..validation import export
+from .reader import USER_DATA
 from .standoff import LINE_ENDS, cut_lines, join_lines
-from .text import source_offsets
-from .validation import export
 
 LINE_END = re.compile(f"[{LINE_ENDS}]+")
 # What is written where brat needs a name and there is none.

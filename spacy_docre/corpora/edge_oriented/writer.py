@@ -6,18 +6,18 @@ from collections.abc import Collection, Iterator
 import numpy as np
 from spacy.tokens import Doc
 
-from ..data.clusters import (
+from ...data.clusters import (
     DEFAULT_PREFIX,
     EntityCluster,
     describe,
     get_clusters,
     sentence_of_token,
 )
-from ..data.relation import DEFAULT_ATTR, excluded_pairs, get_relations
-from ..errors import DocreError, Errors
-from .edge_oriented import CANDIDATE_PAIRS, EXCLUDED, NEGATIVE
-from .report import ConversionReport
-from .validation import export
+from ...data.relation import DEFAULT_ATTR, excluded_pairs, get_relations
+from ...errors import DocreError, Errors
+from ..report import ConversionReport
+from ..validation import export
+from .reader import CANDIDATE_PAIRS, EXCLUDED, NEGATIVE
 
 HEAD_TYPES = ("Chemical", "Gene")
 TAIL_TYPES = ("Disease",)

@@ -7,14 +7,14 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
-from ..data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
-from ..data.relation import DEFAULT_ATTR, install_extension, set_relations
-from ..errors import DocreError, Errors, shortened
-from .folders import title_of
-from .report import ConversionReport
+from ...data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
+from ...data.relation import DEFAULT_ATTR, install_extension, set_relations
+from ...errors import DocreError, Errors, shortened
+from ..folders import title_of
+from ..report import ConversionReport
+from ..text import align_mention, keep_source, read_text
+from ..validation import DocumentError
 from .standoff import KINDS, Line, parse, read_file
-from .text import align_mention, keep_source, read_text
-from .validation import DocumentError
 
 # The attribute of a span group with what brat knows of its mentions: attributes, normalizations and
 # notes, each as the number of the mention in the group (from 0), a name, and a value or text.

@@ -13,17 +13,17 @@ from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
-from ..data.clusters import DEFAULT_PREFIX, cluster_key, sentence_of_token, set_clusters
-from ..data.relation import (
+from ...data.clusters import DEFAULT_PREFIX, cluster_key, sentence_of_token, set_clusters
+from ...data.relation import (
     DEFAULT_ATTR,
     EXCLUDED_PAIRS,
     Relation,
     install_extension,
     set_relations,
 )
-from ..errors import DocreError, Errors
-from .report import ConversionReport
-from .validation import DocumentError
+from ...errors import DocreError, Errors
+from ..report import ConversionReport
+from ..validation import DocumentError
 
 N_COLUMNS = 17
 NEGATIVE = "1:NR:2"

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import DocreError, Errors
-from .text import Fragments
-from .validation import DocumentError
+from ...errors import DocreError, Errors
+from ..text import Fragments
+from ..validation import DocumentError
 
 # What brat, which reads its files line by line, cannot have inside a mention.
 LINE_ENDS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"

@@ -6,12 +6,12 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from ..data.clusters import DEFAULT_PREFIX, EntityCluster, describe, get_clusters
-from ..data.relation import DEFAULT_ATTR, get_relations
-from ..errors import DocreError, Errors, shortened
-from .pubtator import SEPARATORS, SYMMETRIC, UNKNOWN, UNLINKED, USER_DATA, split_identifiers
-from .report import ConversionReport
-from .validation import export
+from ...data.clusters import DEFAULT_PREFIX, EntityCluster, describe, get_clusters
+from ...data.relation import DEFAULT_ATTR, get_relations
+from ...errors import DocreError, Errors, shortened
+from ..report import ConversionReport
+from ..validation import export
+from .reader import SEPARATORS, SYMMETRIC, UNKNOWN, UNLINKED, USER_DATA, split_identifiers
 
 Item = tuple[int, int, str, str]
 

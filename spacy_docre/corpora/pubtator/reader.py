@@ -10,11 +10,11 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import filter_spans
 
-from ..data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
-from ..data.relation import DEFAULT_ATTR, Relation, install_extension, set_relations
-from ..errors import DocreError, Errors
-from .report import ConversionReport
-from .validation import DocumentError
+from ...data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
+from ...data.relation import DEFAULT_ATTR, Relation, install_extension, set_relations
+from ...errors import DocreError, Errors
+from ..report import ConversionReport
+from ..validation import DocumentError
 
 # BioRED's relation types: "the relations are not directed" (Luo et al. 2022). Of the other corpora
 # in this form none has a type of these names; CDR's CID and GDA's are directed.

@@ -1,27 +1,24 @@
 """The DocRED format: DocRED, Re-DocRED, Revisit-DocRED."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, Field
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
-from ..data.clusters import DEFAULT_PREFIX, cluster_key, describe, get_clusters, set_clusters
-from ..data.evidence import sentence_ends, sentence_numbers
-from ..data.relation import (
+from ...data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
+from ...data.relation import (
     DEFAULT_ATTR,
     Relation,
-    check_entities,
-    get_relations,
     install_extension,
     set_relations,
 )
-from ..errors import DocreError, Errors, shortened
-from ..files import read_json
-from .validation import DocumentError, check_unicode, validate
+from ...errors import DocreError, Errors, shortened
+from ...files import read_json
+from ..report import ConversionReport
+from ..validation import DocumentError, check_unicode, validate
 
 
 class DocredMention(BaseModel):
@@ -56,6 +53,7 @@ def read_docred(
     vocab: Vocab,
     *,
     relation_names: Mapping[str, str] | None = None,
+    report: ConversionReport | None = None,
     prefix: str = DEFAULT_PREFIX,
     attr: str = DEFAULT_ATTR,
 ) -> Iterator[Doc]:
@@ -69,6 +67,7 @@ def read_docred(
     vocab (Vocab): The vocabulary of the documents.
     relation_names (Optional[Mapping[str, str]]): Names for the relations' identifiers ("P19"), as
         in `rel_info.json`; an identifier without a name is kept.
+    report (Optional[ConversionReport]): Counts what was not kept as it was.
     prefix (str): What the clusters' keys start with.
     attr (str): The name of the extension attribute that holds the relations.
     YIELDS (Doc): The documents.
@@ -173,48 +172,3 @@ def read_relation_names(path: str | Path) -> dict[str, str]:
         reason = "two relation identifiers have the same name"
         raise DocreError(Errors.D015.format(path=path, reason=reason))
     return names
-
-
-def to_docred_predictions(
-    docs: Iterable[Doc],
-    *,
-    relation_ids: Mapping[str, str] | None = None,
-    prefix: str = DEFAULT_PREFIX,
-    attr: str = DEFAULT_ATTR,
-) -> list[dict[str, Any]]:
-    """The relations of documents in DocRED's submission format, as the official evaluation script
-    reads it.
-
-    docs (Iterable[Doc]): The documents.
-    relation_ids (Optional[Mapping[str, str]]): Identifiers ("P19") for the relations' names; None
-        writes the labels as they are.
-    prefix (str): What the clusters' keys start with.
-    attr (str): The name of the extension attribute that holds the relations.
-    RETURNS (list[dict[str, Any]]): title, h_idx, t_idx, r, evidence (the numbers of sentences) and
-        score, for each relation.
-    RAISES (DocreError): If a label has no identifier, or a relation names no cluster.
-    """
-    rows = []
-    for doc in docs:
-        ends = sentence_ends(doc)
-        keys = {cluster.key for cluster in get_clusters(doc, prefix)}
-        for relation in get_relations(doc, attr=attr):
-            check_entities(relation, doc, keys, prefix)
-            head, label, tail = relation.triple
-            if relation_ids is not None and label not in relation_ids:
-                raise DocreError(Errors.D018.format(label=label, doc=describe(doc)))
-            rows.append(
-                {
-                    "title": doc.user_data.get("title", ""),
-                    "h_idx": _entity_index(head, prefix),
-                    "t_idx": _entity_index(tail, prefix),
-                    "r": label if relation_ids is None else relation_ids[label],
-                    "evidence": sentence_numbers(relation, ends),
-                    "score": relation.score,
-                }
-            )
-    return rows
-
-
-def _entity_index(key: str, prefix: str) -> int:
-    return int(key.removeprefix(f"{prefix}_")) - 1
