@@ -411,6 +411,15 @@ class Errors(metaclass=ErrorsWithCodes):
         "{kind}: {reason}. If this is not a mistake in your input, please report it. `--debug` "
         "shows the traceback."
     )
+    D170 = (
+        "{path} does not say how a head is to be trained: [training.optimizer] must be "
+        "'spacy-docre.AdamW.v1', and its learn_rate 'spacy-docre.warmup_linear.v1'."
+    )
+    D171 = "There are no ablations of '{method}' in {path}, but of: {known}."
+    D172 = (
+        "{path} holds results of other settings or other files ({names}). Give another folder for "
+        "the report, or remove it."
+    )
 
 
 class Warnings(metaclass=ErrorsWithCodes):

@@ -34,25 +34,6 @@ HEADS: dict[str, dict[str, Any]] = registered_heads() | {
         "similarity": "mlp",
         "localized_context": True,
     },
-    "paee": {
-        "@architectures": "spacy-docre.PAEE.v1",
-        "hidden": 32,
-        "block": 8,
-        "channels": 16,
-        "size": 8,
-        "type_width": 4,
-        "feed_forward": 32,
-        "max_sentences": 4,
-    },
-    "docunet": {
-        "@architectures": "spacy-docre.DocuNet.v1",
-        "hidden": 32,
-        "block": 8,
-        "size": 8,
-        "base": 8,
-        "out_channels": 8,
-    },
-    "kmgre": {"@architectures": "spacy-docre.KMGRE.v1"},
 }
 HEADS["blend"] = {
     "@architectures": "spacy-docre.Blend.v1",
@@ -109,6 +90,8 @@ ENCODERS: dict[str, dict[str, Any]] = {
     },
     "ssan": {
         "@architectures": "spacy-docre.EntityStructureTransformer.v1",
+        "type_width": 4,
+        "number_width": 4,
         "transformer_config": NO_DROPOUT,
     },
     "entity_embed": {

@@ -36,7 +36,7 @@ from .limits import mark_left_out
 from .reader import DocReader
 from .saving import load_parts, naming, read_file, restored_on_error
 from .settings import DEFAULTS, check_settings
-from .targets import gold_labels
+from .targets import Gold, gold_labels, label_prior
 
 
 class DocRelationExtractor(TrainablePipe):
@@ -262,16 +262,9 @@ class DocRelationExtractor(TrainablePipe):
         clusters, output = scores
         validate_examples(examples, "DocRelationExtractor.get_loss")
         head = self.model.get_ref("head")
-        gold = gold_labels(
-            list(examples),
-            clusters,
-            self.labels,
-            name=self.name,
-            prefix=self.cfg["prefix"],
-            attr=self.cfg["attr"],
-            with_evidence=relation_head(head).learns_evidence,
+        gold = self._gold(
+            list(examples), clusters, with_evidence=relation_head(head).learns_evidence
         )
-        gold = gold._replace(mask=gold.mask & self.rules.learned_from(clusters))
         targets = Targets(*(torch.from_numpy(array).to(output.logits.device) for array in gold))
         return loss_and_gradients(head, output, targets)
 
@@ -321,7 +314,12 @@ class DocRelationExtractor(TrainablePipe):
         for layer in self.model.layers:
             _set_dim_if_open(layer, "nT", len(self.cfg["entity_types"]) + 1)
         _set_dim_if_open(self.model.get_ref("head"), "nO", len(self.labels))
+        is_new = not self._is_initialized
         self.model.initialize(X=(docs, self.reader.clusters(docs)))
+        head = relation_head(self.model.get_ref("head"))
+        if is_new and head.uses_prior:
+            prior = label_prior(self._gold_of(get_examples()), len(self.labels))
+            head.start_at(torch.from_numpy(prior))
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "DocRelationExtractor":
         """Load the component from disk; see `TrainablePipe.from_disk`.
@@ -368,6 +366,25 @@ class DocRelationExtractor(TrainablePipe):
         text."""
         if self.labels:
             _ = self.rules.in_force, self._decoding
+
+    def _gold_of(self, examples: Iterable[Example]) -> Iterator[Gold]:
+        for batch in minibatch(examples, size=32):
+            self._prepare(batch)
+            yield self._gold(batch, self.reader.clusters([eg.predicted for eg in batch]))
+
+    def _gold(
+        self, examples: Sequence[Example], clusters: ClusterBatch, *, with_evidence: bool = False
+    ) -> Gold:
+        gold = gold_labels(
+            examples,
+            clusters,
+            self.labels,
+            name=self.name,
+            prefix=self.cfg["prefix"],
+            attr=self.cfg["attr"],
+            with_evidence=with_evidence,
+        )
+        return gold._replace(mask=gold.mask & self.rules.learned_from(clusters))
 
     def _begin_update(
         self, examples: Sequence[Example], clusters: ClusterBatch

@@ -28,6 +28,9 @@ from .wordpieces import WordpieceMarker
 # training. Returns the output and the shim's backward pass.
 Run = Callable[[Any, WindowLayout, np.ndarray, bool], tuple[WindowOutput, Callable]]
 
+# From the transformer, tokens, mentions, layout and clusters to other tokens and mentions.
+Join = Callable[[Any, Tensor, Tensor, WindowLayout, ClusterBatch], tuple[Tensor, Tensor]]
+
 # Wordpieces, padding included, that go through an encoder at once on a CPU: enough for its matrix
 # products to run at full speed. More would only add padding, and leave the caches.
 CPU_BATCH_ITEMS = 512
@@ -114,7 +117,8 @@ def load(model: Encoder, prepare: Callable[[Any], Any] | None = None) -> None:
         prepare(loaded.transformer)
     shim._hfmodel = loaded
     shim._model = loaded.transformer
-    model.set_dim("nO", loaded.transformer.config.hidden_size)
+    config = loaded.transformer.config
+    model.set_dim("nO", config.hidden_size + sum(getattr(config, "entity_features", {}).values()))
 
 
 def encode(
@@ -123,6 +127,7 @@ def encode(
     is_train: bool,
     run: Run,
     checkpointing: Callable[[Any], dict[str, Any]] | None = None,
+    join: Join | None = None,
 ) -> tuple[Encoding, Callable[[tuple[Tensor | None, ...]], None]]:
     """Encode a batch. The backward pass takes the gradients of `Encoding.tensors`.
 
@@ -132,6 +137,7 @@ def encode(
     run (Run): How the transformer reads windows.
     checkpointing (Optional[Callable[[PreTrainedModel], dict[str, Any]]]): Further arguments of
         PyTorch's `checkpoint`, for gradient checkpointing.
+    join (Optional[Join]): What joins further features to tokens and mentions.
     RETURNS (tuple[Encoding, Callable]): The encoding and the backward pass.
     """
     docs, clusters = inputs
@@ -148,6 +154,8 @@ def encode(
     with torch.inference_mode(not is_train):
         runs = [run(shim, layout, chunk, is_train) for chunk in _chunks(layout, max_items)]
         tokens, mention, attention = assemble(layout, [output for output, _ in runs])
+        if join is not None:
+            tokens, mention = join(shim._model, tokens, mention, layout, clusters)
     index = EncodingIndex.from_clusters(clusters, layout.lengths, layout.column_token, shim.device)
     encoding = Encoding(tokens, mention, attention, index)
 
