@@ -3,8 +3,7 @@
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
-
-from spacy.errors import ErrorsWithCodes
+from typing import Any
 
 # What a terminal obeys or cannot show: control characters but for tabs and line ends, what turns
 # the direction of writing, and halves of characters.
@@ -75,7 +74,14 @@ def first_of(names: Sequence[str], limit: int) -> str:
     return ", ".join(names[:limit]) + more
 
 
-class Errors(metaclass=ErrorsWithCodes):
+class _WithCodes(type):
+    # As spaCy's `ErrorsWithCodes`, which cannot be imported without its pipelines.
+    def __getattribute__(cls, code: str) -> Any:
+        message = super().__getattribute__(code)
+        return message if code.startswith("__") else f"[{code}] {message}"
+
+
+class Errors(metaclass=_WithCodes):
     D001 = (
         "The extension attribute `doc._.{attr}` already exists and is not spacy-docre's. Another "
         "package has set it: give this component a name of its own, for example "
@@ -422,7 +428,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
 
 
-class Warnings(metaclass=ErrorsWithCodes):
+class Warnings(metaclass=_WithCodes):
     DW02 = (
         "The head of the component '{name}' ('{head}') is not trained in phases, so the callback "
         "'spacy-docre.em_schedule.v1' does nothing. Take it out of [training.before_update], or "

@@ -16,7 +16,7 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from tqdm import tqdm
 
-from .. import __version__
+from ..about import __version__
 from ..annotate.checkpoint import ERRORS, Checkpoint, Progress
 from ..annotate.engine import Annotation, describe_model, model_name
 from ..annotate.records import Failure, Record

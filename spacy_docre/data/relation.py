@@ -141,8 +141,11 @@ def set_relations(doc: Doc, relations: Iterable[Mapping], *, attr: str = DEFAULT
     doc (Doc): The document.
     relations (Iterable[Mapping]): Relations, or mappings with the keys of one.
     attr (str): The name of the extension attribute.
-    RAISES (DocreError): If a value is not a relation.
+    RAISES (DocreError): If a value is not a relation, or the attribute another package's, which can
+        take it at any time.
     """
+    if Doc.has_extension(attr):
+        _check_extension(attr)
     doc.user_data[_user_data_key(attr)] = [_to_row(value) for value in relations]
 
 
@@ -221,6 +224,17 @@ def install_extension(attr: str = DEFAULT_ATTR) -> None:
             setter=partial(set_relations, attr=attr),
         )
         return
+    _check_extension(attr)
+
+
+def set_up_extension() -> None:
+    """Register `doc._.relations`, unless there is an attribute of that name: one of another package
+    stays, and is an error only where relations are written."""
+    if not Doc.has_extension(DEFAULT_ATTR):
+        install_extension()
+
+
+def _check_extension(attr: str) -> None:
     _, _, getter, _ = Doc.get_extension(attr)
     if getattr(getter, "func", None) is not get_relations:
         raise DocreError(Errors.D001.format(attr=attr))

@@ -8,7 +8,7 @@ from spacy.util import get_minor_version_range
 from thinc.api import Model
 from wasabi import MarkdownRenderer
 
-from .. import __version__
+from ..about import __version__
 from ..errors import printable
 from ..models.compat import HFShim, has_transformers
 from ..scoring.scorer import METRIC_TITLES

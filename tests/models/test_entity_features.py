@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from spacy.vocab import Vocab
-from spacy_docre.cluster_batch import ClusterBatch
+
+from spacy_docre.models.batch import ClusterBatch
 
 from ..util import birth_doc, make_doc, random_doc
 

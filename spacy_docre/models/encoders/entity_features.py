@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...cluster_batch import ClusterBatch
+from ..batch import ClusterBatch
 from ..encoding import ranges, to_device
 from .layout import WindowLayout
 
