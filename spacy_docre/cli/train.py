@@ -31,6 +31,9 @@ def train_command(
         min=1,
         help="Steps between checkpoints; by default one after each evaluation.",
     ),
+    until: int | None = typer.Option(
+        None, "--until", min=1, help="Stop after that many steps; --resume goes on from there."
+    ),
     code: Path | None = typer.Option(
         None, "--code", "-c", help="A Python file with registered functions.", exists=True
     ),
@@ -53,6 +56,7 @@ def train_command(
         output,
         resume=resume,
         checkpoint_every=checkpoint_every,
+        until=until,
         use_gpu=gpu_id,
         inputs=_unnamed_inputs(config, code),
     )

@@ -31,6 +31,7 @@ from ..models.relation_model import relation_head
 from ..scoring.judgement import Fact, Judgement, collect_facts, count_types, judge_relations
 from ..scoring.scorer import TRAIN, score_judgement
 from ..training.checkpoint import read_history
+from .figures import extractor_figures
 
 RECORD = "record.json"
 PREDICTIONS = "dev_predictions.spacy"
@@ -171,6 +172,7 @@ class Experiment:
             "losses": [e.losses for e in history.evaluations],
             "threshold": extractor.cfg["threshold"],
             "threshold_tuned": is_tuned,
+            "figures": extractor_figures(extractor, docs),
             "scores": score_judgement(self.judge(run), train_counts=self._counts, subsets=True),
         }
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from spacy.errors import Errors as SpacyErrors
@@ -23,9 +24,15 @@ from torch import Tensor
 from ..data.clusters import copy_clusters, describe, get_clusters, renew_clusters
 from ..data.relation import install_extension, set_relations
 from ..errors import DocreError, Errors, Warnings
+from ..evaluation.thresholds import best_threshold, collect_candidates
 from ..models.batch import ClusterBatch
 from ..models.encoding import HeadOutput, Targets
-from ..models.relation_model import EncoderInput, loss_and_gradients, relation_head
+from ..models.relation_model import (
+    EncoderInput,
+    begin_update,
+    loss_and_gradients,
+    relation_head,
+)
 from ..models.weights import read_message
 from ..training.guard import StepGuard, is_listening
 from ..training.optimizer import Gradients, PartwiseAdamW, drop_gradients
@@ -84,6 +91,10 @@ class DocRelationExtractor(TrainablePipe):
         self.rules = ConstraintRules(self)
         self.guard = StepGuard(self)
         self._process = os.getpid()
+        self._trains_encoder = True
+        # What the weights of this step of training say about the documents that are evaluated.
+        self._weights_changed = False
+        self._scored: WeakKeyDictionary[Doc, PairScores] = WeakKeyDictionary()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -189,6 +200,44 @@ class DocRelationExtractor(TrainablePipe):
             relations = decode(doc_scores, self.labels, **self._decoding)
             set_relations(doc, relations, attr=self.cfg["attr"])
             mark_left_out(doc, doc_scores.left_out, attr=self.cfg["attr"])
+            if self._weights_changed:
+                self._scored[doc] = doc_scores
+
+    def choose_threshold(self, examples: Sequence[Example]) -> float:
+        """Take the threshold with the best micro F1 on development data, and give its documents the
+        relations above it: in training, for the scorer's `tuned_threshold`. Only the first
+        evaluation after a step of training does so, and only for a head that learns no threshold;
+        so what is evaluated after training, test data for example, changes nothing.
+
+        examples (Sequence[Example]): Examples, with the documents that the pipeline has annotated.
+        RETURNS (float): The threshold.
+        """
+        head = relation_head(self.model.get_ref("head"))
+        if self._weights_changed and head.needs_threshold:
+            docs = [eg.predicted for eg in examples]
+            others = [doc for doc in docs if doc not in self._scored]
+            self._scored.update(zip(others, self.predict(others), strict=True))
+            scores = [self._scored[doc] for doc in docs]
+            settings = {key: self.cfg[key] for key in ("max_labels", "prefix", "attr")}
+            scored = list(zip(examples, scores, strict=True))
+            candidates = collect_candidates(scored, self.labels, **settings)
+            if len(candidates.gold_doc):
+                self.cfg["threshold"] = best_threshold(candidates).common
+            self._weights_changed = False
+            self.set_annotations(docs, scores)
+            self._scored.clear()
+        return float(self.cfg["threshold"])
+
+    def score(self, examples: Iterable[Example], **settings: Any) -> dict[str, Any]:
+        """Score the component's relations; see `TrainablePipe.score`.
+
+        examples (Iterable[Example]): The examples.
+        **settings (Any): Settings of the scorer.
+        RETURNS (dict[str, Any]): The scores.
+        """
+        settings = {"choose_threshold": self.choose_threshold, **settings}
+        scores: dict[str, Any] = super().score(examples, **settings)
+        return scores
 
     def update(
         self,
@@ -281,9 +330,12 @@ class DocRelationExtractor(TrainablePipe):
         gradients = Gradients.of([encoder, head])
         if self.guard.check_step(gradients):
             if isinstance(sgd, PartwiseAdamW):
+                # Known from the first step on: spaCy hands over the optimizer after the gradients.
+                self._trains_encoder = sgd.trains_encoder
                 sgd.update_parts(encoder, head, gradients)
             else:
                 self.model.finish_update(sgd)
+            self._weights_changed = True
         drop_gradients(self.model)
 
     def initialize(
@@ -391,9 +443,13 @@ class DocRelationExtractor(TrainablePipe):
         self, examples: Sequence[Example], clusters: ClusterBatch
     ) -> tuple[HeadOutput, float, list[Tensor | None], Callable]:
         docs = [eg.predicted for eg in examples]
-        output, backprop = self.model.begin_update((docs, clusters))
+        output, backprop = begin_update(
+            self.model,
+            (docs, clusters),
+            train_encoder=self._trains_encoder or is_listening(self.model),
+        )
         loss, gradients = self.get_loss(examples, (clusters, output))
-        return output, loss, gradients, cast(Callable, backprop)
+        return output, loss, gradients, backprop
 
     @property
     def _decoding(self) -> dict[str, Any]:
