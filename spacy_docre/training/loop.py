@@ -256,7 +256,7 @@ class TrainingRun:
         if scores and scores[-1].get("rel_threshold") is not None:
             pipes: list[tuple[str, Any]] = self.nlp.pipeline
             for _, pipe in pipes:
-                if hasattr(pipe, "choose_threshold"):
+                if hasattr(pipe, "threshold_choice"):
                     pipe.cfg["threshold"] = scores[-1]["rel_threshold"]
 
     def _log_left_out(self, losses: dict[str, float], stdout: IO) -> None:
