@@ -17,17 +17,17 @@ PACKAGE = "spacy_docre."
 MOVED: dict[str, tuple[str, ...]] = {
     "alignment": ("data.alignment",),
     "batching": ("models.batching",),
-    "calibration": ("evaluation.calibration",),
+    "calibration": ("evaluation.calibration", "extractor.calibration"),
     "cluster_batch": ("models.batch",),
     "cluster_scoring": ("scoring.clusters",),
-    "clusters": ("data.clusters",),
+    "clusters": ("data.clusters", "data.docs", "data.sentences"),
     "compat": ("models.compat",),
     "component": ("extractor.component",),
     "constraints": ("extractor.constraints",),
     "decoding": ("extractor.decoding",),
     "em_schedule": ("training.em_schedule",),
     "end_to_end": ("evaluation.end_to_end",),
-    "evidence_scoring": ("data.evidence",),
+    "evidence_scoring": ("data.evidence", "data.sentences"),
     "judgement": ("scoring.judgement",),
     "limits": ("extractor.limits",),
     "model_card": ("evaluation.model_card",),
@@ -40,12 +40,12 @@ MOVED: dict[str, tuple[str, ...]] = {
     "subset_scoring": ("scoring.subsets",),
     "tallies": ("scoring.tallies",),
     "targets": ("extractor.targets",),
-    "thresholds": ("evaluation.thresholds",),
+    "thresholds": ("extractor.thresholds",),
     "tokenizer": ("corpora.tokenizer",),
 }
 # Modules of 0.1 whose names are those of packages today, see `former`.
 PACKAGES: dict[str, tuple[str, ...]] = {
-    "evaluation": ("evaluation.run",),
+    "evaluation": ("evaluation.run", "extractor.pipeline", "data.docs"),
     "scoring": ("scoring.scorer",),
     "training": ("training.optimizer",),
 }

@@ -12,9 +12,10 @@ from spacy.vocab import Vocab
 from ..corpora.readers import read_docs
 from ..data.keys import DocKeys
 from ..errors import DocreError, Errors
+from ..extractor.pipeline import find_extractor
 from ..scoring.judgement import Fact, collect_facts, count_types
 from ..scoring.scorer import score_relations
-from .run import annotate_examples, find_extractor, read_examples
+from .run import annotate_examples, read_examples
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from wasabi import MarkdownRenderer
 
 from ..about import __version__
 from ..errors import printable
+from ..extractor.pipeline import find_extractor
 from ..models.compat import HFShim, has_transformers
 from ..scoring.scorer import METRIC_TITLES
-from .run import find_extractor
 
 
 def complete_meta(

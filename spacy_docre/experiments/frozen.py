@@ -21,8 +21,9 @@ from spacy.util import load_config
 
 from ..data.relation import get_relations, set_relations
 from ..errors import DocreError, Errors
-from ..evaluation.run import find_extractor, read_examples
+from ..evaluation.run import read_examples
 from ..extractor.component import DocRelationExtractor
+from ..extractor.pipeline import find_extractor
 from ..extractor.targets import gold_labels
 from ..models.batch import ClusterBatch
 from ..models.encoding import Encoding, Targets

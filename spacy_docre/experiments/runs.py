@@ -23,9 +23,10 @@ from ..benchmark.machine import describe_run
 from ..corpora.readers import read_docs
 from ..errors import DocreError, Errors
 from ..evaluation.predictions import read_predictions
-from ..evaluation.run import annotate_examples, change_settings, find_extractor, read_examples
-from ..evaluation.thresholds import best_threshold, collect_candidates
+from ..evaluation.run import annotate_examples, read_examples
 from ..extractor.decoding import PairScores
+from ..extractor.pipeline import change_settings, find_extractor
+from ..extractor.thresholds import best_threshold, collect_candidates
 from ..files import replacing, write_folder
 from ..models.relation_model import relation_head
 from ..scoring.judgement import Fact, Judgement, collect_facts, count_types, judge_relations
