@@ -9,7 +9,7 @@ import typer
 from spacy.cli._util import parse_config_overrides
 
 from ..experiments.runs import Experiment, Run
-from ..experiments.tuning import Probes, Rates, Trainings, tuning_table
+from ..experiments.tuning import Probes, Rates, Trainings, rank, tuning_table
 from ..files import replacing
 from ..models.encoding import Encoding
 from .app import new_app
@@ -85,7 +85,7 @@ def tune_command(
                     for dropout in chosen
                 ]
                 results[method] = Trainings(experiment, Run(method, seed)).complete(trials)
-            best = max(results[method], key=lambda trial: (trial["steps"], trial["f1"]))
+            best = max(results[method], key=rank)
             msg.good(f"{method}: F1 {percent(best['f1'])} at {best['head_rate']:g}")
             _write(results, output)
 

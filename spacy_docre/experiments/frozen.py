@@ -173,8 +173,7 @@ class HeadTraining:
 
         until (int): The step to stop after, one that has not been done.
         RETURNS (list[dict[str, float]]): The evaluations so far: "step", "loss", the mean since the
-            last one, "f1", "threshold", "n_types", the types predicted, and the figures of
-            `HeadFigures`.
+            last one, and what `evaluate` says.
         """
         for step, rate in self._rates:
             self._optimizer.param_groups[0]["lr"] = rate
@@ -188,8 +187,9 @@ class HeadTraining:
         return self.evaluations
 
     def evaluate(self) -> dict[str, float]:
-        """RETURNS (dict[str, float]): F1 on the development documents, in 0..1, at 0.5 or, for a
-        head that learns no threshold, at the best one; that threshold, and the head's figures.
+        """RETURNS (dict[str, float]): "f1" on the development documents, in 0..1; "f1_tuned", that
+        with the threshold at which it is best, which is the same for a head that learns none;
+        "n_types", the number of types predicted, and the figures of `HeadFigures`.
         """
         head, dev = self.head.eval(), self.method.dev
         figures, parts = HeadFigures(head), []
@@ -200,11 +200,14 @@ class HeadTraining:
                 parts.append(best_types(output.scores(), self.method.max_labels))
         scores, labels = torch.cat(parts), torch.cat([batch.targets.labels for batch in dev])
         n_gold = sum(batch.n_gold for batch in dev)
-        threshold, f1 = 0.5, f1_at(scores, labels, n_gold, 0.5)
-        if head.needs_threshold:
-            threshold, f1 = best_f1(scores, labels, n_gold)
-        n_types = int((scores > threshold).any(dim=0).sum())
-        return {"f1": f1, "threshold": threshold, "n_types": n_types, **figures.values()}
+        threshold, tuned = best_f1(scores, labels, n_gold)
+        own = threshold if head.needs_threshold else 0.5
+        return {
+            "f1": f1_at(scores, labels, n_gold, own),
+            "f1_tuned": tuned,
+            "n_types": int((scores > own).any(dim=0).sum()),
+            **figures.values(),
+        }
 
     def _step(self, step: int) -> float:
         epoch, place = divmod(step, len(self.method.train))

@@ -20,6 +20,8 @@ from .frozen import FrozenMethod, HeadTraining, schedule_of
 from .halving import RUNGS, successive_halving
 from .runs import Experiment, Run
 
+F1_KEYS = ("f1", "f1_tuned")
+
 
 @dataclass(frozen=True)
 class Rates:
@@ -111,9 +113,10 @@ class Trainings:
 
 @dataclass
 class Probes:
-    """Trials of a method on frozen encodings. Each evaluation is written down at once, so that
-    typing the command again goes on; a trial that was interrupted begins anew, since it takes
-    minutes.
+    """Trials of a method on frozen encodings. They are compared by F1 at the best threshold: in so
+    few steps, a head may rank relations well before its threshold lets any of them through. Each
+    evaluation is written down at once, so that the command can be resumed; a trial that was
+    interrupted begins anew, since it takes minutes.
 
     config (Path): The method's config.
     train (Path): The training corpus.
@@ -168,7 +171,7 @@ class Probes:
             content = {"settings": self._settings, "evaluations": self._evaluations}
             with replacing(self.file) as draft:
                 draft.write_text(json.dumps(content, indent=1), encoding="utf8")
-        return _best(of_trial[str(until)])["f1"]
+        return _best(of_trial[str(until)])["f1_tuned"]
 
     @cached_property
     def _method(self) -> FrozenMethod:
@@ -215,6 +218,15 @@ class Probes:
         return evaluations
 
 
+def rank(trial: Mapping[str, Any]) -> tuple[int, float]:
+    """What decides which of a method's trials is best: one that was stopped is not.
+
+    trial (Mapping[str, Any]): What `Trainings` or `Probes` say of it.
+    RETURNS (tuple[int, float]): Its steps, and the F1 by which trials are compared.
+    """
+    return trial["steps"], trial.get("f1_tuned", trial["f1"])
+
+
 def tuning_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """The table of a tuning.
 
@@ -227,16 +239,20 @@ def tuning_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     has_dropout = any(trial["dropout"] is not None for trial in trials)
     shown = [name for name in TITLES if any(name in trial for trial in trials)]
     header = ["Method", *(["Encoder rate"] if has_encoder else []), "Head rate"]
+    is_probe = any("f1_tuned" in trial for trial in trials)
     header += [*(["Dropout"] if has_dropout else []), "Steps", "F1"]
+    header += ["F1, best threshold"] if is_probe else []
     header += [TITLES[name] for name in shown]
     rows = []
     for method, of_method in results.items():
-        best = max(of_method, key=lambda trial: (trial["steps"], trial["f1"]))
+        best = max(of_method, key=rank)
         for trial in of_method:
-            f1 = f"{100 * trial['f1']:.2f}"
+            shown_f1 = [f"{100 * trial[key]:.2f}" for key in F1_KEYS if key in trial]
+            if trial is best:
+                shown_f1[-1] = f"**{shown_f1[-1]}**"
             row = [f"`{method}`", *([f"{trial['encoder_rate']:g}"] if has_encoder else [])]
             row += [f"{trial['head_rate']:g}", *([str(trial["dropout"])] if has_dropout else [])]
-            row += [str(trial["steps"]), f"**{f1}**" if trial is best else f1]
+            row += [str(trial["steps"]), *shown_f1]
             row += [_number(trial.get(name)) for name in shown]
             rows.append(row)
     rule = ["---", *["---:"] * (len(header) - 1)]
@@ -250,4 +266,4 @@ def _number(value: float | None) -> str:
 
 
 def _best(evaluations: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return dict(max(evaluations, key=lambda evaluation: evaluation["f1"]))
+    return dict(max(evaluations, key=lambda evaluation: evaluation["f1_tuned"]))
