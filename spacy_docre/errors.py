@@ -413,6 +413,11 @@ class Errors(metaclass=_WithCodes):
         "the limits of the component (`max_pairs`, `max_wordpieces`)."
     )
     D145 = "Standard input is closed, but '-' means to read it. Pass lines to it, or name a file."
+    D147 = (
+        "The optimizer 'spacy-docre.AdamW.v1' has a `learn_rate` beside `encoder_rate` and "
+        "`head_rate`. Give these two, with `schedule` for how they rise and fall, or `learn_rate` "
+        "and `head_factor`."
+    )
     D146 = (
         "{kind}: {reason}. If this is not a mistake in your input, please report it. `--debug` "
         "shows the traceback."

@@ -40,7 +40,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "subset_scoring": ("scoring.subsets",),
     "tallies": ("scoring.tallies",),
     "targets": ("extractor.targets",),
-    "thresholds": ("evaluation.thresholds",),
+    "thresholds": ("extractor.thresholds",),
     "tokenizer": ("corpora.tokenizer",),
 }
 # Modules of 0.1 whose names are those of packages today, see `former`.

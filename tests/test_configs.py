@@ -2,10 +2,11 @@
 
 import pytest
 import spacy
+from spacy.cli.debug_config import debug_config
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 
-from .configs import CONFIGS, save_births, small_config
+from .configs import CONFIGS, FOLDER, save_births, small_config
 from .methods import HEADS
 from .util import birth_examples
 
@@ -23,6 +24,35 @@ def test_config_trains(path, corpus, tiny_bert, tmp_path):
     train(nlp, tmp_path)
     loaded = spacy.load(tmp_path / "model-last")
     assert loaded.get_pipe("doc_relation_extractor").labels == ("born", "died")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_config_is_complete(path, corpus):
+    """What `spacy debug config` and `spacy debug data` ask for first."""
+    debug_config(path, overrides={"paths.train": corpus, "paths.dev": corpus})
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_an_optimizer_can_be_made_of_the_config(path):
+    """As `nlp.resume_training` does, and `nlp.update` without an optimizer."""
+    nlp = spacy.util.load_model_from_config(spacy.util.load_config(path, interpolate=False))
+    assert nlp.create_optimizer().learn_rate >= 0
+
+
+def test_quickstart_learns_on():
+    nlp = spacy.util.load_model_from_config(spacy.util.load_config(FOLDER / "quickstart.cfg"))
+    examples = birth_examples(nlp.vocab, 2)
+    for example in examples:
+        example.reference.set_ents([s for g in example.reference.spans.values() for s in g])
+    nlp.initialize(lambda: examples)
+    nlp.resume_training()
+    assert nlp.update(examples)["doc_relation_extractor"] > 0
+
+
+def test_another_tokenizer_can_be_named():
+    tokenizer = {"@tokenizers": "spacy-docre.FineTokenizer.v1"}
+    config = spacy.util.load_config(FOLDER / "atlop.cfg", overrides={"nlp.tokenizer": tokenizer})
+    assert config["nlp"]["tokenizer"] == tokenizer
 
 
 # A blend needs heads.

@@ -17,7 +17,7 @@ from ..corpora.docred import read_relation_names
 from ..corpora.readers import read_docs
 from ..data.keys import DocKeys
 from ..errors import Warnings, enumerate_words
-from ..evaluation.calibration import Reliability, pair_outcomes
+from ..evaluation.calibration import Reliability
 from ..evaluation.end_to_end import lost_by_step, score_stages
 from ..evaluation.evaluate import TrainingData, read_training_data
 from ..evaluation.predictions import is_predictions, read_predictions
@@ -25,6 +25,7 @@ from ..evaluation.run import annotate_examples, read_examples
 from ..extractor.constraints import CONSTRAINTS, switch_settings
 from ..extractor.limits import count_left_out
 from ..extractor.pipeline import find_extractor
+from ..extractor.thresholds import pair_outcomes
 from ..files import replacing
 from ..models.precision import set_precision
 from ..scoring.clusters import has_names_only

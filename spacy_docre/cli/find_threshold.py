@@ -11,7 +11,8 @@ from spacy.language import Language
 
 from ..errors import Warnings
 from ..evaluation.run import annotate_examples, read_examples
-from ..evaluation.thresholds import (
+from ..extractor.pipeline import change_settings, find_extractor
+from ..extractor.thresholds import (
     Candidates,
     Thresholds,
     best_threshold,
@@ -19,7 +20,6 @@ from ..evaluation.thresholds import (
     collect_candidates,
     held_out_f1,
 )
-from ..extractor.pipeline import change_settings, find_extractor
 from .app import new_app
 from .messages import GPU_ID, msg, percent, readable_errors
 

@@ -3,6 +3,8 @@
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.vocab import Vocab
 
+from .clusters import current_spans
+
 
 def bare_doc(doc: Doc, vocab: Vocab) -> Doc:
     """The document with its tokens and its title only.
@@ -32,7 +34,7 @@ def beginning(doc: Doc, n_tokens: int) -> Doc:
     for key, group in doc.spans.items():
         spans = [
             Span(copied, span.start, span.end, label=span.label, kb_id=span.kb_id)
-            for span in group
+            for span in current_spans(group)
             if span.end <= n_tokens
         ]
         copied.spans[key] = SpanGroup(copied, name=key, attrs=dict(group.attrs), spans=spans)

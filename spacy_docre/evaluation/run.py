@@ -84,7 +84,7 @@ def _copy_entities(source: Doc, target: Doc, prefix: str) -> None:
     has none the mentions of its clusters, of overlapping ones the longest. Without the identifiers
     of knowledge bases, which would tell which of them are one."""
     entities = source.ents or [
-        span for cluster in get_clusters(source, prefix) for span in cluster.group
+        span for cluster in get_clusters(source, prefix) for span in cluster.mentions
     ]
     copied = (
         target.char_span(e.start_char, e.end_char, label=e.label_, alignment_mode="expand")

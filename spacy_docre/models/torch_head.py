@@ -98,6 +98,13 @@ class RelationHead(nn.Module):
             0..1, both excluded.
         """
 
+    def parts(self) -> list[list[nn.Parameter]]:
+        """RETURNS (list[list[nn.Parameter]]): The parameters of each part of the method that learns
+        from a loss of its own: of those that read the encoder, or the first of two; then of
+        those that read the second, if any do. Together they are all parameters.
+        """
+        return [list(self.parameters())]
+
     def set_phase(self, epoch: int, warmup_epochs: int) -> bool:
         """Set the phase of a method that is trained in phases, see `em_schedule`.
 

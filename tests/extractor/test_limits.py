@@ -190,8 +190,17 @@ def test_documents_carry_what_was_left_out(trained, extractor, no_warning):
     assert count_left_out([doc], attr="relations") == {}
 
 
-@pytest.mark.parametrize("head", ["atlop", "kmgre", "glre", "docunet", "paee", "rsman"])
-@pytest.mark.parametrize("encoder", ["cnn", "transformer"])
+@pytest.mark.parametrize(
+    ("head", "encoder"),
+    [
+        *((head, "cnn") for head in ("atlop", "kmgre", "glre", "docunet", "paee", "rsman")),
+        ("atlop", "transformer"),
+        *(
+            pytest.param(head, "transformer", marks=pytest.mark.slow)
+            for head in ("kmgre", "glre", "docunet", "paee", "rsman")
+        ),
+    ],
+)
 def test_the_rest_of_the_text_is_not_read(head, encoder, tiny_bert):
     nlp = spacy.blank("en")
     extractor = add_extractor(nlp, head, encoder, tiny_bert)

@@ -53,7 +53,7 @@ def to_docred(
     entities = []
     for cluster in clusters:
         mentions = []
-        for span in cluster.group:
+        for span in cluster.mentions:
             sentence = int(sentence_of[span.start])
             first = int(starts[sentence])
             mentions.append(
@@ -103,7 +103,7 @@ def _sentences(doc: Doc, prefix: str) -> np.ndarray:
     sentence_of = sentence_of_token(doc)
     starts = np.diff(sentence_of, prepend=-1) > 0
     for cluster in get_clusters(doc, prefix):
-        for span in cluster.group:
+        for span in cluster.mentions:
             starts[span.start + 1 : span.end] = False
     return np.cumsum(starts) - 1
 

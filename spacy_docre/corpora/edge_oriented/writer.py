@@ -103,7 +103,7 @@ class _Writer:
 
     def _mentions(self, cluster: EntityCluster) -> list[tuple[Mention, str]]:
         mentions = []
-        for span, name in zip(cluster.group, cluster.names, strict=True):
+        for span, name in zip(cluster.mentions, cluster.names, strict=True):
             start, end = self.place[span.start], self.place[span.end]
             self._count("mentions without a token, left out", start == end)
             if start < end:

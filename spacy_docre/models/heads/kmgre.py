@@ -5,6 +5,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 
 from ...data.relation import Evidence
 from ...errors import DocreError, Errors
@@ -144,6 +145,11 @@ class KMGREHead(RelationHead):
             self.phase = "maximization" if (epoch - warmup_epochs) % 2 else "expectation"
         self.is_warming_up.fill_(self.phase == "warmup")
         return True
+
+    def parts(self) -> list[list[Parameter]]:
+        """See `RelationHead.parts`: theta and omega."""
+        layers = [layer for layer in (self.relation, self.key) if layer is not None]
+        return [list(layer.parameters()) for layer in layers]
 
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
