@@ -374,6 +374,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "{kind}: {reason}. If this is not a mistake in your input, please report it. `--debug` "
         "shows the traceback."
     )
+    D147 = (
+        "The pipeline '{name}' cannot be loaded: {reason}. If nobody has changed it, copy or "
+        "download it again."
+    )
+    D148 = "[training] of the config has no setting {names}{meant}"
 
 
 class Warnings(metaclass=ErrorsWithCodes):

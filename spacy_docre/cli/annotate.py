@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import spacy
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
@@ -28,7 +27,7 @@ from ..errors import DocreError, Errors, Warnings
 from ..evaluation.run import find_extractor
 from ..files import displayed
 from .app import app
-from .messages import GPU_ID, msg
+from .messages import GPU_ID, load_pipeline, msg
 
 
 class Engine(str, Enum):
@@ -118,7 +117,7 @@ def annotate_command(
     _check_settings(inputs, reading, keep_clusters, base_uri)
     read = partial(_read, inputs, reading, out, limit)
     records = read()
-    nlp = spacy.load(model)
+    nlp = load_pipeline(model)
     find_extractor(nlp)
     naming = SinkSettings(base_uri, model_name(nlp))
     sinks = make_sinks(formats, naming)
