@@ -10,9 +10,9 @@ from typing import Any, Protocol
 
 from spacy.tokens import DocBin
 
+from ..corpora.docred import to_docred
 from ..data.relation import get_relations, set_relations
 from ..errors import DocreError, Errors
-from .docred import to_docred
 from .engine import Annotation
 
 DEFAULT_BASE_URI = "urn:spacy-docre:"
@@ -179,8 +179,8 @@ def json_text(value: Any) -> str:
 
 def _docred_text(annotation: Annotation) -> str:
     title = annotation.record.title or annotation.record.id
-    names = {"prefix": annotation.prefix, "attr": annotation.attr}
-    return json_text(to_docred(annotation.doc, title, **names))
+    row = to_docred(annotation.doc, title, prefix=annotation.prefix, attr=annotation.attr)
+    return json_text(row)
 
 
 def _parquet_sink() -> SinkMaker:

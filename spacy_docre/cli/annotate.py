@@ -15,7 +15,7 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from tqdm import tqdm
 
-from .. import __version__
+from ..about import __version__
 from ..annotate.checkpoint import ERRORS, Checkpoint, Progress
 from ..annotate.engine import Annotation, describe_model, model_name
 from ..annotate.records import Failure, Record
@@ -24,10 +24,13 @@ from ..annotate.sinks import DEFAULT_BASE_URI, Format, SinkSettings, make_sinks
 from ..annotate.sources import STDIN, SourceSettings, read_records
 from ..annotate.workers import LOCAL, PartSettings, Workers
 from ..errors import DocreError, Errors, Warnings
-from ..evaluation.run import find_extractor
+from ..extractor.pipeline import find_extractor
 from ..files import displayed
-from .app import app
-from .messages import GPU_ID, load_pipeline, msg
+from .app import new_app
+from .messages import GPU_ID, msg
+from .pipelines import load_pipeline
+
+app = new_app()
 
 
 class Engine(str, Enum):
@@ -41,7 +44,7 @@ class Engine(str, Enum):
 BASE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|\\^`#?]*")
 
 
-@app.command("annotate")
+@app.command()
 def annotate_command(
     model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
     inputs: list[str] = typer.Argument(

@@ -25,7 +25,6 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import typer
-from thinc.api import ConfigValidationError
 
 from ..errors import DocreError, Errors, printable, shortened
 from ..files import displayed
@@ -96,6 +95,9 @@ def message_of(error: Exception) -> str:
     error (Exception): The error.
     RETURNS (str): A message of a few lines.
     """
+    # Not above: it brings PyTorch along, for which `--help` need not wait.
+    from thinc.api import ConfigValidationError
+
     text = str(error).strip()
     number = error.errno if isinstance(error, OSError) else None
     if isinstance(error, DocreError):

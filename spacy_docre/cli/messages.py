@@ -2,16 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import spacy
 import typer
-from spacy.language import Language
 from wasabi import Printer
 
-from ..errors import DocreError, Errors, printable, shortened
-from ..files import displayed
+from ..errors import DocreError, printable
 
 
 class SafePrinter(Printer):
@@ -51,23 +47,6 @@ def readable_errors() -> Iterator[None]:
         yield
     except DocreError as error:
         msg.fail(str(error), exits=1)
-
-
-def load_pipeline(name: str | Path, **settings: Any) -> Language:
-    """Load a pipeline that a user names.
-
-    name (Union[str, Path]): A folder or the name of a package.
-    **settings (Any): As for `spacy.load`.
-    RETURNS (Language): The pipeline.
-    RAISES (DocreError): If there is something of that name, but it cannot be loaded.
-    """
-    try:
-        return spacy.load(name, **settings)
-    except (DocreError, ImportError, OSError, MemoryError):
-        raise
-    except Exception as error:  # files of other packages, which are damaged in all ways
-        reason = shortened(str(error).strip()) or type(error).__name__
-        raise DocreError(Errors.D147.format(name=displayed(name), reason=reason)) from error
 
 
 def percent(value: float | None) -> str:

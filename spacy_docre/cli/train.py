@@ -11,11 +11,13 @@ from thinc.api import Config
 
 from ..errors import DocreError, Errors
 from ..training.loop import check_settings, train
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg
 
+app = new_app()
 
-@app.command("train", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def train_command(
     ctx: typer.Context,
     config_path: Path = typer.Argument(help="The config, or - for standard input."),
@@ -28,6 +30,9 @@ def train_command(
         "--checkpoint-every",
         min=1,
         help="Steps between checkpoints; by default one after each evaluation.",
+    ),
+    until: int | None = typer.Option(
+        None, "--until", min=1, help="Stop after that many steps; --resume goes on from there."
     ),
     code: Path | None = typer.Option(
         None, "--code", "-c", help="A Python file with registered functions.", exists=True
@@ -52,6 +57,7 @@ def train_command(
         output,
         resume=resume,
         checkpoint_every=checkpoint_every,
+        until=until,
         use_gpu=gpu_id,
         inputs=_unnamed_inputs(config, code),
     )

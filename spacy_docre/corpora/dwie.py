@@ -1,8 +1,9 @@
 """DWIE (Zaporojets et al. 2021): one JSON file a document, with text, as the data set's own script
 `dwie_download.py` writes them to `annos_with_content`."""
 
+import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from ..data.relation import (
 )
 from ..errors import DocreError, Errors
 from ..files import read_json
+from .folders import write_folder
+from .formats import Format, Option
 from .report import ConversionReport
 from .text import align_mention, keep_source, read_text, same_text, source_offsets
 from .validation import DocumentError, export, validate
@@ -264,7 +267,7 @@ def to_dwie(
     report = report or ConversionReport()
     clusters = get_clusters(doc, prefix)
     title = doc.user_data.get("title", "")
-    row = {
+    row: dict[str, Any] = {
         "id": title,
         "content": doc.text,
         **{key: list(doc.user_data.get(USER_DATA, {}).get(key, ())) for key in ("tags", "iptc")},
@@ -272,6 +275,11 @@ def to_dwie(
         "concepts": [_concept_row(number, cluster) for number, cluster in enumerate(clusters)],
         "frames": [],
     }
+    changed = sum(
+        entity_type(concept["tags"]) != cluster.label
+        for concept, cluster in zip(row["concepts"], clusters, strict=True)
+    )
+    report.count("entities of types that DWIE does not have, read again as another", title, changed)
     if has_relations(doc, attr=attr):
         numbers = {cluster.key: number for number, cluster in enumerate(clusters)}
         row["relations"] = []
@@ -293,7 +301,7 @@ def _mention_rows(
     rows = []
     for number, cluster in enumerate(clusters):
         label = cluster.label
-        for span, parts in zip(cluster.group, source_offsets(cluster.group), strict=True):
+        for span, parts in zip(cluster.mentions, source_offsets(cluster.group), strict=True):
             begin, end = parts[0][0], parts[-1][1]
             text = doc.text[begin:end]
             rows.append({"begin": begin, "end": end, "text": text, "concept": number})
@@ -304,7 +312,7 @@ def _mention_rows(
 
 def _concept_row(number: int, cluster: EntityCluster) -> dict[str, Any]:
     attrs = cluster.group.attrs
-    kb_ids = (span.kb_id_ for span in cluster.group if span.kb_id_)
+    kb_ids = (span.kb_id_ for span in cluster.mentions if span.kb_id_)
     link = attrs["link"] if "link" in attrs else next(kb_ids, None)
     return {
         "concept": number,
@@ -314,3 +322,26 @@ def _concept_row(number: int, cluster: EntityCluster) -> dict[str, Any]:
         **({"link": link} if "link" in attrs or link else {}),
         "tags": list(attrs.get("tags") or [TYPE_TAG + cluster.label]),
     }
+
+
+def _write(docs: Iterable[Doc], path: Path, **settings: Any) -> int:
+    def files(doc: Doc) -> dict[str, str]:
+        return {".json": json.dumps(to_dwie(doc, **settings), ensure_ascii=False, indent=1)}
+
+    return write_folder(docs, path, files)
+
+
+FORMAT = Format(
+    "dwie",
+    "DWIE",
+    "a folder of DWIE's JSON files with text (annos_with_content), one a document",
+    read_dwie,
+    _write,
+    is_folder=True,
+    read_options=(
+        Option(
+            "splits", Path | None, None, "A JSON file with the ids of each split.", needs="split"
+        ),
+        Option("split", str | None, None, "The split to convert.", needs="splits"),
+    ),
+)

@@ -1,9 +1,9 @@
-"""Formats of one file, or a few, a document."""
+"""Writing corpora: formats of one file, or of one or a few files a document."""
 
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
@@ -12,6 +12,7 @@ from spacy.tokens import Doc
 
 from ..data.clusters import describe
 from ..errors import DocreError, Errors
+from ..files import replacing
 
 # What no file system, or not each, takes in a name, and the sign of the escapes itself.
 UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f-\x9f\u2028\u2029]|^\.|[. ]$')
@@ -84,3 +85,51 @@ def new_folder(path: str | Path) -> Iterator[DocumentFolder]:
         draft.replace(path)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_folder(
+    docs: Iterable[Doc], path: str | Path, files: Callable[[Doc], Mapping[str, str]]
+) -> int:
+    """Write documents to a folder, as a whole or not at all.
+
+    docs (Iterable[Doc]): The documents, whose titles name the files.
+    path (Union[str, Path]): The folder, which must be empty if it exists.
+    files (Callable): The content of the file of each suffix (".json") of a document.
+    RETURNS (int): How many documents there are.
+    RAISES (DocreError): If there is something at the path already, or no name for a file.
+    """
+    n_docs = 0
+    with new_folder(path) as folder:
+        for doc in docs:
+            folder.write(doc, files(doc))
+            n_docs += 1
+    return n_docs
+
+
+def write_file(
+    docs: Iterable[Doc],
+    path: str | Path,
+    text: Callable[[Doc], str],
+    *,
+    start: str = "",
+    between: str = "",
+    end: str = "",
+) -> int:
+    """Write documents to a file, as a whole or not at all.
+
+    docs (Iterable[Doc]): The documents.
+    path (Union[str, Path]): The file.
+    text (Callable[[Doc], str]): What is written of a document.
+    start (str): What comes before the documents.
+    between (str): What comes between them.
+    end (str): What comes after them.
+    RETURNS (int): How many documents there are.
+    """
+    n_docs = 0
+    with replacing(path) as draft, draft.open("w", encoding="utf8", newline="") as file:
+        file.write(start)
+        for doc in docs:
+            file.write(between * bool(n_docs) + text(doc))
+            n_docs += 1
+        file.write(end)
+    return n_docs

@@ -1,6 +1,7 @@
 """The package's own JSON Lines format: raw text with character offsets, one document a line."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from ..data.relation import (
 )
 from ..errors import DocreError, Errors
 from ..files import parse_json
+from .folders import write_file
+from .formats import Format
+from .report import ConversionReport
 from .validation import DocumentError, export, validate
 
 Offsets = tuple[int, int]
@@ -64,13 +68,19 @@ class JsonlDocument(BaseModel):
 
 
 def read_jsonl(
-    path: str | Path, nlp: Language, *, prefix: str = DEFAULT_PREFIX, attr: str = DEFAULT_ATTR
+    path: str | Path,
+    nlp: Language,
+    *,
+    report: ConversionReport | None = None,
+    prefix: str = DEFAULT_PREFIX,
+    attr: str = DEFAULT_ATTR,
 ) -> Iterator[Doc]:
     """Read documents in the JSON Lines format. What begins or ends inside a token is widened to
     whole tokens.
 
     path (Union[str, Path]): The file.
     nlp (Language): The pipeline whose tokenizer cuts the texts.
+    report (Optional[ConversionReport]): Counts what was not kept as it was.
     prefix (str): What the clusters' keys start with.
     attr (str): The name of the extension attribute that holds the relations.
     YIELDS (Doc): The documents.
@@ -92,11 +102,18 @@ def read_jsonl(
 
 
 @export("JSON Lines")
-def to_jsonl(doc: Doc, *, prefix: str = DEFAULT_PREFIX, attr: str = DEFAULT_ATTR) -> dict[str, Any]:
+def to_jsonl(
+    doc: Doc,
+    *,
+    report: ConversionReport | None = None,
+    prefix: str = DEFAULT_PREFIX,
+    attr: str = DEFAULT_ATTR,
+) -> dict[str, Any]:
     """A document as a row of the JSON Lines format, which `read_jsonl` reads again. Clusters and
     mentions also carry their texts, for people.
 
     doc (Doc): The document.
+    report (Optional[ConversionReport]): Counts what the format has no place for.
     prefix (str): What the clusters' keys start with.
     attr (str): The name of the extension attribute that holds the relations.
     RETURNS (dict[str, Any]): The row.
@@ -119,7 +136,7 @@ def to_jsonl(doc: Doc, *, prefix: str = DEFAULT_PREFIX, attr: str = DEFAULT_ATTR
                     "named": (span.start, span.end) in entities,
                     "text": span.text,
                 }
-                for span in cluster.group
+                for span in cluster.mentions
             ],
         }
         for cluster in clusters
@@ -213,3 +230,20 @@ def _place(doc: Doc, offsets: Offsets, field: str, label: str = "") -> Span:
     if span is None:
         raise DocumentError(field, f"{start}-{end} is not inside the text")
     return span
+
+
+def _write(docs: Iterable[Doc], path: Path, **settings: Any) -> int:
+    def line(doc: Doc) -> str:
+        return json.dumps(to_jsonl(doc, **settings), ensure_ascii=False, allow_nan=False) + "\n"
+
+    return write_file(docs, path, line)
+
+
+FORMAT = Format(
+    "jsonl",
+    "the package's JSON Lines format",
+    "a file in the package's own JSON Lines format",
+    read_jsonl,
+    _write,
+    suffix=".jsonl",
+)

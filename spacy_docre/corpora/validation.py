@@ -93,9 +93,9 @@ def export(name: str) -> Callable[[Writer], Writer]:
 
     def decorate(write: Writer) -> Writer:
         @wraps(write)
-        def guarded(doc: Doc, **settings: Any) -> Any:
+        def guarded(doc: Doc, *arguments: Any, **settings: Any) -> Any:
             try:
-                return write(doc, **settings)
+                return write(doc, *arguments, **settings)
             except DocreError:
                 raise
             except (AttributeError, LookupError, TypeError, ValueError) as error:

@@ -44,6 +44,7 @@ def train(
     *,
     resume: bool = False,
     checkpoint_every: int | None = None,
+    until: int | None = None,
     use_gpu: int = -1,
     inputs: Mapping[str, Path] | None = None,
     stdout: IO = sys.stdout,
@@ -62,6 +63,8 @@ def train(
         checkpoints and models are removed.
     checkpoint_every (Optional[int]): Steps between checkpoints. None makes one after each
         evaluation.
+    until (Optional[int]): Stop after that many steps, with a checkpoint. The schedules are those of
+        the whole training, which can be resumed.
     use_gpu (int): The number of the GPU, or -1.
     inputs (Optional[Mapping[str, Path]]): Files and folders that decide the result and that the
         pipeline's config does not name, such as code, by the names that they have in messages.
@@ -73,10 +76,16 @@ def train(
     output.mkdir(parents=True, exist_ok=True)
     with locked(output, LOCK):
         run = TrainingRun(nlp, output, resume=resume, use_gpu=use_gpu, inputs=inputs or {})
-        _train(run, checkpoint_every, stdout, stderr)
+        _train(run, checkpoint_every, stdout, stderr, until)
 
 
-def _train(run: "TrainingRun", checkpoint_every: int | None, stdout: IO, stderr: IO) -> None:
+def _train(
+    run: "TrainingRun",
+    checkpoint_every: int | None,
+    stdout: IO,
+    stderr: IO,
+    until: int | None,
+) -> None:
     message = Printer(no_print=True)
     if run.history.finished:
         stdout.write(
@@ -86,7 +95,9 @@ def _train(run: "TrainingRun", checkpoint_every: int | None, stdout: IO, stderr:
     if run.first_step:
         stdout.write(message.info(f"Going on after step {run.first_step - 1}") + "\n")
     stdout.write(message.info(f"Pipeline: {run.nlp.pipe_names}") + "\n")
-    run.train(checkpoint_every, stdout, stderr)
+    if until is not None and run.first_step >= until:
+        return
+    run.train(checkpoint_every, stdout, stderr, until)
     for name, guard in run.guards.items():
         if guard.count:
             text = f"'{name}': {guard.count} steps were left out"
@@ -138,12 +149,15 @@ class TrainingRun:
         self._epochs_replayed = 0
         self._evaluations_replayed = 0
 
-    def train(self, checkpoint_every: int | None, stdout: IO, stderr: IO) -> None:
-        """Run to the end.
+    def train(
+        self, checkpoint_every: int | None, stdout: IO, stderr: IO, until: int | None = None
+    ) -> None:
+        """Run to the end, or for a number of steps.
 
         checkpoint_every (Optional[int]): Steps between checkpoints.
         stdout (IO): Where the logger writes.
         stderr (IO): Where the logger writes the rest.
+        until (Optional[int]): The number of steps, from the beginning.
         """
         frozen = self.settings["frozen_components"]
         with self.nlp.select_pipes(disable=frozen):
@@ -167,8 +181,13 @@ class TrainingRun:
                     self._end_replay(info)
                     continue
                 self._remember(info, time.monotonic() - start, evaluated)
-                if self.history.steps % checkpoint_every == 0 if checkpoint_every else evaluated:
+                stops = self.history.steps == until
+                if stops or (
+                    self.history.steps % checkpoint_every == 0 if checkpoint_every else evaluated
+                ):
                     self.checkpoints.save(self.history, self.models, self.optimizer)
+                if stops:
+                    return
         finally:
             finalize_logger()
             if not self.is_replaying:
@@ -226,10 +245,20 @@ class TrainingRun:
         if self.digest != self.history.digest:
             raise DocreError(Errors.D093.format(folder=self.output))
         self.checkpoints.restore(self.models, self.optimizer)
+        self._restore_thresholds()
         pending = {} if info["score"] is not None else info["losses"]
         for name, guard in self.guards.items():
             guard.count = int(self.left_out[name] + pending.get(left_out_key(name), 0))
         self.is_replaying = False
+
+    def _restore_thresholds(self) -> None:
+        """The thresholds that the last evaluation chose, see `DocRelationExtractor`."""
+        scores = [e.other_scores for e in self.history.evaluations]
+        if scores and scores[-1].get("rel_threshold") is not None:
+            pipes: list[tuple[str, Any]] = self.nlp.pipeline
+            for _, pipe in pipes:
+                if hasattr(pipe, "threshold_choice"):
+                    pipe.cfg["threshold"] = scores[-1]["rel_threshold"]
 
     def _log_left_out(self, losses: dict[str, float], stdout: IO) -> None:
         """Say how many steps were left out. spaCy's logger does not, and in the morning nobody

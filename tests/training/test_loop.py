@@ -26,7 +26,7 @@ from spacy_docre.extractor.component import DocRelationExtractor
 from spacy_docre.training import checkpoint
 from spacy_docre.training.loop import train
 
-from ..test_configs import CONFIGS, save_births, small_config
+from ..configs import CONFIGS, save_births, small_config
 
 N_STEPS = 12
 CONFIG = {path.stem: path for path in CONFIGS}
@@ -121,7 +121,10 @@ def test_killed_twenty_times(name, corpus, tiny_bert, tmp_path, monkeypatch):
     assert (tmp_path / "log.jsonl").read_text() == whole_log
 
 
-@pytest.mark.parametrize("settings", [{}, {"accumulate_gradient": 2, "dropout": 0.3}])
+@pytest.mark.parametrize(
+    "settings",
+    [pytest.param({}, marks=pytest.mark.slow), {"accumulate_gradient": 2, "dropout": 0.3}],
+)
 def test_same_as_spacy(settings, corpus, tiny_bert, tmp_path):
     config = make_config("atlop", corpus, tiny_bert, **settings)
     run(config, tmp_path / "ours")
@@ -136,7 +139,14 @@ def interrupted(config, output, monkeypatch, call=4):
         assert not in_child(lambda: run(config, output, checkpoint_every=1))
 
 
-@pytest.mark.parametrize("settings", [{}, {"max_epochs": -1}, {"patience": 5}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        pytest.param({"max_epochs": -1}, marks=pytest.mark.slow),
+        pytest.param({"patience": 5}, marks=pytest.mark.slow),
+    ],
+)
 def test_interrupted_once(settings, corpus, tiny_bert, tmp_path, monkeypatch):
     config = make_config("kmgre", corpus, tiny_bert, **settings)
     interrupted(config, tmp_path / "cut", monkeypatch, call=5)
