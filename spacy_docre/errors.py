@@ -422,6 +422,11 @@ class Errors(metaclass=_WithCodes):
         "{kind}: {reason}. If this is not a mistake in your input, please report it. `--debug` "
         "shows the traceback."
     )
+    D147 = (
+        "The pipeline '{name}' cannot be loaded: {reason}. If nobody has changed it, copy or "
+        "download it again."
+    )
+    D148 = "[training] of the config has no setting {names}{meant}"
     D170 = (
         "{path} does not say how a head is to be trained: [training.optimizer] must be "
         "'spacy-docre.AdamW.v1', and its learn_rate 'spacy-docre.warmup_linear.v1'."
