@@ -49,6 +49,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 # Where PyTorch is not installed first and alone, pip may take a newer one for another package.
 $(VENV)/.base: pyproject.toml $(CONSTRAINTS)

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
-
-from spacy.errors import ErrorsWithCodes
+from typing import Any
 
 # What a terminal obeys or cannot show: control characters but for tabs and line ends, what turns
 # the direction of writing, and halves of characters.
@@ -75,7 +74,14 @@ def first_of(names: Sequence[str], limit: int) -> str:
     return ", ".join(names[:limit]) + more
 
 
-class Errors(metaclass=ErrorsWithCodes):
+class _WithCodes(type):
+    # As spaCy's `ErrorsWithCodes`, which cannot be imported without its pipelines.
+    def __getattribute__(cls, code: str) -> Any:
+        message = super().__getattribute__(code)
+        return message if code.startswith("__") else f"[{code}] {message}"
+
+
+class Errors(metaclass=_WithCodes):
     D001 = (
         "The extension attribute `doc._.{attr}` already exists and is not spacy-docre's. Another "
         "package has set it: give this component a name of its own, for example "
@@ -372,11 +378,6 @@ class Errors(metaclass=ErrorsWithCodes):
         "/proc/self/status, which Linux has."
     )
     D131 = "There is no text in {inputs}. Give files or folders, as for `annotate`."
-    D140 = (
-        "The optimizer 'spacy-docre.AdamW.v1' has a `learn_rate` beside `encoder_rate` and "
-        "`head_rate`. Give these two, with `schedule` for how they rise and fall, or `learn_rate` "
-        "and `head_factor`."
-    )
     D160 = (
         "The encoder '{name}' cannot be used: it is of the type '{model_type}', which is not one "
         "of the text encoders that this package knows. docs/methods/encoders.md lists those that "
@@ -412,6 +413,11 @@ class Errors(metaclass=ErrorsWithCodes):
         "the limits of the component (`max_pairs`, `max_wordpieces`)."
     )
     D145 = "Standard input is closed, but '-' means to read it. Pass lines to it, or name a file."
+    D147 = (
+        "The optimizer 'spacy-docre.AdamW.v1' has a `learn_rate` beside `encoder_rate` and "
+        "`head_rate`. Give these two, with `schedule` for how they rise and fall, or `learn_rate` "
+        "and `head_factor`."
+    )
     D146 = (
         "{kind}: {reason}. If this is not a mistake in your input, please report it. `--debug` "
         "shows the traceback."
@@ -427,7 +433,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
 
 
-class Warnings(metaclass=ErrorsWithCodes):
+class Warnings(metaclass=_WithCodes):
     DW02 = (
         "The head of the component '{name}' ('{head}') is not trained in phases, so the callback "
         "'spacy-docre.em_schedule.v1' does nothing. Take it out of [training.before_update], or "

@@ -1,5 +1,6 @@
 """Files: found in a folder, named in messages, read as JSON, written as a whole or not at all."""
 
+import errno
 import hashlib
 import json
 import os
@@ -10,9 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .errors import DocreError, Errors, printable, shortened
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 # Bytes that are read at a time.
 BLOCK = 1 << 20
@@ -145,7 +151,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield draft
+        sync(draft)
         draft.replace(path)
+    except OSError as error:
+        if error.filename == str(draft):
+            error.filename = str(path)
+        raise
     finally:
         draft.unlink(missing_ok=True)
 
@@ -194,6 +205,29 @@ def _draft(target: Path) -> Path:
 
 def _former(target: Path) -> Path:
     return target.with_name(f".{target.name}.former")
+
+
+def locked(folder: Path, name: str) -> IO[str]:
+    """Take a folder for this process alone, as long as the file that is returned is open. Windows
+    has no such locks, and nothing is checked there.
+
+    folder (Path): The folder.
+    name (str): The name of the lock's file in it, which stays.
+    RETURNS (IO[str]): The file.
+    RAISES (DocreError): If another process has taken the folder.
+    """
+    file = (folder / name).open("a")
+    if fcntl is None:
+        return file
+    try:
+        # A record lock, unlike `flock`, is not inherited by processes that this one starts.
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            raise DocreError(Errors.D039.format(folder=displayed(folder))) from None
+        raise
+    return file
 
 
 def sync(path: Path) -> None:

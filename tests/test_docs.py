@@ -4,6 +4,7 @@ is all of it. `make docs` builds the whole, strictly."""
 import re
 import sys
 from importlib.metadata import distribution
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,16 @@ def test_paths_of_pages_in_the_code_exist():
     named.update(re.findall(r"\bdocs/[\w/-]+\.md", (ROOT / "project.yml").read_text("utf8")))
     assert named
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_of_the_examples_work(page):
+    """Without importing: some need an extra."""
+    text = page.read_text("utf8")
+    for module, names in re.findall(r"^ *from (spacy_docre[\w.]*) import ([\w, ]+)$", text, re.M):
+        source = Path(find_spec(module).origin).read_text("utf8")
+        for name in names.split(", "):
+            assert re.search(rf"\b{name}\b", source), f"{module} has no {name}"
 
 
 @pytest.mark.parametrize("path", sorted((DOCS / "data").glob("*.json")), ids=lambda path: path.name)

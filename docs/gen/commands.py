@@ -33,5 +33,4 @@ def _describe(name: str, command: Any, level: int = 2) -> Iterator[str]:
     yield f"```text\n{command.get_usage(context)}\n```"
     records = [parameter.get_help_record(context) for parameter in command.params]
     rows = [(text.code(name), text.escaped(about)) for name, about in filter(None, records)]
-    if rows:
-        yield text.table(["Argument or option", "What"], rows)
+    yield "\n".join(f"- {name}: {about}" for name, about in rows)

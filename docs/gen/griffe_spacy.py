@@ -22,4 +22,8 @@ def _title(obj: griffe.Object, parsed: Parsed) -> str:
     if obj.is_function:
         return "Args"
     known = {p.name for p in obj.parameters} if obj.is_class else set()
-    return "Args" if known.issuperset(entry.name for entry in parsed.parameters) else "Attributes"
+    return (
+        "Args"
+        if known.issuperset(entry.name.lstrip("*") for entry in parsed.parameters)
+        else "Attributes"
+    )

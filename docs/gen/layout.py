@@ -18,8 +18,8 @@ PLACES = {
     "each mention in the source.",
     f"`doc._.{ATTR}`": "A tuple of `Relation`s, best first. The name is the setting `attr`.",
     '`doc.user_data["title"]`': "Optional: how messages, pages and exports name the document.",
-    f'`doc.user_data["{EXCLUDED_PAIRS}"]`': "Optional: pairs of keys that are neither "
-    "right nor wrong, in training and in scores.",
+    f'`doc.user_data["{EXCLUDED_PAIRS}"]`': "Optional: pairs of keys that are neither right "
+    "nor wrong, in training and in scores.",
 }
 
 

@@ -15,8 +15,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def cell(value: str) -> str:
-    """A text as it may stand in a cell."""
-    return " ".join(value.split()).replace("|", "\\|")
+    """A text as it may stand in a cell. Within code, Python-Markdown takes no pipe for a border."""
+    parts = re.split(r"(`[^`]*`)", " ".join(value.split()))
+    return "".join(part if part[:1] == "`" else part.replace("|", "\\|") for part in parts)
 
 
 def code(value: Any) -> str:

@@ -17,8 +17,9 @@ from spacy.util import minibatch, raise_error
 from ..corpora.jsonl import to_jsonl
 from ..corpora.readers import copy_sentences
 from ..data.clusters import copy_clusters, copy_span, get_clusters, remove_clusters
+from ..data.docs import bare_doc
 from ..data.relation import get_relations, set_relations
-from ..evaluation.run import bare_doc, find_extractor
+from ..extractor.pipeline import find_extractor
 from ..files import checksum
 from .processes import map_in_processes
 from .records import Failure, Record

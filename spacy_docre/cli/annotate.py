@@ -16,7 +16,7 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from tqdm import tqdm
 
-from .. import __version__
+from ..about import __version__
 from ..annotate.checkpoint import ERRORS, Checkpoint, Progress
 from ..annotate.engine import Annotation, describe_model, model_name
 from ..annotate.records import Failure, Record
@@ -25,7 +25,7 @@ from ..annotate.sinks import DEFAULT_BASE_URI, Format, SinkSettings, make_sinks
 from ..annotate.sources import STDIN, SourceSettings, read_records
 from ..annotate.workers import LOCAL, PartSettings, Workers
 from ..errors import DocreError, Errors, Warnings
-from ..evaluation.run import find_extractor
+from ..extractor.pipeline import find_extractor
 from ..files import displayed
 from .app import new_app
 from .messages import GPU_ID, msg

@@ -9,17 +9,12 @@ import spacy
 import typer
 from spacy.cli._util import setup_gpu
 
-from ..evaluation.calibration import (
-    Calibration,
-    Outcomes,
-    Reliability,
-    fit_calibration,
-    pair_outcomes,
-    with_calibration,
-    without_calibration,
-)
-from ..evaluation.run import annotate_examples, find_extractor, read_examples
+from ..evaluation.calibration import Reliability, fit_calibration
+from ..evaluation.run import annotate_examples, read_examples
+from ..extractor.calibration import Calibration, with_calibration, without_calibration
 from ..extractor.decoding import select, threshold_of_labels
+from ..extractor.pipeline import find_extractor
+from ..extractor.thresholds import Outcomes, pair_outcomes
 from .app import new_app
 from .find_threshold import DATA, MODEL, save_settings, warn_of_test_data
 from .messages import GPU_ID, decimal, msg, percent, readable_errors

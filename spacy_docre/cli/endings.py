@@ -23,7 +23,6 @@ from types import FrameType
 from typing import Any, NoReturn
 
 import typer
-from thinc.api import ConfigValidationError
 
 from ..errors import DocreError, Errors, printable, shortened
 from ..files import displayed
@@ -34,7 +33,8 @@ NO_RIGHT = (errno.EACCES, errno.EPERM, errno.EROFS)
 # Libraries that are not written in Python pass the system's message on in errors of their own.
 NO_ROOM_TEXT = re.compile(r"No space left on device|File too large|Disk quota exceeded")
 NO_MEMORY_TEXT = re.compile(r"out of memory|DefaultCPUAllocator")
-SPACY_CODE = re.compile(r"\s*\[E\d+\]")
+# Errors of spaCy and Thinc that say by themselves what a user has to do.
+PLAIN_TEXT = re.compile(r"\s*\[E\d+\]|Cannot use GPU|No GPU devices")
 MAX_LINES = 8
 
 
@@ -89,6 +89,9 @@ def message_of(error: Exception) -> str:
     error (Exception): The error.
     RETURNS (str): A message of a few lines.
     """
+    # Not above: it brings PyTorch along, for which `--help` need not wait.
+    from thinc.api import ConfigValidationError
+
     text = str(error).strip()
     number = error.errno if isinstance(error, OSError) else None
     if isinstance(error, DocreError):
@@ -101,7 +104,7 @@ def message_of(error: Exception) -> str:
         return Errors.D143.format(path=_path_of(error), reason=os.strerror(number))
     if isinstance(error, MemoryError) or NO_MEMORY_TEXT.search(text):
         return Errors.D144.format(reason=shortened(text) or "MemoryError")
-    if isinstance(error, ConfigValidationError | ImportError) or SPACY_CODE.match(text):
+    if isinstance(error, ConfigValidationError | ImportError) or PLAIN_TEXT.match(text):
         lines = [line for line in text.splitlines() if line.strip()]
         return printable("\n".join(lines[:MAX_LINES]))
     return Errors.D146.format(kind=type(error).__name__, reason=shortened(text))

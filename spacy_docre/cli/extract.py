@@ -8,7 +8,7 @@ from spacy.cli._util import setup_gpu
 from spacy.tokens import Doc
 
 from ..data.relation import get_relations
-from ..evaluation.run import find_extractor
+from ..extractor.pipeline import find_extractor
 from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
 

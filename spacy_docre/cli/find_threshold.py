@@ -10,8 +10,9 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 
 from ..errors import Warnings
-from ..evaluation.run import annotate_examples, change_settings, find_extractor, read_examples
-from ..evaluation.thresholds import (
+from ..evaluation.run import annotate_examples, read_examples
+from ..extractor.pipeline import change_settings, find_extractor
+from ..extractor.thresholds import (
     Candidates,
     Thresholds,
     best_threshold,

@@ -11,7 +11,8 @@ from spacy.tokens import DocBin
 
 from ..corpora.docred import read_relation_names, to_docred_predictions
 from ..corpora.jsonl import to_jsonl
-from ..evaluation.run import annotate_examples, find_extractor, read_examples
+from ..evaluation.run import annotate_examples, read_examples
+from ..extractor.pipeline import find_extractor
 from ..files import replacing
 from .app import new_app
 from .messages import GPU_ID, msg, readable_errors

@@ -8,6 +8,7 @@ import srsly
 import typer
 
 from ..errors import DocreError, Errors
+from ..evaluation.evaluate import read_training_data
 from ..evaluation.predictions import SUFFIXES
 from ..files import replacing
 from ..scoring.judgement import judge_relations
@@ -15,7 +16,7 @@ from ..scoring.scorer import METRIC_TITLES
 from ..scoring.significance import LEVEL, Comparison, compare
 from ..scoring.subsets import SUBSET_TITLES
 from .app import new_app
-from .evaluate import REL_INFO, SEED, TRAIN_FACTS, read_saved, read_training_data
+from .evaluate import REL_INFO, SEED, TRAIN_FACTS, read_saved
 from .messages import msg, percent, readable_errors
 from .reports import interval
 

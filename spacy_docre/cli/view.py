@@ -16,7 +16,8 @@ from ..corpora.readers import read_docs
 from ..data.clusters import DEFAULT_PREFIX, get_clusters
 from ..data.relation import DEFAULT_ATTR, install_extension
 from ..errors import DocreError, Errors
-from ..evaluation.run import annotate_examples, find_extractor, read_examples
+from ..evaluation.run import annotate_examples, read_examples
+from ..extractor.pipeline import find_extractor
 from ..files import replacing
 from ..visual.page import to_page
 from .app import new_app

@@ -136,7 +136,7 @@ def to_jsonl(
                     "named": (span.start, span.end) in entities,
                     "text": span.text,
                 }
-                for span in cluster.group
+                for span in cluster.mentions
             ],
         }
         for cluster in clusters

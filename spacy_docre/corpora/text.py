@@ -7,6 +7,7 @@ from spacy.language import Language
 from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc, Span, SpanGroup
 
+from ..data.clusters import current_spans
 from .report import ConversionReport
 from .validation import DocumentError
 
@@ -108,7 +109,7 @@ def keep_source(group: SpanGroup, names: Sequence[str], offsets: Sequence[Fragme
     names (Sequence[str]): The text of each mention.
     offsets (Sequence[list[tuple[int, int]]]): The parts of each mention.
     """
-    spans = list(group)
+    spans = current_spans(group)
     if list(names) != [span.text for span in spans]:
         group.attrs["names"] = list(names)
     if list(offsets) != [[(span.start_char, span.end_char)] for span in spans]:
@@ -122,7 +123,7 @@ def source_offsets(group: SpanGroup) -> list[Fragments]:
     group (SpanGroup): The cluster.
     RETURNS (list[list[tuple[int, int]]]): The parts of each mention.
     """
-    spans = list(group)
+    spans = current_spans(group)
     kept = group.attrs.get(OFFSETS, [])
     offsets = []
     for i, span in enumerate(spans):

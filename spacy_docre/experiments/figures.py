@@ -1,11 +1,20 @@
 """What a method does besides finding relations: whether its idea is at work."""
 
+from collections.abc import Sequence
+
 import torch
+from spacy.tokens import Doc
 from torch import Tensor
 
+from ..data.relation import get_relations
+from ..extractor.component import DocRelationExtractor
+from ..models.batch import ClusterBatch
 from ..models.encoding import Encoding, HeadOutput
 from ..models.layers.segments import segment_sum
+from ..models.relation_model import relation_head
 from ..models.torch_head import RelationHead
+
+BATCH_SIZE = 4
 
 TITLES = {
     "attention_entropy": "Entropy of the attention over mentions",
@@ -48,6 +57,28 @@ class HeadFigures:
         if is_key.numel():
             found["key_share"] = is_key.double().mean().item()
         return found
+
+
+def extractor_figures(extractor: DocRelationExtractor, docs: Sequence[Doc]) -> dict[str, float]:
+    """The figures of a trained extractor.
+
+    extractor (DocRelationExtractor): The extractor.
+    docs (Sequence[Doc]): Documents with entity clusters, and the relations that it has set.
+    RETURNS (dict[str, float]): What `HeadFigures.values` says, and "n_types", the number of types
+        among the relations.
+    """
+    encoder, head = (extractor.model.get_ref(name) for name in ("encoder", "head"))
+    figures = HeadFigures(relation_head(head))
+    for start in range(0, len(docs), BATCH_SIZE):
+        batch = list(docs[start : start + BATCH_SIZE])
+        clusters = ClusterBatch.from_docs(
+            batch, prefix=extractor.cfg["prefix"], entity_types=extractor.cfg["entity_types"]
+        )
+        encoding = encoder.predict((batch, clusters))
+        figures.add(encoding, head.predict(encoding))
+    relations = (get_relations(doc, attr=extractor.cfg["attr"]) for doc in docs)
+    n_types = len({relation.label for found in relations for relation in found})
+    return {"n_types": n_types, **figures.values()}
 
 
 def attention_entropy(attention: Tensor, entity: Tensor) -> Tensor:

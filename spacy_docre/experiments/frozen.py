@@ -22,19 +22,29 @@ from torch import Tensor
 
 from ..data.relation import get_relations, set_relations
 from ..errors import DocreError, Errors
-from ..evaluation.run import find_extractor, read_examples
+from ..evaluation.run import read_examples
 from ..extractor.component import DocRelationExtractor
+from ..extractor.pipeline import find_extractor
 from ..extractor.targets import gold_labels
 from ..models.batch import ClusterBatch
 from ..models.encoding import Encoding, Targets
 from ..models.relation_model import relation_head
 from ..models.torch_head import RelationHead
-from ..training.optimizer import warmup_linear
+from ..training.optimizer import Clip, warmup_linear
 from .figures import HeadFigures
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 # What a method's config says of the training of its head.
 SETTINGS = ("L2", "max_norm")
+
+
+def schedule_of(optimizer: Mapping[str, Any]) -> str:
+    """Which setting of an optimizer's config holds its schedule.
+
+    optimizer (Mapping[str, Any]): The config.
+    RETURNS (str): "schedule", or "learn_rate" as in older configs.
+    """
+    return "learn_rate" if optimizer.get("encoder_rate") is None else "schedule"
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,7 @@ class FrozenMethod:
     warmup_epochs (int): The epochs of the method's own warm-up, for a head with phases.
     L2 (float): The weight decay.
     max_norm (float): The largest norm of the gradient; 0 sets no limit.
+    clip (Clip): Of which gradient, see `PartwiseAdamW`.
     """
 
     head: RelationHead
@@ -73,6 +84,7 @@ class FrozenMethod:
     warmup_epochs: int
     L2: float
     max_norm: float
+    clip: Clip
 
     @classmethod
     def read(
@@ -106,8 +118,9 @@ class FrozenMethod:
         }
         nlp = init_nlp(load_config(config, overrides={**corpora, **overrides}, interpolate=False))
         training = nlp.config.interpolate()["training"]
-        optimizer, schedule = training["optimizer"], training["optimizer"].get("learn_rate", {})
-        if not set(SETTINGS) <= optimizer.keys() or "warmup" not in schedule:
+        optimizer = training["optimizer"]
+        schedule = optimizer.get(schedule_of(optimizer))
+        if not set(SETTINGS) <= optimizer.keys() or "warmup" not in (schedule or {}):
             raise DocreError(Errors.D170.format(path=config))
         name, extractor = find_extractor(nlp)
         encoder = nlp.config.interpolate()["components"][name]["model"]["encoder"]
@@ -123,6 +136,7 @@ class FrozenMethod:
             max_labels=extractor.cfg["max_labels"],
             warmup=schedule["warmup"],
             warmup_epochs=(training["before_update"] or {}).get("warmup_epochs", 0),
+            clip=optimizer.get("clip", "joint"),
             **{name: optimizer[name] for name in SETTINGS},
         )
 
@@ -204,7 +218,9 @@ class HeadTraining:
         loss = self.head.loss(self.head(batch.encoding), batch.targets)
         loss.backward()
         if self.method.max_norm:
-            torch.nn.utils.clip_grad_norm_(self.head.parameters(), self.method.max_norm)
+            parts = self.head.parts() if self.method.clip == "parts" else [self.head.parameters()]
+            for part in parts:
+                torch.nn.utils.clip_grad_norm_(part, self.method.max_norm)
         self._optimizer.step()
         return float(loss.detach())
 

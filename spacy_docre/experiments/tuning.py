@@ -8,11 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from spacy.util import load_config
+
 from ..errors import DocreError, Errors
 from ..files import read_json, replacing
 from ..models.encoding import Encoding
 from .figures import TITLES
-from .frozen import FrozenMethod, HeadTraining
+from .frozen import FrozenMethod, HeadTraining, schedule_of
 from .halving import RUNGS, successive_halving
 
 
@@ -99,9 +101,10 @@ class Probes:
 
     @cached_property
     def _method(self) -> FrozenMethod:
+        optimizer = load_config(self.config)["training"]["optimizer"]
         overrides = {
             "system.seed": self.seed,
-            "training.optimizer.learn_rate.total_steps": self.steps,
+            f"training.optimizer.{schedule_of(optimizer)}.total_steps": self.steps,
             **self.overrides,
         }
         return FrozenMethod.read(

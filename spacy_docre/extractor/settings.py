@@ -16,7 +16,8 @@ from .constraints.settings import DEFAULT_CONSTRAINTS
 from .constraints.settings import check_settings as check_constraints
 
 # The pairs of 200 entities. With the other two, they let an encoder of BERT-base's size and any
-# head read the largest document that they allow in less than 24 GB: see docs/explanation.
+# head read the largest document that they allow in less than 24 GB: see
+# docs/how-to/large_documents.md.
 MAX_PAIRS = 39_800
 MAX_MENTIONS = 1024
 MAX_WORDPIECES = 32_768

@@ -86,7 +86,7 @@ def score_relations(
     subsets (bool): Whether to score the subsets of `subset_scoring`, too.
     tuned_threshold (bool): Whether to let the component choose its threshold first.
     choose_threshold (Optional[Callable[[Sequence[Example]], float]]): How it does that, see
-        `DocRelationExtractor.choose_threshold`.
+        `ThresholdChoice.choose`.
     RETURNS (dict[str, Any]): `rel_p`, `rel_r`, `rel_f` (micro), `rel_intra_f` and `rel_inter_f`
         (entities with and without mentions in a common sentence), `rel_pair_f` (any relation or
         none, PAEE's Rela), `rel_macro_f` and `rel_per_type` (p, r, f of each type), with

@@ -14,7 +14,8 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, get_clusters, set_clusters
-from spacy_docre.data.clusters import DEFAULT_PREFIX, beginning
+from spacy_docre.data.clusters import DEFAULT_PREFIX
+from spacy_docre.data.docs import beginning
 from spacy_docre.extractor.limits import DEFAULT_LIMITS, LimitedDoc, Limits, count_left_out
 from spacy_docre.models.batch import DocPart
 from spacy_docre.models.batching import batches_that_fit
@@ -189,8 +190,17 @@ def test_documents_carry_what_was_left_out(trained, extractor, no_warning):
     assert count_left_out([doc], attr="relations") == {}
 
 
-@pytest.mark.parametrize("head", ["atlop", "kmgre", "glre", "docunet", "paee", "rsman"])
-@pytest.mark.parametrize("encoder", ["cnn", "transformer"])
+@pytest.mark.parametrize(
+    ("head", "encoder"),
+    [
+        *((head, "cnn") for head in ("atlop", "kmgre", "glre", "docunet", "paee", "rsman")),
+        ("atlop", "transformer"),
+        *(
+            pytest.param(head, "transformer", marks=pytest.mark.slow)
+            for head in ("kmgre", "glre", "docunet", "paee", "rsman")
+        ),
+    ],
+)
 def test_the_rest_of_the_text_is_not_read(head, encoder, tiny_bert):
     nlp = spacy.blank("en")
     extractor = add_extractor(nlp, head, encoder, tiny_bert)

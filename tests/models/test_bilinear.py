@@ -8,16 +8,16 @@ from spacy_docre.models.encoding import Encoding
 from spacy_docre.models.heads.bilinear import BilinearHead
 from spacy_docre.models.torch_head import HeadSizes
 
-from ..util import random_encoding
-from .slow import (
+from ..reference.layers import (
     array,
     linear,
     pairs_of,
+    slow_context,
     slow_pair_context_weights,
     slow_pooled_bilinear,
     slow_reduced_mentions,
 )
-from .test_atlop import slow_context
+from ..util import random_encoding
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 SETTINGS = [

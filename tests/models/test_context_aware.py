@@ -8,8 +8,8 @@ from spacy_docre.models.encoding import Encoding
 from spacy_docre.models.heads.context_aware import ContextAwareHead
 from spacy_docre.models.torch_head import HeadSizes
 
+from ..reference.layers import array, slow_classifier, slow_pooled_bilinear
 from ..util import random_encoding
-from .slow import array, slow_classifier, slow_pooled_bilinear
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 SETTINGS = [

@@ -16,8 +16,8 @@ from spacy_docre.models.layers import pair_context
 from spacy_docre.models.layers.distance import distance_bins
 from spacy_docre.models.torch_head import HeadSizes
 
+from ..reference.layers import array, linear, pairs_of, slow_classifier, slow_distance_bin
 from ..util import make_doc, random_encoding
-from .slow import array, linear, pairs_of, slow_classifier, slow_distance_bin
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 SETTINGS = [

@@ -5,32 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from spacy_docre.errors import DocreError
-from spacy_docre.models.encoding import Encoding, Targets
-from spacy_docre.models.heads.kmgre import TIE, KMGREHead
+from spacy_docre.models.encoding import Encoding
+from spacy_docre.models.heads.kmgre import TIE
 from spacy_docre.models.layers import mention_context
 from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.layers.mention_pairs import MentionPairs
-from spacy_docre.models.torch_head import HeadSizes
 
+from ..reference.layers import slow_grouped_bilinear
+from ..reference.networks import slow_linear
 from ..util import random_batch, random_encoding
-from .slow import slow_grouped_bilinear
-from .slow_networks import slow_linear
+from .heads import ALPHA, GAMMA, random_targets, small_kmgre, twin_encoding
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0], [12, 2]]
-XI, ALPHA, GAMMA = 0.2, 0.3, 2.0
 
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
-
-
-def twin_encoding(seed, entities):
-    """Two encodings of the same documents, of different widths and numbers of heads."""
-    second = random_encoding(seed, entities, width=4, n_heads=3)
-    return replace(random_encoding(seed, entities), second=second)
 
 
 def without_some_pairs(encoding, share=0.5):
@@ -41,20 +33,6 @@ def without_some_pairs(encoding, share=0.5):
     second = encoding.second
     second = replace(second, index=replace(second.index, **kept))
     return replace(encoding, index=replace(index, **kept), second=second)
-
-
-def make_head(n_labels=3, second_width=4, step=2000, **settings):
-    sizes = HeadSizes(width=6, n_heads=2, n_labels=n_labels, n_types=3, second_width=second_width)
-    head = KMGREHead(sizes, **{"xi": XI, "alpha": ALPHA, "gamma": GAMMA, **settings})
-    # A tau of which mention pairs fall short, and probabilities that differ widely.
-    head.step.fill_(step)
-    if head.key is not None:
-        nn.init.normal_(head.key.weight, std=0.7)
-    return head.double().eval()
-
-
-def random_targets(n_pairs, n_labels=3):
-    return Targets(torch.rand(n_pairs, n_labels) < 0.4, torch.rand(n_pairs) < 0.8)
 
 
 def numpy_of(tensor):
@@ -164,11 +142,11 @@ SETTINGS = [
 @pytest.fixture(params=ENCODINGS)
 def case(request):
     second_width = None if request.param == "one encoder" else 4
-    return ENCODINGS[request.param], make_head(second_width=second_width)
+    return ENCODINGS[request.param], small_kmgre(second_width=second_width)
 
 
 def settings_case(settings):
-    return twin_encoding, make_head(**settings)
+    return twin_encoding, small_kmgre(**settings)
 
 
 @pytest.mark.parametrize("entities", ENTITIES)
@@ -206,7 +184,7 @@ def check_head(encode, head, entities, monkeypatch):
 
 
 def test_some_mention_pairs_are_key_and_some_are_not():
-    is_key = make_head()(twin_encoding(1, [2, 5, 3])).index["is_key"]
+    is_key = small_kmgre()(twin_encoding(1, [2, 5, 3])).index["is_key"]
     assert 0 < is_key.sum() < len(is_key)
 
 
@@ -252,7 +230,7 @@ def check_loss(encode, head, entities, phase, monkeypatch):
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_gradients(settings):
-    encoding, head = twin_encoding(3, [2, 3]).detached(), make_head(**settings)
+    encoding, head = twin_encoding(3, [2, 3]).detached(), small_kmgre(**settings)
     assert len(encoding.tensors) == 6
     index, second = encoding.index, encoding.second.index
 
@@ -266,7 +244,7 @@ def test_gradients(settings):
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_gradients_of_the_loss(settings):
-    encoding, head = twin_encoding(3, [2, 3]), make_head(**settings)
+    encoding, head = twin_encoding(3, [2, 3]), small_kmgre(**settings)
     targets = random_targets(len(encoding.index.pair_head))
     parameters = dict(head.named_parameters())
 
@@ -281,7 +259,7 @@ def test_gradients_of_the_loss(settings):
 
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_blocks_change_nothing(entities, monkeypatch):
-    encoding, head = twin_encoding(4, entities), make_head()
+    encoding, head = twin_encoding(4, entities), small_kmgre()
     leaves = encoding.detached()
     expected = head(leaves)
     sum(tensor.sum() for tensor in expected.tensors).backward()
@@ -313,7 +291,7 @@ def test_mentions_that_share_no_attention_have_no_context():
 
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_evidence_equals_a_loop(entities):
-    encoding, head = twin_encoding(10, entities), make_head()
+    encoding, head = twin_encoding(10, entities), small_kmgre()
     output = head(encoding)
     clusters = random_batch(np.random.default_rng(10), entities)
     rows = slow_kmgre(head, encoding)
@@ -331,7 +309,7 @@ def test_evidence_equals_a_loop(entities):
 
 
 def test_what_a_head_says_of_its_mention_pairs():
-    encoding, head = twin_encoding(1, [2, 3]), make_head()
+    encoding, head = twin_encoding(1, [2, 3]), small_kmgre()
     output = head(encoding)
     pairs = head.key_pairs(output)
     assert torch.equal(pairs.is_key, output.index["is_key"])
@@ -339,10 +317,10 @@ def test_what_a_head_says_of_its_mention_pairs():
     assert (
         encoding.index.mention_entity[pairs.first] == encoding.index.pair_head[pairs.pair]
     ).all()
-    assert make_head(key_classifier=False).key_pairs(output) is None
+    assert small_kmgre(key_classifier=False).key_pairs(output) is None
 
 
 def test_tau_base_must_be_a_share():
     for base in (0.0, 1.0, 1.5):
         with pytest.raises(DocreError, match="D020"):
-            make_head(tau_base=base)
+            small_kmgre(tau_base=base)

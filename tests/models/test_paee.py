@@ -6,37 +6,17 @@ import torch
 
 from spacy_docre.errors import DocreError
 from spacy_docre.models.encoding import Encoding, Targets
-from spacy_docre.models.heads.paee import PAEEHead
 from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.layers.pair_aware import local_mean, pairs_bit
 from spacy_docre.models.layers.pair_map import in_order_of_mention
-from spacy_docre.models.torch_head import HEAD_VERSION, HeadSizes
 
+from ..reference.layers import slow_context, slow_grouped_bilinear
+from ..reference.losses import slow_balanced_softmax_loss
+from ..reference.networks import array, slow_linear, slow_pair_map, slow_transformer_layer, softmax
 from ..util import random_encoding
-from .slow import slow_grouped_bilinear
-from .slow_networks import array, slow_linear, slow_pair_map, slow_transformer_layer, softmax
-from .test_atlop import slow_context
-from .test_losses import slow_balanced_softmax_loss
+from .heads import small_paee
 
 ENTITIES = [[3], [2, 6, 3], [1, 4], [0, 2, 0, 3], [1, 0], [0]]
-SMALL = {
-    "hidden": 8,
-    "block": 4,
-    "channels": 4,
-    "size": 5,
-    "type_width": 3,
-    "heads": 2,
-    "feed_forward": 5,
-    "max_sentences": 2,
-    "potential_threshold": 0.5,
-    "dropout": 0.0,
-}
-
-
-def make_head(version=HEAD_VERSION, **settings):
-    torch.manual_seed(0)
-    sizes = HeadSizes(width=6, n_heads=2, n_labels=3, n_types=3, version=version)
-    return PAEEHead(sizes, **(SMALL | settings)).double().eval()
 
 
 def sigmoid(x):
@@ -163,7 +143,7 @@ SETTINGS = [
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_head_equals_the_equations(entities, settings):
-    encoding, head = random_encoding(1, entities), make_head(**settings)
+    encoding, head = random_encoding(1, entities), small_paee(**settings)
     output = head(encoding)
     logits, potentials, roles = slow_paee(head, encoding)
     np.testing.assert_allclose(output.threshold.detach(), logits[:, 0], atol=1e-9)
@@ -217,7 +197,7 @@ def test_loss_without_a_part_equals_the_equations(part):
 
 
 def check_loss(**settings):
-    encoding, head = random_encoding(2, [3, 2]), make_head(**settings)
+    encoding, head = random_encoding(2, [3, 2]), small_paee(**settings)
     output = head(encoding)
     labels = torch.rand(8, 3) < 0.3
     # The second document is not annotated; of the first, one subject is in no known pair.
@@ -228,7 +208,7 @@ def check_loss(**settings):
 
 
 def test_loss_of_a_batch_without_known_pairs_is_zero():
-    head = make_head()
+    head = small_paee()
     for entities in ([2, 3], [1], [0]):
         output = head(random_encoding(3, entities))
         n_pairs = len(output.logits)
@@ -240,7 +220,7 @@ def test_loss_of_a_batch_without_known_pairs_is_zero():
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_head_gradients(settings):
-    encoding, head = random_encoding(2, [2, 3]).detached(), make_head(**settings)
+    encoding, head = random_encoding(2, [2, 3]).detached(), small_paee(**settings)
 
     def run(tokens, mention, attention):
         output = head(Encoding(tokens, mention, attention, encoding.index))
@@ -250,7 +230,7 @@ def test_head_gradients(settings):
 
 
 def test_documents_without_a_token_give_no_nan():
-    encoding, head = random_encoding(4, [3, 0]), make_head(context="softmax").train()
+    encoding, head = random_encoding(4, [3, 0]), small_paee(context="softmax").train()
     index = encoding.index
     # An empty document has no columns and no sentences.
     is_first = index.sentence_doc == 0
@@ -274,7 +254,7 @@ def test_documents_without_a_token_give_no_nan():
 
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_blocks_at_inference_change_nothing(entities):
-    encoding, head = random_encoding(3, entities), make_head()
+    encoding, head = random_encoding(3, entities), small_paee()
     expected = head(encoding).scores().detach()
     with torch.no_grad(), block_limit(64):
         np.testing.assert_allclose(head(encoding).scores(), expected, atol=1e-12)
@@ -282,7 +262,7 @@ def test_blocks_at_inference_change_nothing(entities):
 
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_unlikely_pairs_can_be_skipped(entities):
-    encoding, head = random_encoding(3, entities), make_head()
+    encoding, head = random_encoding(3, entities), small_paee()
     every = head(encoding)
     head.potential_threshold = torch.sigmoid(every.aux["potential"]).median().nan_to_num().item()
     expected, head.skip_unlikely = head(encoding), True
@@ -316,4 +296,4 @@ def test_local_mean_leaves_out_what_is_not_the_documents():
 
 def test_heads_must_divide_the_width():
     with pytest.raises(DocreError, match="D020"):
-        make_head(heads=4)
+        small_paee(heads=4)

@@ -18,8 +18,8 @@ from spacy_docre.models.layers.sentences import sentence_positions
 from spacy_docre.models.layers.tnet import TNet, best_cells
 from spacy_docre.models.layers.unet import UNet
 
+from ..reference.networks import slow_pair_map
 from ..util import random_encoding
-from .slow_networks import slow_pair_map
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0], [0]]
 NETWORKS = {

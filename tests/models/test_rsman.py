@@ -8,9 +8,14 @@ from spacy_docre.models.encoding import Encoding, Targets
 from spacy_docre.models.heads.rsman import RSMANHead
 from spacy_docre.models.torch_head import HeadSizes
 
+from ..reference.layers import (
+    array,
+    linear,
+    slow_context,
+    slow_pair_context_weights,
+    slow_reduced_mentions,
+)
 from ..util import random_batch, random_encoding
-from .slow import array, linear, slow_pair_context_weights, slow_reduced_mentions
-from .test_atlop import slow_context
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 BCE, THRESHOLD = {"loss": "bce"}, {"loss": "adaptive_threshold", "document_context": True}

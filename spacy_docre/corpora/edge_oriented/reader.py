@@ -13,7 +13,7 @@ from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
-from ...data.clusters import DEFAULT_PREFIX, cluster_key, sentence_of_token, set_clusters
+from ...data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
 from ...data.relation import (
     DEFAULT_ATTR,
     EXCLUDED_PAIRS,
@@ -21,6 +21,7 @@ from ...data.relation import (
     install_extension,
     set_relations,
 )
+from ...data.sentences import sentence_of_token
 from ...errors import DocreError, Errors
 from ..report import ConversionReport
 from ..validation import DocumentError

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ...errors import DocreError, Errors
 from ..encoding import Encoding
+from .distance import START
 from .pooling import sentence_maxima
 from .sentences import sentence_positions
 
@@ -55,6 +56,7 @@ class EntitySentenceEncoder(nn.Module):
                 )
             )
         self.position = nn.Embedding(max_sentences, width)
+        nn.init.normal_(self.position.weight, std=START)
         layer = nn.TransformerEncoderLayer(
             width, heads, feed_forward, dropout, batch_first=True, norm_first=norm == "pre"
         )

@@ -10,6 +10,7 @@ from ..encoding import Encoding
 from ..torch_head import HeadSizes
 from .context import context_matrix, localized_weights
 from .convolution import Backbone
+from .distance import START
 from .pair_map import Fill, PairMap, in_order_of_mention, shares_sentence
 
 ContextWeights = Literal["softmax", "localized"]
@@ -60,6 +61,7 @@ class PairAware(nn.Module):
         self.context = context
         self.relevance = nn.Linear(sizes.width, sizes.width, bias=False)
         self.entity_type = nn.Embedding(sizes.n_types, type_width)
+        nn.init.normal_(self.entity_type.weight, std=START)
         self.reduce = nn.Linear(sizes.width + 1 + 2 * type_width, channels)
         self.pair_map = PairMap(backbone, size=size, fill=fill)
         self.potential: nn.Linear | None = None

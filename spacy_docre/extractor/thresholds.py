@@ -1,15 +1,18 @@
 """The decision thresholds with the best micro F1 on development data, exactly: as a function of a
 threshold F1 has no more steps than there are scores."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from spacy.training import Example
 
-from ..data.relation import get_relations, has_relations
-from ..extractor.decoding import PairScores
-from .calibration import pair_outcomes
+from ..data.relation import excluded_pairs, get_relations, has_relations
+from ..scoring.judgement import gold_keys
+from .decoding import PairScores
+
+# The scores of the pairs of a document, and whether they are right.
+Outcomes = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -215,3 +218,34 @@ class _Steps:
 def _f1(counts: np.ndarray) -> float:
     correct, predicted, gold = counts.tolist()
     return 2 * correct / (predicted + gold) if predicted + gold else 0.0
+
+
+def pair_outcomes(
+    scored: Sequence[tuple[Example, PairScores]], labels: Sequence[str], *, prefix: str, attr: str
+) -> Iterator[Outcomes]:
+    """Which pairs have which relation types. A type of a pair of which an entity corresponds to no
+    gold cluster is wrong, as it is in `score_relations`, and excluded pairs are left out, as there.
+
+    scored (Sequence[tuple[Example, PairScores]]): Examples and the scores of their predicted
+        documents, see `annotate_examples`.
+    labels (Sequence[str]): The relation types of the scores.
+    prefix (str): What the clusters' keys start with.
+    attr (str): The name of the extension attribute that holds the relations.
+    YIELDS (tuple[np.ndarray, np.ndarray]): For each annotated document [P, R] float32, the scores,
+        and [P, R] bool, whether they are right.
+    """
+    columns = {label: i for i, label in enumerate(labels)}
+    for eg, pairs in scored:
+        if not has_relations(eg.reference, attr=attr):
+            continue
+        keys = gold_keys(eg, prefix) if pairs.keys else {}
+        names = [keys[key] for key in pairs.keys]
+        ends = zip(pairs.pair_head.tolist(), pairs.pair_tail.tolist(), strict=True)
+        rows = {(names[h], names[t]): i for i, (h, t) in enumerate(ends)}
+        correct = np.zeros(pairs.scores.shape, dtype=bool)
+        for relation in get_relations(eg.reference, attr=attr):
+            head, label, tail = relation.triple
+            if (head, tail) in rows and label in columns:
+                correct[rows[head, tail], columns[label]] = True
+        left_out = [rows[p] for p in excluded_pairs(eg.reference, attr=attr) if p in rows]
+        yield np.delete(pairs.scores, left_out, axis=0), np.delete(correct, left_out, axis=0)

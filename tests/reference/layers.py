@@ -129,3 +129,25 @@ def slow_pooled_bilinear(module, encoding):
             outputs.append(own[0] @ w @ own[1] + bias[k])
         rows.append(outputs)
     return np.array(rows).reshape(-1, len(bias))
+
+
+def slow_context(encoding, head, tail, evidence_threshold=None):
+    """ATLOP's equations 9 to 11. With a threshold, from the evidence sentences only."""
+    index = encoding.index
+    doc = index.entity_doc[head].item()
+    attention = encoding.attention.detach().numpy()
+    by_entity = [
+        attention[:, (index.mention_entity == entity).numpy()].mean(axis=1)
+        for entity in (head, tail)
+    ]
+    shared = sum(by_entity[0][k] * by_entity[1][k] for k in range(len(attention)))
+    shared = shared / (shared.sum() + 1e-5)
+    if evidence_threshold is not None:
+        sentence_of = index.column_sentence[doc].numpy()
+        own = [s for s in range(index.n_sentences) if index.sentence_doc[s] == doc]
+        share = {s: shared[sentence_of == s].sum() for s in own}
+        for s in own:
+            if share[s] <= evidence_threshold and share[s] < max(share.values()):
+                shared = np.where(sentence_of == s, 0.0, shared)
+        shared = shared / (shared.sum() + 1e-5)
+    return encoding.tokens[doc].detach().numpy().T @ shared

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_docre.evaluation.run import annotate_examples
-from spacy_docre.evaluation.thresholds import (
+from spacy_docre.extractor.decoding import select
+from spacy_docre.extractor.thresholds import (
     Candidates,
     Thresholds,
     best_threshold,
@@ -17,7 +18,6 @@ from spacy_docre.evaluation.thresholds import (
     collect_candidates,
     held_out_f1,
 )
-from spacy_docre.extractor.decoding import select
 from spacy_docre.scoring.scorer import score_relations
 
 from ..methods import add_extractor
