@@ -352,11 +352,9 @@ class Errors(metaclass=ErrorsWithCodes):
     )
     D131 = "There is no text in {inputs}. Give files or folders, as for `annotate`."
     D160 = (
-        "The encoder '{name}' cannot be used: it is of the type '{model_type}', which is not one "
-        "of the text encoders that this package knows. docs/methods/encoders.md lists those that "
-        "it knows, for example BERT, RoBERTa, XLM-RoBERTa, ELECTRA, DeBERTa, ModernBERT, or the "
-        "encoder half of T5 and BART. If you trust it and it reads text from both sides, allow it "
-        "in your program: `spacy_docre.models.allow_encoders('{model_type}')`."
+        "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. All types are "
+        "listed in docs/methods/encoders.md. A program can allow others that it trusts: "
+        "`spacy_docre.models.allow_encoders('{model_type}')`."
     )
     D161 = (
         "The encoder '{name}' cannot be loaded: {reason} Give the path of a folder that holds "
@@ -366,6 +364,22 @@ class Errors(metaclass=ErrorsWithCodes):
     D162 = (
         "`{setting}` asks for code that comes with a model, which this package never runs. Take it "
         "out; use a model whose architecture is part of transformers."
+    )
+    D163 = (
+        "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. Look whether "
+        "`transformer_config` can set what it wants, or take an encoder of another type, for "
+        "example 'bert', 'roberta', 'deberta-v2' or 'modernbert'; all are listed in "
+        "docs/methods/encoders.md."
+    )
+    D164 = (
+        "The tokenizer {tokenizer} cannot be used: it does not put its special tokens before or "
+        "after a text, but into it. Use the encoder with another tokenizer."
+    )
+    D165 = (
+        "The encoder '{name}' has no wordpiece for the markers {markers} and cannot be given new "
+        "ones. Set `start_marker` and `end_marker` in "
+        "[components.doc_relation_extractor.model.encoder] to what is one wordpiece of its "
+        "vocabulary, for example '*'."
     )
 
 

@@ -134,9 +134,10 @@ def _check_params(node: Model, params: Any, dims: Mapping[str, Any], is_trained:
             if is_trained:
                 raise FormatError(f"the weights '{name}' are missing")
             continue
-        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        if not isinstance(array, np.ndarray) or array.dtype != np.float32:
+            # Thinc computes in native 32 bits alone, and fails on others when it does.
             kind = getattr(array, "dtype", type(array).__name__)
-            raise FormatError(f"the weights '{name}' are no numbers with a fraction, but {kind}")
+            raise FormatError(f"the weights '{name}' are not native float32 numbers, but {kind}")
         now = node.get_param(name) if node.has_param(name) else None
         fits = now is None or now.shape == array.shape
         if not fits or (sizes and not set(array.shape) <= sizes | {1}):
