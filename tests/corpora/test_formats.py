@@ -12,9 +12,9 @@ from spacy_docre.corpora.formats import all_formats
 from spacy_docre.corpora.report import ConversionReport
 from spacy_docre.data.clusters import DEFAULT_PREFIX
 
+from ..cli.test_app import run
 from ..fuzz.checks import differences, meaning
 from ..fuzz.files import generators
-from ..cli.test_app import run
 from ..util import birth_doc
 
 # A format in a file of its own: a title, a tab and words on each line; no entities.
