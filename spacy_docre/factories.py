@@ -8,11 +8,8 @@ from thinc.api import Config, Model
 
 from .coref import EntityClusterer, english_anaphors
 from .data.clusters import DEFAULT_PREFIX
-from .data.relation import DEFAULT_ATTR
 from .extractor.component import DocRelationExtractor
-from .extractor.constraints import DEFAULT_CONSTRAINTS
-from .extractor.limits import DEFAULT_LIMITS
-from .training.guard import OnNonFinite
+from .extractor.settings import DEFAULTS, with_parameters
 
 DEFAULT_CONFIG = """
 [model]
@@ -59,66 +56,29 @@ DEFAULT_SCORE_WEIGHTS = {
 }
 
 
-@Language.factory(
+def make_doc_relation_extractor(
+    nlp: Language, name: str, model: Model, scorer: Callable | None, **settings: Any
+) -> DocRelationExtractor:
+    """The factory "doc_relation_extractor"; see `DocRelationExtractor` for the settings."""
+    return DocRelationExtractor(nlp, model, name, scorer=scorer, **settings)
+
+
+# spaCy reads a factory's settings from its signature.
+make_doc_relation_extractor.__signature__ = with_parameters(  # type: ignore[attr-defined]
+    make_doc_relation_extractor
+)
+Language.factory(
     "doc_relation_extractor",
     assigns=["doc._.relations"],
     requires=["doc.spans"],
     default_config={
         "model": DEFAULT_MODEL,
-        "prefix": DEFAULT_PREFIX,
-        "attr": DEFAULT_ATTR,
-        "threshold": 0.5,
-        "thresholds": {},
-        "calibration": None,
-        "max_labels": 4,
-        **DEFAULT_LIMITS,
-        "max_batch_items": 8192,
-        "use_gold_clusters": True,
-        "on_nonfinite": "raise",
-        "constraints": DEFAULT_CONSTRAINTS,
+        **DEFAULTS,
         "scorer": {"@scorers": "spacy-docre.relation_scorer.v1"},
     },
     default_score_weights=DEFAULT_SCORE_WEIGHTS,
+    func=make_doc_relation_extractor,
 )
-def make_doc_relation_extractor(
-    nlp: Language,
-    name: str,
-    model: Model,
-    prefix: str,
-    attr: str,
-    threshold: float,
-    thresholds: dict[str, float],
-    calibration: dict[str, float] | None,
-    max_labels: int,
-    max_pairs: int | None,
-    max_mentions: int | None,
-    max_wordpieces: int | None,
-    max_batch_items: int,
-    use_gold_clusters: bool,
-    on_nonfinite: OnNonFinite,
-    constraints: dict[str, Any] | None,
-    scorer: Callable | None,
-) -> DocRelationExtractor:
-    """The factory "doc_relation_extractor"; see `DocRelationExtractor` for the settings."""
-    return DocRelationExtractor(
-        nlp,
-        model,
-        name,
-        prefix=prefix,
-        attr=attr,
-        threshold=threshold,
-        thresholds=thresholds,
-        calibration=calibration,
-        max_labels=max_labels,
-        max_pairs=max_pairs,
-        max_mentions=max_mentions,
-        max_wordpieces=max_wordpieces,
-        max_batch_items=max_batch_items,
-        use_gold_clusters=use_gold_clusters,
-        on_nonfinite=on_nonfinite,
-        constraints=constraints,
-        scorer=scorer,
-    )
 
 
 @Language.factory(

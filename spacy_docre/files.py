@@ -1,6 +1,8 @@
 """Files: found in a folder, named in messages, read as JSON, written as a whole or not at all."""
 
 import codecs
+import errno
+import hashlib
 import json
 import os
 import shutil
@@ -10,9 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .errors import DocreError, Errors, printable, shortened
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+# Bytes that are read at a time.
+BLOCK = 1 << 20
 
 
 def displayed(path: str | Path) -> str:
@@ -104,6 +114,31 @@ def read_text(path: str | Path) -> str:
         raise DocreError(Errors.D151.format(path=displayed(path), **place)) from None
 
 
+def checksum(path: str | Path) -> str:
+    """A checksum of a file, or of all files in a folder with their names. Links are followed.
+
+    path (Union[str, Path]): The file or folder.
+    RETURNS (str): The checksum, in hexadecimal digits.
+    """
+    path = Path(path)
+    total = hashlib.sha256()
+    for file in sorted(_files_behind(path)) if path.is_dir() else [path]:
+        content = hashlib.sha256()
+        with file.open("rb") as stream:
+            while block := stream.read(BLOCK):
+                content.update(block)
+        total.update(os.fsencode(file.relative_to(path)) + b"\0" + content.digest())
+    return total.hexdigest()
+
+
+def _files_behind(folder: Path) -> Iterator[Path]:
+    seen = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(parent))
+        folders[:] = [n for n in folders if os.path.realpath(os.path.join(parent, n)) not in seen]
+        yield from (Path(parent, name) for name in names if Path(parent, name).is_file())
+
+
 def parse_json(text: str, **settings: Any) -> Any:
     """Parse JSON, and refuse an object with the same key twice, of which Python's parser would
     keep the last.
@@ -152,7 +187,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield draft
+        sync(draft)
         draft.replace(path)
+    except OSError as error:
+        if error.filename == str(draft):
+            error.filename = str(path)
+        raise
     finally:
         draft.unlink(missing_ok=True)
 
@@ -201,6 +241,29 @@ def _draft(target: Path) -> Path:
 
 def _former(target: Path) -> Path:
     return target.with_name(f".{target.name}.former")
+
+
+def locked(folder: Path, name: str) -> IO[str]:
+    """Take a folder for this process alone, as long as the file that is returned is open. Windows
+    has no such locks, and nothing is checked there.
+
+    folder (Path): The folder.
+    name (str): The name of the lock's file in it, which stays.
+    RETURNS (IO[str]): The file.
+    RAISES (DocreError): If another process has taken the folder.
+    """
+    file = (folder / name).open("a")
+    if fcntl is None:
+        return file
+    try:
+        # A record lock, unlike `flock`, is not inherited by processes that this one starts.
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            raise DocreError(Errors.D039.format(folder=displayed(folder))) from None
+        raise
+    return file
 
 
 def sync(path: Path) -> None:

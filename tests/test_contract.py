@@ -24,6 +24,20 @@ COMBINATIONS = [
     for encoder in ENCODERS
     if encoder != "twin" or head in READS_SECOND
 ]
+# Every head on one encoder, and every encoder under one head or those that read all of it.
+FIRST = {
+    (head, encoder)
+    for head, encoder in COMBINATIONS
+    if head == "atlop" or encoder in ("cnn", "twin")
+}
+PIPELINES = [
+    pytest.param(
+        (head, encoder),
+        id=f"{head}-{encoder}",
+        marks=[] if (head, encoder) in FIRST else pytest.mark.slow,
+    )
+    for head, encoder in COMBINATIONS
+]
 
 
 @cache
@@ -36,7 +50,7 @@ def build(head: str, encoder: str, transformer) -> Language:
     return nlp
 
 
-@pytest.fixture(params=COMBINATIONS, ids=lambda pair: f"{pair[0]}-{pair[1]}")
+@pytest.fixture(params=PIPELINES)
 def pipeline(request, tiny_bert):
     return build(*request.param, tiny_bert)
 

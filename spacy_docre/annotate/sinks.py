@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -116,18 +117,27 @@ class TextSink:
     ) -> None:
         self.file = path.open("w", encoding="utf8", newline="\n")
         self.render = render
-        self.file.write(start)
+        self._write(start)
         self.before, self.between, self.end = "", between, end
 
     def add(self, annotation: Annotation) -> None:
         """annotation (Annotation): The next document."""
-        self.file.write(self.before + self.render(annotation))
+        self._write(self.before + self.render(annotation))
         self.before = self.between
 
     def close(self) -> None:
         """Complete the file."""
-        self.file.write(self.end)
+        self._write(self.end)
         self.file.close()
+
+    def _write(self, text: str) -> None:
+        try:
+            self.file.write(text)
+        except OSError:
+            # Or Python tries to write the rest when it is done with the file, and complains.
+            with suppress(OSError):
+                self.file.close()
+            raise
 
 
 class DocBinSink:

@@ -12,12 +12,14 @@ from ..benchmark.machine import describe_run
 from ..benchmark.memory import MEBIBYTE, MemorySeries, measure_memory, plot_memory, unlike_texts
 from ..errors import DocreError, Errors
 from ..files import replacing
-from .app import app
+from .app import new_app
 from .benchmark import THREADS, prepare
 from .messages import GPU_ID, readable_errors
 
+app = new_app()
 
-@app.command("benchmark-memory")
+
+@app.command()
 def benchmark_memory_command(
     model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
     inputs: list[str] = typer.Argument(

@@ -9,23 +9,19 @@ import spacy
 import typer
 from spacy.cli._util import setup_gpu
 
-from ..evaluation.calibration import (
-    Calibration,
-    Outcomes,
-    Reliability,
-    fit_calibration,
-    pair_outcomes,
-    with_calibration,
-    without_calibration,
-)
-from ..evaluation.run import annotate_examples, find_extractor, read_examples
+from ..evaluation.calibration import Outcomes, Reliability, fit_calibration, pair_outcomes
+from ..evaluation.run import annotate_examples, read_examples
+from ..extractor.calibration import Calibration, with_calibration, without_calibration
 from ..extractor.decoding import select, threshold_of_labels
-from .app import app
+from ..extractor.pipeline import find_extractor
+from .app import new_app
 from .find_threshold import DATA, MODEL, save_settings, warn_of_test_data
 from .messages import GPU_ID, decimal, msg, percent, readable_errors
 
+app = new_app()
 
-@app.command("calibrate")
+
+@app.command()
 def calibrate_command(
     model_path: Path = MODEL,
     data_path: Path = DATA,

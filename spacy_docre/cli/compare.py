@@ -14,11 +14,13 @@ from ..experiments.runs import Experiment, Run
 from ..files import read_json, replacing
 from ..scoring.scorer import score_judgement
 from ..visual.charts import plot_subsets
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg, percent, readable_errors
 
+app = new_app()
 
-@app.command("compare", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def compare_command(
     ctx: typer.Context,
     methods: str = typer.Option(..., "--methods", "-m", help="Configs' names, spaces between."),

@@ -11,7 +11,7 @@ from spacy.tokens import DocBin
 from ..corpora.formats import Format, all_formats, check_format, guess_format
 from ..corpora.report import ConversionReport
 from ..files import displayed, replacing
-from .app import app
+from .app import new_app
 from .formats import PREFIX, FormatGroup, make_command
 from .messages import msg, readable_errors
 
@@ -54,13 +54,17 @@ class ConvertGroup(FormatGroup):
         )
 
 
-convert_app = typer.Typer(
-    name="convert",
+app = new_app(
     help="Convert a corpus to spaCy's format. Where no format is named, it is told by the file.",
     no_args_is_help=True,
     cls=ConvertGroup,
 )
-app.add_typer(convert_app)
+
+
+@app.callback()
+def _group() -> None:
+    # With a callback, the app is a group although its commands are made when they are looked for.
+    pass
 
 
 def convert(

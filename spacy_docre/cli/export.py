@@ -12,7 +12,7 @@ from ..corpora.readers import read_docs
 from ..corpora.report import ConversionReport
 from ..data.relation import install_extension
 from ..files import displayed
-from .app import app
+from .app import new_app
 from .formats import PREFIX, FormatGroup, make_command
 from .messages import msg, readable_errors
 
@@ -41,13 +41,13 @@ class ExportGroup(FormatGroup):
         )
 
 
-export_app = typer.Typer(
-    name="export",
-    help="Write a corpus in another format.",
-    no_args_is_help=True,
-    cls=ExportGroup,
-)
-app.add_typer(export_app)
+app = new_app(help="Write a corpus in another format.", no_args_is_help=True, cls=ExportGroup)
+
+
+@app.callback()
+def _group() -> None:
+    # With a callback, the app is a group although its commands are made when they are looked for.
+    pass
 
 
 def export(

@@ -8,14 +8,16 @@ from spacy.cli._util import setup_gpu
 from spacy.tokens import Doc
 
 from ..data.relation import get_relations
-from ..evaluation.run import find_extractor
-from .app import app
+from ..extractor.pipeline import find_extractor
+from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
+
+app = new_app()
 
 MAX_COLUMN = 60
 
 
-@app.command("extract")
+@app.command()
 def extract_command(
     model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
     texts_path: Path = typer.Argument(help="Texts, one a line.", exists=True, dir_okay=False),

@@ -10,7 +10,7 @@ from spacy.cli._util import setup_gpu
 from spacy.language import Language
 
 from ..errors import Warnings
-from ..evaluation.run import annotate_examples, change_settings, find_extractor, read_examples
+from ..evaluation.run import annotate_examples, read_examples
 from ..evaluation.thresholds import (
     Candidates,
     Thresholds,
@@ -19,14 +19,17 @@ from ..evaluation.thresholds import (
     collect_candidates,
     held_out_f1,
 )
-from .app import app
+from ..extractor.pipeline import change_settings, find_extractor
+from .app import new_app
 from .messages import GPU_ID, msg, percent, readable_errors
+
+app = new_app()
 
 MODEL = typer.Argument(help="The pipeline.", exists=True, file_okay=False)
 DATA = typer.Argument(help="Development data (.spacy), never test.", exists=True)
 
 
-@app.command("find-threshold")
+@app.command()
 def find_threshold_command(
     model_path: Path = MODEL,
     data_path: Path = DATA,

@@ -10,12 +10,14 @@ import typer
 from ..errors import DocreError, Errors
 from ..evaluation.model_card import complete_meta
 from ..files import replacing
-from .app import app
+from .app import new_app
 from .messages import msg, readable_errors
 from .stages import STAGE_NAMES
 
+app = new_app()
 
-@app.command("model-card")
+
+@app.command()
 def model_card_command(
     model: Path = typer.Argument(help="The pipeline's folder.", exists=True, file_okay=False),
     metrics: list[Path] = typer.Option(

@@ -11,10 +11,13 @@ from spacy.tokens import DocBin
 
 from ..corpora.docred import read_relation_names, to_docred_predictions
 from ..corpora.jsonl import to_jsonl
-from ..evaluation.run import annotate_examples, find_extractor, read_examples
+from ..evaluation.run import annotate_examples, read_examples
+from ..extractor.pipeline import find_extractor
 from ..files import replacing
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
+
+app = new_app()
 
 
 class PredictionFormat(str, Enum):
@@ -25,7 +28,7 @@ class PredictionFormat(str, Enum):
     spacy = "spacy"
 
 
-@app.command("predict")
+@app.command()
 def predict_command(
     model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
     data_path: Path = typer.Argument(help="The corpus (.spacy).", exists=True),

@@ -8,22 +8,25 @@ import srsly
 import typer
 
 from ..errors import DocreError, Errors
+from ..evaluation.evaluate import read_training_data
 from ..evaluation.predictions import SUFFIXES
 from ..files import replacing
 from ..scoring.judgement import judge_relations
 from ..scoring.scorer import METRIC_TITLES
 from ..scoring.significance import LEVEL, Comparison, compare
 from ..scoring.subsets import SUBSET_TITLES
-from .app import app
-from .evaluate import REL_INFO, SEED, TRAIN_FACTS, read_saved, read_training_data
+from .app import new_app
+from .evaluate import REL_INFO, SEED, TRAIN_FACTS, read_saved
 from .messages import msg, percent, readable_errors
 from .reports import interval
+
+app = new_app()
 
 METRICS = ("rel_f", "rel_p", "rel_r", "rel_intra_f", "rel_inter_f", "rel_pair_f", "rel_macro_f")
 PREDICTIONS = f"What `predict` wrote ({', '.join(SUFFIXES)})"
 
 
-@app.command("significance")
+@app.command()
 def significance_command(
     first: Path = typer.Argument(help=f"{PREDICTIONS}.", exists=True, dir_okay=False),
     second: Path = typer.Argument(

@@ -7,6 +7,7 @@ from spacy.language import Language
 from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc, Span, SpanGroup
 
+from ..data.clusters import current_spans
 from .report import ConversionReport
 from .validation import DocumentError
 
@@ -125,7 +126,7 @@ def keep_source(
     offsets (Sequence[list[tuple[int, int]]]): The parts of each mention.
     names (Optional[Sequence[str]]): The text of each mention, where the source gives it.
     """
-    spans = list(group)
+    spans = current_spans(group)
     if names is not None and list(names) != [span.text for span in spans]:
         group.attrs["names"] = list(names)
     if list(offsets) != [[(span.start_char, span.end_char)] for span in spans]:
@@ -139,7 +140,7 @@ def source_offsets(group: SpanGroup) -> list[Fragments]:
     group (SpanGroup): The cluster.
     RETURNS (list[list[tuple[int, int]]]): The parts of each mention.
     """
-    spans = list(group)
+    spans = current_spans(group)
     kept = group.attrs.get(OFFSETS, [])
     offsets = []
     for i, span in enumerate(spans):

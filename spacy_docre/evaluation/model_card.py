@@ -8,11 +8,11 @@ from spacy.util import get_minor_version_range
 from thinc.api import Model
 from wasabi import MarkdownRenderer
 
-from .. import __version__
+from ..about import __version__
 from ..errors import printable
+from ..extractor.pipeline import find_extractor
 from ..models.compat import HFShim, has_transformers
 from ..scoring.scorer import METRIC_TITLES
-from .run import find_extractor
 
 
 def complete_meta(

@@ -22,14 +22,16 @@ from ..benchmark.machine import describe_run
 from ..corpora.readers import read_docs
 from ..errors import DocreError, Errors
 from ..evaluation.predictions import read_predictions
-from ..evaluation.run import annotate_examples, change_settings, find_extractor, read_examples
+from ..evaluation.run import annotate_examples, read_examples
 from ..evaluation.thresholds import best_threshold, collect_candidates
 from ..extractor.decoding import PairScores
+from ..extractor.pipeline import change_settings, find_extractor
 from ..files import replacing, write_folder
 from ..models.relation_model import relation_head
 from ..scoring.judgement import Fact, Judgement, collect_facts, count_types, judge_relations
 from ..scoring.scorer import TRAIN, score_judgement
 from ..training.checkpoint import read_history
+from .figures import extractor_figures
 
 RECORD = "record.json"
 PREDICTIONS = "dev_predictions.spacy"
@@ -170,6 +172,7 @@ class Experiment:
             "losses": [e.losses for e in history.evaluations],
             "threshold": extractor.cfg["threshold"],
             "threshold_tuned": is_tuned,
+            "figures": extractor_figures(extractor, docs),
             "scores": score_judgement(self.judge(run), train_counts=self._counts, subsets=True),
         }
 

@@ -1,6 +1,6 @@
 """The gold standard of a batch, in the shape of the model's output."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +8,7 @@ from spacy.training import Example
 
 from ..data.alignment import align_clusters
 from ..data.clusters import describe
-from ..data.evidence import sentence_ends, sentence_numbers
+from ..data.evidence import sentence_numbers
 from ..data.relation import (
     Relation,
     check_clusters,
@@ -16,6 +16,7 @@ from ..data.relation import (
     get_relations,
     has_relations,
 )
+from ..data.sentences import sentence_ends
 from ..errors import DocreError, Errors
 from ..models.batch import ClusterBatch
 
@@ -112,3 +113,19 @@ def _checked_relations(
         check_clusters(relation, eg.reference)
         relations.append(relation)
     return relations
+
+
+def label_prior(batches: Iterable[Gold], n_labels: int) -> np.ndarray:
+    """How frequent the relation types are, with half a pair more of each outcome, so that none is
+    impossible.
+
+    batches (Iterable[Gold]): The gold standard of training documents.
+    n_labels (int): The number R of relation types.
+    RETURNS (np.ndarray): [R] float64. The share of the pairs whose relations are known that have
+        each type, in 0..1.
+    """
+    counts, n_pairs = np.full(n_labels, 0.5), 1
+    for gold in batches:
+        counts += gold.labels[gold.mask].sum(axis=0)
+        n_pairs += int(gold.mask.sum())
+    return counts / n_pairs

@@ -3,7 +3,7 @@ nevertheless leaves the model as it was."""
 
 import copy
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import srsly
 from thinc.api import Model, PyTorchShim
 from thinc.util import convert_recursive, is_xp_array
 
+from .compat import HFShim, has_transformers
 from .precision import PrecisionShim
 from .weights import FormatError, read_message
 
@@ -45,7 +46,8 @@ def load_model(model: Model, data: bytes) -> None:
             raise FormatError(f"in the layer '{node.name}', {error}") from None
         if not isinstance(shims, list) or len(shims) != len(node.shims):
             raise FormatError(f"the layer '{node.name}' has other PyTorch modules")
-    with unchanged_on_error(model):
+        _check_shims(node, shims)
+    with unchanged_on_error(model), _sealed():
         model.from_dict(convert_recursive(is_xp_array, model.ops.asarray, message))
 
 
@@ -139,6 +141,24 @@ def _check_params(node: Model, params: Any, dims: Mapping[str, Any], is_trained:
         fits = now is None or now.shape == array.shape
         if not fits or (sizes and not set(array.shape) <= sizes | {1}):
             raise FormatError(f"the weights '{name}' have the shape {list(array.shape)}")
+
+
+def _check_shims(node: Model, shims: list[Any]) -> None:
+    # Those of spacy-transformers in this component, too, which look at nothing themselves.
+    if has_transformers and any(isinstance(shim, HFShim) for shim in node.shims):
+        from .encoders.safetensors_shim import check_encoder
+
+        for shim, data in zip(node.shims, shims, strict=True):
+            if isinstance(shim, HFShim):
+                check_encoder(data)
+
+
+def _sealed() -> AbstractContextManager:
+    if not has_transformers:
+        return nullcontext()
+    from .encoders.sealed import sealed
+
+    return sealed()
 
 
 def _arrays(params: Any) -> bool:

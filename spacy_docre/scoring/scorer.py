@@ -1,6 +1,6 @@
 """Relation metrics, and the scorer of the component."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -40,12 +40,17 @@ METRIC_TITLES = {
 TRAIN = "train"
 
 
-def make_relation_scorer(subsets: bool = False) -> Callable[..., dict[str, Any]]:
+def make_relation_scorer(
+    subsets: bool = False, tuned_threshold: bool = False
+) -> Callable[..., dict[str, Any]]:
     """The scorer "spacy-docre.relation_scorer.v1"; see `score_relations`.
 
     subsets (bool): Whether to score subsets of the relations, too.
+    tuned_threshold (bool): Whether to choose the threshold at each evaluation while training, for a
+        head that learns none: so the best step is that with the best threshold, which is saved with
+        it.
     """
-    return partial(score_relations, subsets=subsets)
+    return partial(score_relations, subsets=subsets, tuned_threshold=tuned_threshold)
 
 
 def harmonic_mean(a: float, b: float) -> float:
@@ -61,6 +66,8 @@ def score_relations(
     train_facts: set[Fact] | Mapping[str, set[Fact]] | None = None,
     train_counts: Mapping[str, int] | None = None,
     subsets: bool = False,
+    tuned_threshold: bool = False,
+    choose_threshold: Callable[[Sequence[Example]], float] | None = None,
     **_: Any,
 ) -> dict[str, Any]:
     """Score relations over the documents whose references are annotated. Predicted clusters are
@@ -77,6 +84,9 @@ def score_relations(
     train_counts (Optional[Mapping[str, int]]): What `count_types` gave for the training data, for
         frequent and rare types.
     subsets (bool): Whether to score the subsets of `subset_scoring`, too.
+    tuned_threshold (bool): Whether to let the component choose its threshold first.
+    choose_threshold (Optional[Callable[[Sequence[Example]], float]]): How it does that, see
+        `DocRelationExtractor.choose_threshold`.
     RETURNS (dict[str, Any]): `rel_p`, `rel_r`, `rel_f` (micro), `rel_intra_f` and `rel_inter_f`
         (entities with and without mentions in a common sentence), `rel_pair_f` (any relation or
         none, PAEE's Rela), `rel_macro_f` and `rel_per_type` (p, r, f of each type), with
@@ -84,13 +94,18 @@ def score_relations(
         `rel_evidence_p`, `rel_evidence_r` and `rel_evidence_f` as in the official DocRED script,
         and `rel_evidence_correct_f`, over correct relations whose evidence is known (None where
         the gold relations have no evidence at all); with `train_counts` `rel_macro_500_f`, ...;
-        with `subsets` `rel_subsets` (p, r, f and counts of each). All in 0..1, all None if no
+        with `subsets` `rel_subsets` (p, r, f and counts of each); with a tuned threshold
+        `rel_threshold`. All in 0..1, all None if no
         reference is annotated. `docs/explanation/metrics.md` has the formulas.
     """
     if isinstance(train_facts, set):
         train_facts = {TRAIN: train_facts}
+    examples = list(examples)
+    chosen = {}
+    if tuned_threshold and choose_threshold is not None:
+        chosen["rel_threshold"] = choose_threshold(examples)
     judgement = judge_relations(examples, prefix=prefix, attr=attr, train_facts=train_facts)
-    return score_judgement(judgement, train_counts=train_counts, subsets=subsets)
+    return score_judgement(judgement, train_counts=train_counts, subsets=subsets) | chosen
 
 
 def score_judgement(

@@ -13,7 +13,7 @@ from spacy_docre import DocreError, get_clusters, has_relations, set_clusters
 from spacy_docre.corpora.brat import read_brat, to_brat
 from spacy_docre.corpora.report import ConversionReport
 
-from .test_dwie import PIECES
+from .strategies import PIECES
 
 NLP = spacy.blank("en")
 TEXT = "𝒜nn Lee\r\nleft. South and North Korea fought; she saw New\nYork."

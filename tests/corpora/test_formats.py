@@ -12,7 +12,7 @@ from spacy_docre.corpora.formats import all_formats
 from spacy_docre.corpora.report import ConversionReport
 from spacy_docre.data.clusters import DEFAULT_PREFIX
 
-from ..cli.test_app import run
+from ..commands import run
 from ..fuzz.checks import differences, meaning
 from ..fuzz.files import generators
 from ..util import birth_doc

@@ -22,7 +22,7 @@ from spacy_docre.corpora.readers import read_docs
 from spacy_docre.corpora.report import MAX_REASONS, OTHERS, ConversionReport
 from spacy_docre.files import read_text
 
-from ..cli.test_app import run
+from ..commands import run
 from ..util import birth_doc
 
 NLP = spacy.blank("en")

@@ -9,15 +9,9 @@ from hypothesis import strategies as st
 from spacy.training import Example
 
 from spacy_docre import DocreError
-from spacy_docre.evaluation.calibration import (
-    Calibration,
-    Reliability,
-    fit_calibration,
-    pair_outcomes,
-    with_calibration,
-    without_calibration,
-)
+from spacy_docre.evaluation.calibration import Reliability, fit_calibration, pair_outcomes
 from spacy_docre.evaluation.run import annotate_examples
+from spacy_docre.extractor.calibration import Calibration, with_calibration, without_calibration
 from spacy_docre.extractor.decoding import PairScores
 
 from ..methods import add_extractor

@@ -14,8 +14,8 @@ from spacy_docre.scoring.judgement import judge_relations
 from spacy_docre.scoring.scorer import score_judgement
 from spacy_docre.scoring.significance import compare
 
-from ..cli.test_app import run
-from ..training.test_loop import corpus  # noqa: F401
+from ..commands import run
+from ..configs import save_births
 from ..util import birth_examples
 
 
@@ -77,8 +77,13 @@ def test_table():
     ]
 
 
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return save_births(tmp_path_factory.mktemp("corpus") / "births.spacy", 10)
+
+
 @pytest.fixture
-def command(corpus, tiny_bert, tmp_path):  # noqa: F811
+def command(corpus, tiny_bert, tmp_path):
     def compare_runs(*arguments, code=0):
         return run(
             *("compare", "--train", corpus, "--dev", corpus, "--encoder", tiny_bert),

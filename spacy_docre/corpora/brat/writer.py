@@ -89,7 +89,7 @@ class _Writer:
         rows = []
         for number, cluster in enumerate(self.clusters):
             offsets = source_offsets(cluster.group)
-            for i, (span, parts) in enumerate(zip(cluster.group, offsets, strict=True)):
+            for i, (span, parts) in enumerate(zip(cluster.mentions, offsets, strict=True)):
                 rows.append((parts[0][0], parts[-1][1], number, i, span.label_, parts))
         for *_, number, i, label, parts in sorted(rows):
             lines = cut_lines(parts, self.doc.text)

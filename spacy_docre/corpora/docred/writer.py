@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from spacy.tokens import Doc
 
-from ...data.clusters import DEFAULT_PREFIX, describe, get_clusters, sentence_of_token
-from ...data.evidence import sentence_ends, sentence_numbers
+from ...data.clusters import DEFAULT_PREFIX, describe, get_clusters
+from ...data.evidence import sentence_numbers
 from ...data.relation import (
     DEFAULT_ATTR,
     Relation,
@@ -17,6 +17,7 @@ from ...data.relation import (
     get_relations,
     has_relations,
 )
+from ...data.sentences import sentence_ends, sentence_of_token
 from ...errors import DocreError, Errors
 from ..report import ConversionReport
 from ..validation import export
@@ -52,7 +53,7 @@ def to_docred(
     entities = []
     for cluster in clusters:
         mentions = []
-        for span in cluster.group:
+        for span in cluster.mentions:
             sentence = int(sentence_of[span.start])
             first = int(starts[sentence])
             mentions.append(
@@ -102,7 +103,7 @@ def _sentences(doc: Doc, prefix: str) -> np.ndarray:
     sentence_of = sentence_of_token(doc)
     starts = np.diff(sentence_of, prepend=-1) > 0
     for cluster in get_clusters(doc, prefix):
-        for span in cluster.group:
+        for span in cluster.mentions:
             starts[span.start + 1 : span.end] = False
     return np.cumsum(starts) - 1
 

@@ -66,7 +66,7 @@ def _mention_rows(
     rows = []
     for number, cluster in enumerate(clusters):
         label = cluster.label
-        for span, parts in zip(cluster.group, source_offsets(cluster.group), strict=True):
+        for span, parts in zip(cluster.mentions, source_offsets(cluster.group), strict=True):
             begin, end = parts[0][0], parts[-1][1]
             text = doc.text[begin:end]
             rows.append({"begin": begin, "end": end, "text": text, "concept": number})
@@ -77,7 +77,7 @@ def _mention_rows(
 
 def _concept_row(number: int, cluster: EntityCluster) -> dict[str, Any]:
     attrs = cluster.group.attrs
-    kb_ids = (span.kb_id_ for span in cluster.group if span.kb_id_)
+    kb_ids = (span.kb_id_ for span in cluster.mentions if span.kb_id_)
     link = attrs["link"] if "link" in attrs else next(kb_ids, None)
     return {
         "concept": number,

@@ -9,7 +9,7 @@ from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
-from ...data.clusters import DEFAULT_PREFIX, cluster_key, sentence_of_token, set_clusters
+from ...data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
 from ...data.relation import (
     DEFAULT_ATTR,
     EXCLUDED_PAIRS,
@@ -17,6 +17,7 @@ from ...data.relation import (
     install_extension,
     set_relations,
 )
+from ...data.sentences import sentence_of_token
 from ...errors import DocreError, Errors
 from ...files import displayed, read_text
 from ..report import ConversionReport

@@ -6,14 +6,9 @@ from collections.abc import Collection, Iterator
 import numpy as np
 from spacy.tokens import Doc
 
-from ...data.clusters import (
-    DEFAULT_PREFIX,
-    EntityCluster,
-    describe,
-    get_clusters,
-    sentence_of_token,
-)
+from ...data.clusters import DEFAULT_PREFIX, EntityCluster, describe, get_clusters
 from ...data.relation import DEFAULT_ATTR, excluded_pairs, get_relations
+from ...data.sentences import sentence_of_token
 from ...errors import DocreError, Errors
 from ..report import ConversionReport
 from ..validation import export
@@ -108,7 +103,7 @@ class _Writer:
 
     def _mentions(self, cluster: EntityCluster) -> list[tuple[Mention, str]]:
         mentions = []
-        for span, name in zip(cluster.group, cluster.names, strict=True):
+        for span, name in zip(cluster.mentions, cluster.names, strict=True):
             start, end = self.place[span.start], self.place[span.end]
             self._count("mentions without a token, left out", start == end)
             if start < end:

@@ -69,7 +69,7 @@ def to_jsonl(
 def _cluster_row(cluster: EntityCluster, entities: set[tuple[int, int]]) -> dict[str, Any]:
     label, kb_id = cluster.label, cluster.kb_id
     mentions = []
-    for span, name in zip(cluster.group, cluster.names, strict=True):
+    for span, name in zip(cluster.mentions, cluster.names, strict=True):
         mention: dict[str, Any] = {
             "start": span.start_char,
             "end": span.end_char,
@@ -94,7 +94,7 @@ def _count_left_out(
     report: ConversionReport,
 ) -> None:
     title = str(doc.user_data.get("title", ""))
-    in_clusters = {(span.start, span.end) for cluster in clusters for span in cluster.group}
+    in_clusters = {(span.start, span.end) for cluster in clusters for span in cluster.mentions}
     report.count("entities in no cluster, skipped", title, len(entities - in_clusters))
     parts = sum(len(cluster.group) for cluster in clusters if OFFSETS in cluster.group.attrs)
     report.count("mentions written without their parts and offsets in the source", title, parts)

@@ -134,7 +134,7 @@ class _Writer:
         """The mentions by tokens, type and identifier, with their spellings."""
         items: dict[Item, str] = {}
         for cluster in self.clusters:
-            for span, name in zip(cluster.group, cluster.names, strict=True):
+            for span, name in zip(cluster.mentions, cluster.names, strict=True):
                 item = (span.start, span.end, span.label_, self.ids[cluster.key])
                 self._count("mentions of an entity listed twice, written once", item in items)
                 items[item] = name

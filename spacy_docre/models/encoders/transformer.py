@@ -13,19 +13,23 @@ from torch import Tensor
 from ...errors import DocreError, Errors
 from ..batch import ClusterBatch
 from ..batching import batches_by_length
-from ..compat import HFObjects, has_transformers, huggingface_from_pretrained
+from ..compat import HFObjects, has_transformers
 from ..encoding import Encoding, EncodingIndex, to_device
 from ..relation_model import Encoder, EncoderInput
 from ..torch_module import run_backward
 from .assembly import WindowOutput, assemble
 from .attention import LastLayerAttention, find_projections
 from .layout import WindowBatch, WindowLayout
+from .trust import asks_for_code
 from .windows import cut_windows
 from .wordpieces import WordpieceMarker
 
 # Runs a transformer, given by its shim, on some windows of a layout; the flag says whether in
 # training. Returns the output and the shim's backward pass.
 Run = Callable[[Any, WindowLayout, np.ndarray, bool], tuple[WindowOutput, Callable]]
+
+# From the transformer, tokens, mentions, layout and clusters to other tokens and mentions.
+Join = Callable[[Any, Tensor, Tensor, WindowLayout, ClusterBatch], tuple[Tensor, Tensor]]
 
 # Wordpieces, padding included, that go through an encoder at once on a CPU: enough for its matrix
 # products to run at full speed. More would only add padding, and leave the caches.
@@ -67,6 +71,13 @@ def transformer_layer(
     # Cannot be imported without spacy-transformers.
     from .safetensors_shim import SafetensorsShim
 
+    for setting, values in (
+        ("tokenizer_config", tokenizer_config),
+        ("transformer_config", transformer_config),
+    ):
+        code = asks_for_code(values or {})
+        if code is not None:
+            raise DocreError(Errors.D162.format(setting=f"{setting}.{code}"))
     hf_model = HFObjects(None, None, None, tokenizer_config or {}, transformer_config or {})
     make: Any = SafetensorsShim
     shim = make(
@@ -90,9 +101,14 @@ def load(model: Encoder, prepare: Callable[[Any], Any] | None = None) -> None:
     shim = _shim(model)
     if shim._model is not None:
         return
-    tokenizer_config = dict(shim._hfmodel._init_tokenizer_config)
-    transformer_config = dict(shim._hfmodel._init_transformer_config)
-    loaded = huggingface_from_pretrained(model.attrs["name"], tokenizer_config, transformer_config)
+    # Cannot be imported without spacy-transformers.
+    from .pretrained import load_pretrained
+
+    loaded = load_pretrained(
+        model.attrs["name"],
+        shim._hfmodel._init_tokenizer_config,
+        shim._hfmodel._init_transformer_config,
+    )
     new = [marker for marker in _markers(model) if _single_id(loaded.tokenizer, marker) is None]
     if new:
         loaded.tokenizer.add_special_tokens({"additional_special_tokens": list(dict.fromkeys(new))})
@@ -101,7 +117,8 @@ def load(model: Encoder, prepare: Callable[[Any], Any] | None = None) -> None:
         prepare(loaded.transformer)
     shim._hfmodel = loaded
     shim._model = loaded.transformer
-    model.set_dim("nO", loaded.transformer.config.hidden_size)
+    config = loaded.transformer.config
+    model.set_dim("nO", config.hidden_size + sum(getattr(config, "entity_features", {}).values()))
 
 
 def encode(
@@ -110,6 +127,7 @@ def encode(
     is_train: bool,
     run: Run,
     checkpointing: Callable[[Any], dict[str, Any]] | None = None,
+    join: Join | None = None,
 ) -> tuple[Encoding, Callable[[tuple[Tensor | None, ...]], None]]:
     """Encode a batch. The backward pass takes the gradients of `Encoding.tensors`.
 
@@ -119,6 +137,7 @@ def encode(
     run (Run): How the transformer reads windows.
     checkpointing (Optional[Callable[[PreTrainedModel], dict[str, Any]]]): Further arguments of
         PyTorch's `checkpoint`, for gradient checkpointing.
+    join (Optional[Join]): What joins further features to tokens and mentions.
     RETURNS (tuple[Encoding, Callable]): The encoding and the backward pass.
     """
     docs, clusters = inputs
@@ -135,6 +154,8 @@ def encode(
     with torch.inference_mode(not is_train):
         runs = [run(shim, layout, chunk, is_train) for chunk in _chunks(layout, max_items)]
         tokens, mention, attention = assemble(layout, [output for output, _ in runs])
+        if join is not None:
+            tokens, mention = join(shim._model, tokens, mention, layout, clusters)
     index = EncodingIndex.from_clusters(clusters, layout.lengths, layout.column_token, shim.device)
     encoding = Encoding(tokens, mention, attention, index)
 

@@ -248,7 +248,7 @@ def old_model(plain, tmp_path):
     nlp.to_disk(tmp_path / "old")
     path = tmp_path / "old" / NAME / "cfg"
     cfg = json.loads(path.read_text())
-    for key in ("constraints", "configured_constraints", "observed"):
+    for key in ("constraints", "configured", "observed"):
         del cfg[key]
     path.write_text(json.dumps(cfg))
     config = (tmp_path / "old" / "config.cfg").read_text()

@@ -94,7 +94,7 @@ def slow_tnet(network, square, n):
     best = best[: math.ceil(network.fine_share * len(best))]
     doubled = np.array([[coarse[i // 2, j // 2] for j in range(size)] for i in range(size)])
     view = np.maximum(slow_layers([network.fine_norm], square + doubled), 0)
-    result = doubled.copy()
+    result = square + doubled if network.skip else doubled.copy()
     for value, i, j in best:
         gate = 1 if network.selection == "straight_through" else 1 / (1 + np.exp(-value))
         for row in (2 * i, 2 * i + 1):
@@ -140,7 +140,9 @@ def slow_pair_map(pair_map, matrix):
     square = np.zeros((size, size, matrix.shape[2]))
     for i in range(size):
         for j in range(size):
-            if pair_map.fill == "sliding" or (i < n and j < n):
+            if pair_map.fill == "edge":
+                square[i, j] = matrix[min(i, n - 1), min(j, n - 1)]
+            elif pair_map.fill == "sliding" or (i < n and j < n):
                 square[i, j] = matrix[i % n, j % n]
     network = pair_map.backbone
     return SLOW[type(network).__name__](network, square, n)[:n, :n]
@@ -151,10 +153,17 @@ def softmax(x):
 
 
 def slow_transformer_layer(layer, nodes):
-    """Vaswani et al. 2017, section 3.1: attention and feed-forward, each added and normalised."""
+    """Vaswani et al. 2017, section 3.1: attention and feed-forward, each added and normalised; or
+    each normalised before (Xiong et al. 2020)."""
+    if layer.norm_first:
+        return _slow_sublayers(layer, nodes, np.array([slow_norm(layer.norm1, n) for n in nodes]))
+    return _slow_sublayers(layer, nodes, nodes)
+
+
+def _slow_sublayers(layer, nodes, inputs):
     width, n_heads = nodes.shape[1], layer.self_attn.num_heads
     weight, bias = array(layer.self_attn.in_proj_weight), array(layer.self_attn.in_proj_bias)
-    q, k, v = np.split(nodes @ weight.T + bias, 3, axis=1)
+    q, k, v = np.split(inputs @ weight.T + bias, 3, axis=1)
     size = width // n_heads
     mixed = np.zeros_like(nodes)
     for head in range(n_heads):
@@ -164,7 +173,11 @@ def slow_transformer_layer(layer, nodes):
             mixed[i, part] = weights @ v[:, part]
     rows = []
     for node, attended in zip(nodes, mixed, strict=True):
-        node = slow_norm(layer.norm1, node + slow_linear(layer.self_attn.out_proj, attended))
-        inner = np.maximum(slow_linear(layer.linear1, node), 0)
-        rows.append(slow_norm(layer.norm2, node + slow_linear(layer.linear2, inner)))
+        node = node + slow_linear(layer.self_attn.out_proj, attended)
+        if not layer.norm_first:
+            node = slow_norm(layer.norm1, node)
+        inner = slow_norm(layer.norm2, node) if layer.norm_first else node
+        inner = np.maximum(slow_linear(layer.linear1, inner), 0)
+        node = node + slow_linear(layer.linear2, inner)
+        rows.append(node if layer.norm_first else slow_norm(layer.norm2, node))
     return np.array(rows)

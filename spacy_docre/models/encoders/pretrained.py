@@ -1,0 +1,82 @@
+"""Getting a pretrained encoder for training: from a folder or from the hub, but never its code."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from thinc.api import get_torch_default_device
+from transformers import AutoModel, AutoTokenizer, PretrainedConfig
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from ...errors import DocreError, Errors, shortened
+from ..compat import HFObjects
+from ..weights import FormatError
+from .saved_tokenizer import check_tokenizer_class
+from .trust import harmless, is_allowed, says_nothing
+
+# Arguments that say where to find a model rather than what it is like.
+SOURCE = (
+    *("cache_dir", "force_download", "local_files_only", "proxies", "revision", "subfolder"),
+    *("token", "use_auth_token"),
+)
+
+
+def load_pretrained(
+    name: str, tokenizer_config: Mapping[str, Any], transformer_config: Mapping[str, Any]
+) -> Any:
+    """Load a pretrained encoder and its tokenizer, and nothing else: code that comes with them is
+    not run, and nobody is asked whether it should be.
+
+    name (str): A model's name on the Hugging Face hub, or the path of one on disk.
+    tokenizer_config (Mapping[str, Any]): Arguments of the tokenizer's `from_pretrained`.
+    transformer_config (Mapping[str, Any]): Settings of the model's configuration.
+    RETURNS (HFObjects): spacy-transformers' record of the tokenizer and the encoder.
+    RAISES (DocreError): If there is none of that name, or if it is not one that can be used.
+    """
+    source = {key: value for key, value in transformer_config.items() if key in SOURCE}
+    config = load_config(name, {**transformer_config, "return_dict": True})
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            name, **{**source, **tokenizer_config, "trust_remote_code": False}
+        )
+        check_tokenizer_class(type(tokenizer).__name__)
+        # What no saved model may hold is not saved with this one.
+        tokenizer.init_kwargs = {
+            setting: value
+            for setting, value in tokenizer.init_kwargs.items()
+            if setting in tokenizer.vocab_files_names or says_nothing(setting, value)
+        }
+        transformer = AutoModel.from_pretrained(
+            name, config=config, trust_remote_code=False, **source
+        )
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise _unavailable(name, error) from None
+    path = getattr(tokenizer, "vocab_file", None)
+    vocabulary = None if path is None else Path(path).read_bytes()
+    transformer.to(get_torch_default_device())
+    return HFObjects(tokenizer, transformer, vocabulary)
+
+
+def load_config(name: str, settings: Mapping[str, Any]) -> PretrainedConfig:
+    """Load the configuration of a pretrained encoder.
+
+    name (str): A model's name on the Hugging Face hub, or the path of one on disk.
+    settings (Mapping[str, Any]): Further settings, which win over its own.
+    RETURNS (PretrainedConfig): The configuration.
+    RAISES (DocreError): If there is none, or if its architecture is not one that can be used.
+    """
+    try:
+        found, further = PretrainedConfig.get_config_dict(name, **settings)
+    except (OSError, ValueError) as error:
+        raise _unavailable(name, error) from None
+    model_type: Any = found.get("model_type")
+    if not is_allowed(model_type):
+        raise DocreError(Errors.D160.format(name=name, model_type=model_type))
+    further.pop("trust_remote_code", None)
+    config: PretrainedConfig = CONFIG_MAPPING[model_type].from_dict(harmless(found), **further)
+    return config
+
+
+def _unavailable(name: str, error: Exception) -> DocreError:
+    reason = str(error) if isinstance(error, FormatError) else str(error).partition("\n")[0]
+    return DocreError(Errors.D161.format(name=name, reason=shortened(reason)))

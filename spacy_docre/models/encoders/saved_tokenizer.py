@@ -1,0 +1,142 @@
+"""Reading a saved tokenizer from its own files alone."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from ..weights import FormatError
+from .trust import LEADS_AWAY, ORIGIN, TEXT_ENCODERS, check_name, is_allowed, settings_in
+
+# Files that transformers takes a tokenizer's settings from; the others are vocabularies.
+SETTINGS = "tokenizer_config.json"
+SETTINGS_FILES = (SETTINGS, "special_tokens_map.json")
+# Tokenizers that encoders share: further keys of transformers' table.
+OTHERS = "barthez bert-japanese bertweet byt5 gemma gpt2 herbert llama mbart50 mluke nllb phobert"
+SHARED = frozenset(OTHERS.split())
+GENERAL = ("PreTrainedTokenizer", "PreTrainedTokenizerFast")
+# Settings whose text is that of tokens.
+TOKENS = ("content", "chat_template", "added_tokens_decoder", "extra_special_tokens")
+# Numbers that say nothing about how much there is.
+UNBOUNDED = ("model_max_length", "max_length")
+
+
+def load_tokenizer(
+    files: Mapping[str, Any], folder: Path, tokenizer_cls: Any
+) -> tuple[Any, bytes | None]:
+    """Build a tokenizer from what was saved. It reads no file that was not saved with it.
+
+    files (Mapping[str, Any]): The contents of its files by their names, and its "kwargs".
+    folder (Path): An empty folder to write them to, which holds the encoder's config.json.
+    tokenizer_cls (type): transformers' `AutoTokenizer`.
+    RETURNS (tuple[PreTrainedTokenizerBase, Optional[bytes]]): The tokenizer, and the file of its
+        vocabulary if it has one.
+    RAISES (FormatError): If a file would lie elsewhere, or if the settings name code, a path, an
+        address or another tokenizer than those of text encoders.
+    """
+    for name, content in check_tokenizer(files).items():
+        (folder / name).write_bytes(content)
+    tokenizer = tokenizer_cls.from_pretrained(
+        str(folder), **files.get("kwargs", {}), trust_remote_code=False, local_files_only=True
+    )
+    check_tokenizer_class(type(tokenizer).__name__)
+    vocabulary = folder / tokenizer.vocab_files_names.get("vocab_file", "")
+    has_file = getattr(tokenizer, "vocab_file", None) is not None and vocabulary.is_file()
+    return tokenizer, vocabulary.read_bytes() if has_file else None
+
+
+def check_tokenizer(files: Mapping[str, Any]) -> dict[str, bytes]:
+    """Check a saved tokenizer.
+
+    files (Mapping[str, Any]): See `load_tokenizer`.
+    RETURNS (dict[str, bytes]): The files to write.
+    RAISES (FormatError): See `load_tokenizer`.
+    """
+    kwargs = files.get("kwargs", {})
+    if not isinstance(kwargs, dict) or not kwargs.keys() <= {"use_fast"}:
+        raise FormatError(f"the settings of the tokenizer are {kwargs!r}")
+    contents = {name: content for name, content in files.items() if name != "kwargs"}
+    for name, content in contents.items():
+        if not isinstance(name, str) or not isinstance(content, bytes) or not is_name(name):
+            raise FormatError(f"the tokenizer has a file {name!r}")
+        if name.endswith(".py") or name == "config.json":
+            raise FormatError(f"the tokenizer has a file {name!r}, which belongs to none")
+    size = sum(map(len, contents.values()))
+    for name in SETTINGS_FILES:
+        if name in contents:
+            settings = _check_settings(name, contents[name], contents.keys(), size)
+            contents[name] = json.dumps(settings).encode()
+    return contents
+
+
+def check_tokenizer_class(name: Any) -> None:
+    """Check the class of a tokenizer.
+
+    name (Any): The class's name.
+    RAISES (FormatError): If no text encoder has it, and if the program did not register it with
+        transformers.
+    """
+    from transformers.models.auto.tokenization_auto import (
+        TOKENIZER_MAPPING,
+        TOKENIZER_MAPPING_NAMES,
+    )
+
+    own = [cls for pair in TOKENIZER_MAPPING._extra_content.values() for cls in pair if cls]
+    known = {base_name(cls.__name__) for cls in own} | {*map(base_name, GENERAL)}
+    for model_type, names in TOKENIZER_MAPPING_NAMES.items():
+        if model_type in TEXT_ENCODERS or model_type in SHARED or is_allowed(model_type):
+            known |= {base_name(tokenizer) for tokenizer in names if tokenizer}
+    if not isinstance(name, str) or base_name(name) not in known:
+        raise FormatError(f"its tokenizer is a {name!r}, which is not one of a text encoder")
+
+
+def base_name(tokenizer: str) -> str:
+    """The name that the two classes of a tokenizer share, the slow and the fast one."""
+    return tokenizer.removesuffix("Fast")
+
+
+def is_name(text: str) -> bool:
+    """Whether a text is the name of a file in a folder, and leads to no other folder on any system.
+
+    text (str): The text.
+    RETURNS (bool): Whether it is.
+    """
+    names = (PurePosixPath(text).name, PureWindowsPath(text).name)
+    return names == (text, text) and text not in ("", ".", "..") and text.isprintable()
+
+
+def _check_settings(file: str, data: bytes, names: Any, size: int) -> dict[str, Any]:
+    try:
+        settings = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"the tokenizer's {file} cannot be read ({error})") from None
+    if not isinstance(settings, dict):
+        raise FormatError(f"the tokenizer's {file} holds no settings")
+    if settings.get("tokenizer_class") is not None:
+        check_tokenizer_class(settings["tokenizer_class"])
+    # Transformers finds the files by itself; a name would be looked for in the current folder.
+    settings = {
+        name: value
+        for name, value in settings.items()
+        if not (_names_files(name) and _is_in(value, names)) and name not in ORIGIN
+    }
+    for path, name, value in settings_in(settings):
+        if _names_files(name) and value is not None:
+            raise FormatError(f"the tokenizer's '{path}' = {value!r} is not one of its files")
+        check_name(path, name, value)
+        is_token = name in TOKENS or name.endswith(("_token", "_tokens"))
+        if isinstance(value, str) and not is_token and LEADS_AWAY.search(value):
+            raise FormatError(f"the tokenizer's '{path}' = {value!r} is a path or an address")
+        is_number = isinstance(value, int | float) and name not in UNBOUNDED
+        if is_number and abs(value) > max(size, 1000):
+            raise FormatError(f"the tokenizer's '{path}' = {value!r} is more than it can hold")
+    return settings
+
+
+def _names_files(name: str) -> bool:
+    return name.endswith(("_file", "_files"))
+
+
+def _is_in(value: Any, names: Any) -> bool:
+    values = value if isinstance(value, list) else [value]
+    return all(isinstance(part, str) and part in names for part in values)
