@@ -378,6 +378,20 @@ class Errors(metaclass=_WithCodes):
         "/proc/self/status, which Linux has."
     )
     D131 = "There is no text in {inputs}. Give files or folders, as for `annotate`."
+    D150 = (
+        "{path} is encoded in {encoding}. Write it as UTF-8, for example with "
+        "`iconv -f {encoding} -t UTF-8`."
+    )
+    D151 = (
+        "{path} is not UTF-8: the byte {byte} in line {line}. If it is Latin-1 (Windows), "
+        "`iconv -f WINDOWS-1252 -t UTF-8` makes UTF-8 of it."
+    )
+    D152 = "{path} is not {expected}: it looks like {found}. Try `convert {name}`."
+    D153 = (
+        "{path} does not look like any format that `convert` knows. If it is of one of these, name "
+        "it: {names}."
+    )
+    D154 = "{path} looks like several formats. Name the one that it is of: {names}."
     D160 = (
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. All types are "
         "listed in docs/methods/encoders.md. A program can allow others that it trusts: "
