@@ -33,6 +33,7 @@ HEADS: dict[str, dict[str, Any]] = registered_heads() | {
         "reduced_width": 16,
         "similarity": "mlp",
         "localized_context": True,
+        "dropout": 0.0,
     },
 }
 HEADS["blend"] = {
