@@ -497,6 +497,11 @@ class Warnings(metaclass=_WithCodes):
         "Skipped in {folder}: {skipped}. Only regular files are read. Name the target of a link "
         "itself, or copy it."
     )
+    DW61 = (
+        "The component '{name}' has no rules for the pronouns and descriptions of the language "
+        "'{lang}': only names are joined. Give its `anaphors` for this language (an empty list "
+        "for none), or let a coreference component make `chains`."
+    )
     DW08 = (
         "None of the {n_documents} documents has an entity cluster, so there are no relations. The "
         "pipeline's components are: {names}. It needs one that finds entities and one that joins "

@@ -124,15 +124,15 @@ class FrozenMethod:
             raise DocreError(Errors.D170.format(path=config))
         name, extractor = find_extractor(nlp)
         encoder = nlp.config.interpolate()["components"][name]["model"]["encoder"]
-        batches, size = {}, training["batcher"]["size"]
+        batches, size = [], training["batcher"]["size"]
         for path, n_docs in ((train, n_train), (dev, n_dev)):
             key = json.dumps([str(path), n_docs, size, encoder], sort_keys=True)
             examples = read_examples(nlp, path, limit=n_docs)
-            batches[path] = _read(extractor, examples, size, encoded.setdefault(key, []))
+            batches.append(_read(extractor, examples, size, encoded.setdefault(key, [])))
         return cls(
             head=relation_head(extractor.model.get_ref("head")),
-            train=batches[train],
-            dev=batches[dev],
+            train=batches[0],
+            dev=batches[1],
             max_labels=extractor.cfg["max_labels"],
             warmup=schedule["warmup"],
             warmup_epochs=(training["before_update"] or {}).get("warmup_epochs", 0),

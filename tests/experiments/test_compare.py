@@ -15,7 +15,6 @@ from spacy_docre.scoring.scorer import score_judgement
 from spacy_docre.scoring.significance import compare
 
 from ..commands import run
-from ..configs import save_births
 from ..util import birth_examples
 
 
@@ -75,11 +74,6 @@ def test_table():
         "| `atlop` | 2 | 50.00 ± 1.41 | 51.00 ± 1.41 |  | 0.50 | 1,024 |  |",
         "| `glre` | 1 | **59.00** | **60.00** | 0.0123 | 0.50 |  | 57.40 |",
     ]
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
-    return save_births(tmp_path_factory.mktemp("corpus") / "births.spacy", 10)
 
 
 @pytest.fixture
