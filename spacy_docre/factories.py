@@ -6,7 +6,7 @@ from typing import Any
 from spacy.language import Language
 from thinc.api import Config, Model
 
-from .coref import EntityClusterer, english_anaphors
+from .coref import EntityClusterer
 from .data.clusters import DEFAULT_PREFIX
 from .extractor.component import DocRelationExtractor
 from .extractor.settings import DEFAULTS, with_parameters
@@ -90,7 +90,7 @@ Language.factory(
         "chains": None,
         "types": {},
         "appositions": True,
-        "anaphors": english_anaphors(),
+        "anaphors": None,
         "max_sentences": 2,
     },
 )
@@ -101,7 +101,7 @@ def make_entity_clusterer(
     chains: Callable | None,
     types: dict[str, str],
     appositions: bool,
-    anaphors: Sequence[dict[str, Any]],
+    anaphors: Sequence[dict[str, Any]] | None,
     max_sentences: int,
 ) -> EntityClusterer:
     """The factory "entity_clusters"; see `EntityClusterer` for the settings."""

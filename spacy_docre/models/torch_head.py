@@ -70,8 +70,8 @@ class RelationHead(nn.Module):
 
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
-        """RETURNS (dict[str, Any]): Settings of a head that is small enough for tests. Every head
-        that is registered is put through the contract tests with these.
+        """RETURNS (dict[str, Any]): Settings of a head that is small enough for tests and has no
+        dropout. Every head that is registered is put through the contract tests with these.
         """
         return {}
 

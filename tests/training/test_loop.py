@@ -197,6 +197,16 @@ def test_random_numbers_of_the_components_do_not_change_the_order(
     assert_same_weights(tmp_path / "cut" / "model-last", tmp_path / "whole" / "model-last")
 
 
+def test_a_run_that_stops_goes_on_as_if_it_had_not(config, whole, tmp_path):
+    for until, steps in ((3, 3), (3, 3), (7, 7), (2, 7)):
+        run(config, tmp_path / "parts", resume=True, until=until)
+        history = checkpoint.read_history(tmp_path / "parts")
+        assert (history.steps, history.finished) == (steps, False)
+    run(config, tmp_path / "parts", resume=True)
+    assert checkpoint.read_history(tmp_path / "parts").finished
+    assert_same_weights(tmp_path / "parts" / "model-last", whole / "model-last")
+
+
 def test_finished_run_is_left_alone(config, whole, tmp_path):
     folder = copy_of(whole, tmp_path)
     before = (folder / "model-last" / "meta.json").stat().st_mtime_ns

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from thinc.api import get_torch_default_device
-from transformers import AutoModel, AutoTokenizer, PretrainedConfig
+from transformers import AutoTokenizer, PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ...errors import DocreError, Errors, shortened
 from ..compat import HFObjects
 from ..weights import FormatError
+from .architecture import REFUSED, TextEncoder, try_encoder
 from .saved_tokenizer import check_tokenizer_class
 from .trust import harmless, is_allowed, says_nothing
 
@@ -19,18 +20,24 @@ SOURCE = (
     *("cache_dir", "force_download", "local_files_only", "proxies", "revision", "subfolder"),
     *("token", "use_auth_token"),
 )
+UNKNOWN = (
+    "it is not one of the text encoders that this package knows. Take one that reads text from "
+    "both sides, for example 'bert', 'roberta', 'xlm-roberta', 'electra', 'deberta-v2', "
+    "'modernbert', or an encoder-decoder, whose encoder half is taken, such as 't5' or 'bart'"
+)
 
 
 def load_pretrained(
     name: str, tokenizer_config: Mapping[str, Any], transformer_config: Mapping[str, Any]
-) -> Any:
+) -> tuple[Any, int]:
     """Load a pretrained encoder and its tokenizer, and nothing else: code that comes with them is
     not run, and nobody is asked whether it should be.
 
     name (str): A model's name on the Hugging Face hub, or the path of one on disk.
     tokenizer_config (Mapping[str, Any]): Arguments of the tokenizer's `from_pretrained`.
     transformer_config (Mapping[str, Any]): Settings of the model's configuration.
-    RETURNS (HFObjects): spacy-transformers' record of the tokenizer and the encoder.
+    RETURNS (tuple[HFObjects, int]): spacy-transformers' record of the tokenizer and the encoder,
+        and the width of its states.
     RAISES (DocreError): If there is none of that name, or if it is not one that can be used.
     """
     source = {key: value for key, value in transformer_config.items() if key in SOURCE}
@@ -46,15 +53,20 @@ def load_pretrained(
             for setting, value in tokenizer.init_kwargs.items()
             if setting in tokenizer.vocab_files_names or says_nothing(setting, value)
         }
-        transformer = AutoModel.from_pretrained(
+        transformer = TextEncoder.from_pretrained(
             name, config=config, trust_remote_code=False, **source
         )
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise _unavailable(name, error) from None
+    try:
+        width = try_encoder(transformer)
+    except FormatError as error:
+        message = Errors.D163.format(name=name, model_type=config.model_type, reason=error)
+        raise DocreError(message) from None
     path = getattr(tokenizer, "vocab_file", None)
     vocabulary = None if path is None else Path(path).read_bytes()
     transformer.to(get_torch_default_device())
-    return HFObjects(tokenizer, transformer, vocabulary)
+    return HFObjects(tokenizer, transformer, vocabulary), width
 
 
 def load_config(name: str, settings: Mapping[str, Any]) -> PretrainedConfig:
@@ -71,7 +83,8 @@ def load_config(name: str, settings: Mapping[str, Any]) -> PretrainedConfig:
         raise _unavailable(name, error) from None
     model_type: Any = found.get("model_type")
     if not is_allowed(model_type):
-        raise DocreError(Errors.D160.format(name=name, model_type=model_type))
+        reason = REFUSED.get(model_type, UNKNOWN)
+        raise DocreError(Errors.D160.format(name=name, model_type=model_type, reason=reason))
     further.pop("trust_remote_code", None)
     config: PretrainedConfig = CONFIG_MAPPING[model_type].from_dict(harmless(found), **further)
     return config

@@ -65,7 +65,7 @@ class BilinearHead(TypewiseHead):
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
         """See `RelationHead.small_settings`."""
-        return {"reduced_width": 32, "distance_width": 4}
+        return {"reduced_width": 32, "distance_width": 4, "dropout": 0.0}
 
     @property
     def output_bias(self) -> nn.Parameter:

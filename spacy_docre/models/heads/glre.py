@@ -119,7 +119,14 @@ class GLREHead(TypewiseHead):
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
         """See `RelationHead.small_settings`."""
-        return {"width": 32, "type_width": 4, "distance_width": 4, "hidden": 32, "dropout": 0.0}
+        return {
+            "width": 32,
+            "type_width": 4,
+            "distance_width": 4,
+            "hidden": 32,
+            "dropout": 0.0,
+            "graph_dropout": 0.0,
+        }
 
     @property
     def output_bias(self) -> nn.Parameter:

@@ -95,7 +95,12 @@ class RSMANHead(TypewiseHead):
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
         """See `RelationHead.small_settings`."""
-        return {"prototype_width": 16, "reduced_width": 32, "loss": "adaptive_threshold"}
+        return {
+            "prototype_width": 16,
+            "reduced_width": 32,
+            "loss": "adaptive_threshold",
+            "dropout": 0.0,
+        }
 
     @property
     def output_bias(self) -> nn.Parameter:
