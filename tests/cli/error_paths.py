@@ -21,8 +21,8 @@ import spacy
 
 from spacy_docre.cli import app
 
+from ..configs import save_births
 from ..methods import trained_on_births
-from ..test_configs import save_births
 
 # A folder in which nobody, not even root, can make files.
 NO_RIGHT = "/sys/kernel"
