@@ -502,6 +502,26 @@ class Warnings(metaclass=_WithCodes):
         "'{lang}': only names are joined. Give its `anaphors` for this language (an empty list "
         "for none), or let a coreference component make `chains`."
     )
+    DW62 = (
+        "The component '{name}' finds no relations: no document has entity clusters under "
+        "`doc.spans['{prefix}_1']`, ..., but there are span groups that begin with {found}. If "
+        "these are the clusters, set `prefix` of the component to it."
+    )
+    DW63 = (
+        "The component '{name}' finds no relations: {doc} has entities, but no entity clusters "
+        "(`doc.spans['{prefix}_1']`, ...). Add the component 'entity_clusters' before it, or one "
+        "that resolves coreference."
+    )
+    DW64 = (
+        "The component '{name}' found no entity cluster (`doc.spans['{prefix}_1']`, ...) in "
+        "{n_docs} documents in a row, and no entity. It needs components before it that find "
+        "entities and clusters."
+    )
+    DW65 = (
+        "The component '{name}' has not seen entities of the type '{entity_type}' in training; it "
+        "knows {known}, and relations of others are guesses. If the recogniser only names its "
+        "types otherwise, map them in [components.entity_clusters.types]."
+    )
     DW08 = (
         "None of the {n_documents} documents has an entity cluster, so there are no relations. The "
         "pipeline's components are: {names}. It needs one that finds entities and one that joins "
