@@ -394,11 +394,11 @@ class Errors(metaclass=_WithCodes):
     D154 = "{path} looks like several formats. Name the one that it is of: {names}."
     D160 = (
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. All types are "
-        "listed in docs/methods/encoders.md. A program can allow others that it trusts: "
+        "listed in docs/data/encoders.json. A program can allow others that it trusts: "
         "`spacy_docre.models.allow_encoders('{model_type}')`."
     )
     D161 = (
-        "The encoder '{name}' cannot be loaded: {reason} Give the path of a folder that holds "
+        "The encoder '{name}' cannot be loaded: {reason}. Give the path of a folder that holds "
         "config.json, the weights and the tokenizer, or a name of the Hugging Face hub, which must "
         "be reachable or have the model in its cache."
     )
@@ -452,7 +452,7 @@ class Errors(metaclass=_WithCodes):
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. Look whether "
         "`transformer_config` can set what it wants, or take an encoder of another type, for "
         "example 'bert', 'roberta', 'deberta-v2' or 'modernbert'; all are listed in "
-        "docs/methods/encoders.md."
+        "docs/data/encoders.json."
     )
     D164 = (
         "The tokenizer {tokenizer} cannot be used: it does not put its special tokens before or "

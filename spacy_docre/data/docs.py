@@ -58,10 +58,9 @@ def blanks_after(words: Sequence[str], vocab: Vocab) -> list[bool]:
     """
     if vocab.lang not in WITHOUT_BLANKS:
         return [True] * len(words)
-    following = [*words[1:], ""]
     return [
         bool(word and after) and _takes_blanks(word[-1]) and _takes_blanks(after[0])
-        for word, after in zip(words, following, strict=True)
+        for word, after in zip(words, [*words[1:], ""], strict=False)
     ]
 
 
