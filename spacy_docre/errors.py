@@ -378,15 +378,27 @@ class Errors(metaclass=_WithCodes):
         "/proc/self/status, which Linux has."
     )
     D131 = "There is no text in {inputs}. Give files or folders, as for `annotate`."
+    D150 = (
+        "{path} is encoded in {encoding}. Write it as UTF-8, for example with "
+        "`iconv -f {encoding} -t UTF-8`."
+    )
+    D151 = (
+        "{path} is not UTF-8: the byte {byte} in line {line}. If it is Latin-1 (Windows), "
+        "`iconv -f WINDOWS-1252 -t UTF-8` makes UTF-8 of it."
+    )
+    D152 = "{path} is not {expected}: it looks like {found}. Try `convert {name}`."
+    D153 = (
+        "{path} does not look like any format that `convert` knows. If it is of one of these, name "
+        "it: {names}."
+    )
+    D154 = "{path} looks like several formats. Name the one that it is of: {names}."
     D160 = (
-        "The encoder '{name}' cannot be used: it is of the type '{model_type}', which is not one "
-        "of the text encoders that this package knows. docs/methods/encoders.md lists those that "
-        "it knows, for example BERT, RoBERTa, XLM-RoBERTa, ELECTRA, DeBERTa, ModernBERT, or the "
-        "encoder half of T5 and BART. If you trust it and it reads text from both sides, allow it "
-        "in your program: `spacy_docre.models.allow_encoders('{model_type}')`."
+        "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. All types are "
+        "listed in docs/data/encoders.json. A program can allow others that it trusts: "
+        "`spacy_docre.models.allow_encoders('{model_type}')`."
     )
     D161 = (
-        "The encoder '{name}' cannot be loaded: {reason} Give the path of a folder that holds "
+        "The encoder '{name}' cannot be loaded: {reason}. Give the path of a folder that holds "
         "config.json, the weights and the tokenizer, or a name of the Hugging Face hub, which must "
         "be reachable or have the model in its cache."
     )
@@ -413,7 +425,7 @@ class Errors(metaclass=_WithCodes):
         "the limits of the component (`max_pairs`, `max_wordpieces`)."
     )
     D145 = "Standard input is closed, but '-' means to read it. Pass lines to it, or name a file."
-    D147 = (
+    D149 = (
         "The optimizer 'spacy-docre.AdamW.v1' has a `learn_rate` beside `encoder_rate` and "
         "`head_rate`. Give these two, with `schedule` for how they rise and fall, or `learn_rate` "
         "and `head_factor`."
@@ -422,6 +434,11 @@ class Errors(metaclass=_WithCodes):
         "{kind}: {reason}. If this is not a mistake in your input, please report it. `--debug` "
         "shows the traceback."
     )
+    D147 = (
+        "The pipeline '{name}' cannot be loaded: {reason}. If nobody has changed it, copy or "
+        "download it again."
+    )
+    D148 = "[training] of the config has no setting {names}{meant}"
     D170 = (
         "{path} does not say how a head is to be trained: [training.optimizer] must be "
         "'spacy-docre.AdamW.v1', and its learn_rate 'spacy-docre.warmup_linear.v1'."
@@ -430,6 +447,22 @@ class Errors(metaclass=_WithCodes):
     D172 = (
         "{path} holds results of other settings or other files ({names}). Give another folder for "
         "the report, or remove it."
+    )
+    D163 = (
+        "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. Look whether "
+        "`transformer_config` can set what it wants, or take an encoder of another type, for "
+        "example 'bert', 'roberta', 'deberta-v2' or 'modernbert'; all are listed in "
+        "docs/data/encoders.json."
+    )
+    D164 = (
+        "The tokenizer {tokenizer} cannot be used: it does not put its special tokens before or "
+        "after a text, but into it. Use the encoder with another tokenizer."
+    )
+    D165 = (
+        "The encoder '{name}' has no wordpiece for the markers {markers} and cannot be given new "
+        "ones. Set `start_marker` and `end_marker` in "
+        "[components.doc_relation_extractor.model.encoder] to what is one wordpiece of its "
+        "vocabulary, for example '*'."
     )
 
 
@@ -463,6 +496,11 @@ class Warnings(metaclass=_WithCodes):
     DW60 = (
         "Skipped in {folder}: {skipped}. Only regular files are read. Name the target of a link "
         "itself, or copy it."
+    )
+    DW61 = (
+        "The component '{name}' has no rules for the pronouns and descriptions of the language "
+        "'{lang}': only names are joined. Give its `anaphors` for this language (an empty list "
+        "for none), or let a coreference component make `chains`."
     )
     DW08 = (
         "None of the {n_documents} documents has an entity cluster, so there are no relations. The "

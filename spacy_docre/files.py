@@ -1,5 +1,6 @@
 """Files: found in a folder, named in messages, read as JSON, written as a whole or not at all."""
 
+import codecs
 import errno
 import hashlib
 import json
@@ -78,6 +79,41 @@ def regular_files(folder: str | Path, *, ignore: Path | None = None) -> FolderCo
     return content
 
 
+# Marks at the beginning of a file that is not UTF-8; the first that fits is right.
+MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+
+
+def read_text(path: str | Path) -> str:
+    """Read a UTF-8 text to the letter, with its line ends but without a byte order mark.
+
+    path (Union[str, Path]): The file.
+    RETURNS (str): The text.
+    RAISES (DocreError): If it is not there or not UTF-8; UTF-16 and UTF-32 are named as such.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise DocreError(Errors.D015.format(path=displayed(path), reason=error)) from None
+    encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), None)
+    # Without a mark: each second byte of UTF-16 is 0 where the text is Latin.
+    start = data[:4096]
+    if encoding is None and 3 * start.count(0) > len(start) > 1:
+        encoding = "UTF-16LE" if start[1::2].count(0) > start[::2].count(0) else "UTF-16BE"
+    if encoding:
+        raise DocreError(Errors.D150.format(path=displayed(path), encoding=encoding))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = f"0x{data[error.start]:02x}"
+        place = {"byte": byte, "line": data.count(b"\n", 0, error.start) + 1}
+        raise DocreError(Errors.D151.format(path=displayed(path), **place)) from None
+
+
 def checksum(path: str | Path) -> str:
     """A checksum of a file, or of all files in a folder with their names. Links are followed.
 
@@ -119,8 +155,7 @@ def parse_json(text: str, **settings: Any) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise ValueError(f"an object has the key {shortened(twice)!r} twice")
     return value
 
@@ -132,9 +167,10 @@ def read_json(path: str | Path) -> Any:
     RETURNS (Any): Its value.
     RAISES (DocreError): If it is not there or is not UTF-8 encoded JSON.
     """
+    text = read_text(path)
     try:
-        return parse_json(Path(path).read_text(encoding="utf8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return parse_json(text)
+    except (ValueError, RecursionError) as error:
         raise DocreError(Errors.D015.format(path=path, reason=error)) from None
 
 

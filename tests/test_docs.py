@@ -121,6 +121,18 @@ def test_reference_names_all_there_is(gen):
     assert "| `rel_ign_f` | Ign F1 |" in gen("metrics").page()
 
 
+def test_links_out_of_the_docs_lead_to_pages_of_the_site(gen):
+    text = (
+        "[a](../../SECURITY.md#scope), [`b`](../../configs/atlop.cfg), [c](training.md#x), "
+        "`[d](e.md)`,\n```\n[f](../../g.md)\n```\n[h](https://example.org)"
+    )
+    pages = {"SECURITY.md": "project/policy.md"}
+    assert gen("links").within_site(text, ROOT, "docs/how-to/training.md", pages) == (
+        "[a](../project/policy.md#scope), `b`, [c](training.md#x), `[d](e.md)`,"
+        "\n```\n[f](../../g.md)\n```\n[h](https://example.org)"
+    )
+
+
 def test_docstrings_are_read_in_spacys_form(gen):
     parsed = gen("docstrings").parse(
         "What it does (see above): text.\n\n"

@@ -244,6 +244,8 @@ def make_tiny_transformer(path: Path, model_type: str = "bert", **settings: obje
     }
     if model_type == "distilbert":
         sizes |= {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48}
+    # Some architectures do not take all of the names above.
+    sizes = {name: value for name, value in sizes.items() if value is not None}
     torch.manual_seed(0)
     AutoModel.from_config(AutoConfig.for_model(model_type, **sizes)).save_pretrained(path)
     return path

@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import spacy
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
@@ -29,6 +28,7 @@ from ..extractor.pipeline import find_extractor
 from ..files import displayed
 from .app import new_app
 from .messages import GPU_ID, msg
+from .pipelines import load_pipeline
 
 app = new_app()
 
@@ -120,7 +120,7 @@ def annotate_command(
     _check_settings(inputs, reading, keep_clusters, base_uri)
     read = partial(_read, inputs, reading, out, limit)
     records = read()
-    nlp = spacy.load(model)
+    nlp = load_pipeline(model)
     find_extractor(nlp)
     naming = SinkSettings(base_uri, model_name(nlp))
     sinks = make_sinks(formats, naming)

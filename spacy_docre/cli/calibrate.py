@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import spacy
 import typer
 from spacy.cli._util import setup_gpu
 
@@ -18,6 +17,7 @@ from ..extractor.thresholds import Outcomes, pair_outcomes
 from .app import new_app
 from .find_threshold import DATA, MODEL, save_settings, warn_of_test_data
 from .messages import GPU_ID, decimal, msg, percent, readable_errors
+from .pipelines import load_pipeline
 
 app = new_app()
 
@@ -37,7 +37,7 @@ def calibrate_command(
     setup_gpu(gpu_id, silent=False)
     warn_of_test_data(data_path)
     with readable_errors():
-        nlp = spacy.load(model_path)
+        nlp = load_pipeline(model_path)
         _, extractor = find_extractor(nlp)
         extractor.cfg |= without_calibration(extractor.cfg)
         settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}

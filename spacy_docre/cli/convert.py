@@ -8,10 +8,9 @@ import spacy
 import typer
 from spacy.tokens import DocBin
 
-from ..corpora.formats import Format
+from ..corpora.formats import Format, all_formats, check_format, guess_format
 from ..corpora.report import ConversionReport
-from ..data.relation import get_relations
-from ..files import replacing
+from ..files import displayed, replacing
 from .app import new_app
 from .formats import PREFIX, FormatGroup, make_command
 from .messages import msg, readable_errors
@@ -21,7 +20,17 @@ LANG = typer.Option("en", "--lang", "-l", help="The language's code.")
 
 
 class ConvertGroup(FormatGroup):
-    """`convert FORMAT`."""
+    """`convert FORMAT`, or `convert FILE` where the format shows in the file."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """See `click.Group`."""
+        path = Path(args[0])
+        if args[0] in all_formats() or not path.exists():
+            return super().resolve_command(ctx, args)
+        with readable_errors():
+            entry = guess_format(path)
+        msg.info(f"{displayed(path)} looks like {entry.title}: `convert {entry.name}`")
+        return entry.name, self.command_for(entry), args
 
     def command_for(self, entry: Format) -> Any:
         """See `FormatGroup`."""
@@ -45,7 +54,11 @@ class ConvertGroup(FormatGroup):
         )
 
 
-app = new_app(help="Convert a corpus to spaCy's format.", no_args_is_help=True, cls=ConvertGroup)
+app = new_app(
+    help="Convert a corpus to spaCy's format. Where no format is named, it is told by the file.",
+    no_args_is_help=True,
+    cls=ConvertGroup,
+)
 
 
 @app.callback()
@@ -69,13 +82,15 @@ def convert(
     report = ConversionReport()
     with readable_errors():
         nlp = spacy.blank(lang)
-        docs = entry.read(input_path, nlp, report=report, prefix=prefix, **options)
+        check_format(entry, input_path)
         doc_bin = DocBin(store_user_data=True)
-        n_relations = 0
-        for doc in docs:
+        for doc in entry.read(input_path, nlp, report=report, prefix=prefix, **options):
             doc_bin.add(doc)
-            n_relations += len(get_relations(doc))
+            report.add(doc, prefix=prefix)
         with replacing(output_path) as draft:
             doc_bin.to_disk(draft)
-    msg.good(f"{len(doc_bin)} documents with {n_relations} relations: {output_path}")
+    n_relations = report.read["relations"]
+    message = f"{len(doc_bin)} documents with {n_relations} relations: {displayed(output_path)}"
+    (msg.good if len(doc_bin) else msg.warn)(message)
+    msg.text(report.summary())
     report.print()

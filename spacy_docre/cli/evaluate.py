@@ -34,6 +34,7 @@ from ..scoring.scorer import score_judgement
 from ..scoring.significance import LEVEL, bootstrap_intervals
 from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
+from .pipelines import load_pipeline
 from .reports import print_difference, print_evaluation
 from .stages import print_stages
 
@@ -181,7 +182,7 @@ def read_saved(
 
 
 def _load(model: str, switched_on: list[str] | None) -> Language:
-    nlp = spacy.load(model)
+    nlp = load_pipeline(model)
     _, extractor = find_extractor(nlp)
     if switched_on is not None:
         extractor.cfg["constraints"] = switch_settings(extractor.cfg["constraints"], switched_on)

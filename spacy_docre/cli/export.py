@@ -11,6 +11,7 @@ from ..corpora.formats import Format
 from ..corpora.readers import read_docs
 from ..corpora.report import ConversionReport
 from ..data.relation import install_extension
+from ..files import displayed
 from .app import new_app
 from .formats import PREFIX, FormatGroup, make_command
 from .messages import msg, readable_errors
@@ -66,5 +67,5 @@ def export(
         install_extension()
         docs = read_docs(input_path, Vocab())
         n_docs = entry.write(docs, output_path, report=report, prefix=prefix, **options)
-    msg.good(f"{n_docs} documents: {output_path}")
+    msg.good(f"{n_docs} documents: {displayed(output_path)}")
     report.print()

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import spacy
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
@@ -22,6 +21,7 @@ from ..extractor.thresholds import (
 )
 from .app import new_app
 from .messages import GPU_ID, msg, percent, readable_errors
+from .pipelines import load_pipeline
 
 app = new_app()
 
@@ -49,7 +49,7 @@ def find_threshold_command(
     setup_gpu(gpu_id, silent=False)
     warn_of_test_data(data_path)
     with readable_errors():
-        nlp = spacy.load(model_path)
+        nlp = load_pipeline(model_path)
         _, extractor = find_extractor(nlp)
         cfg = extractor.cfg
         candidates = collect_candidates(

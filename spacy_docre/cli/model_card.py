@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import spacy
 import srsly
 import typer
 
@@ -12,6 +11,7 @@ from ..evaluation.model_card import complete_meta
 from ..files import replacing
 from .app import new_app
 from .messages import msg, readable_errors
+from .pipelines import load_pipeline
 from .stages import STAGE_NAMES
 
 app = new_app()
@@ -32,7 +32,7 @@ def model_card_command(
     installs all that it needs, and the text of its model card, in which each file of metrics is a
     column, or with `--end-to-end` each stage. What is not given stays as it is."""
     with readable_errors():
-        nlp = spacy.load(model)
+        nlp = load_pipeline(model)
         columns: dict[str, Any] = {}
         for path in metrics:
             columns.update(_read_columns(path))

@@ -3,7 +3,6 @@
 from enum import Enum
 from pathlib import Path
 
-import spacy
 import srsly
 import typer
 from spacy.cli._util import setup_gpu
@@ -16,6 +15,7 @@ from ..extractor.pipeline import find_extractor
 from ..files import replacing
 from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
+from .pipelines import load_pipeline
 
 app = new_app()
 
@@ -57,7 +57,7 @@ def predict_command(
     if predicted_clusters and output_format is PredictionFormat.docred:
         raise typer.BadParameter("the docred format numbers gold clusters; use --format jsonl")
     with readable_errors():
-        nlp = spacy.load(model)
+        nlp = load_pipeline(model)
         _, extractor = find_extractor(nlp)
         settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}
         examples = read_examples(nlp, data_path)

@@ -63,7 +63,7 @@ def test_loss_equals_the_equation():
 
 
 def test_head_gradients():
-    encoding, head = random_encoding(3, [2, 3]).detached(), small_docunet()
+    encoding, head = random_encoding(3, [3]).detached(), small_docunet()
 
     def run(tokens, mention, attention):
         return head(type(encoding)(tokens, mention, attention, encoding.index)).logits

@@ -230,7 +230,7 @@ def check_loss(encode, head, entities, phase, monkeypatch):
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_gradients(settings):
-    encoding, head = twin_encoding(3, [2, 3]).detached(), small_kmgre(**settings)
+    encoding, head = twin_encoding(3, [3]).detached(), small_kmgre(**settings)
     assert len(encoding.tensors) == 6
     index, second = encoding.index, encoding.second.index
 

@@ -220,7 +220,7 @@ def test_loss_of_a_batch_without_known_pairs_is_zero():
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_head_gradients(settings):
-    encoding, head = random_encoding(2, [2, 3]).detached(), small_paee(**settings)
+    encoding, head = random_encoding(2, [3], max_length=4).detached(), small_paee(**settings)
 
     def run(tokens, mention, attention):
         output = head(Encoding(tokens, mention, attention, encoding.index))

@@ -26,6 +26,7 @@ FORMAT = Format(
     "a folder of brat's .txt and .ann files, two a document",
     read_brat,
     _write,
+    lambda sample: ".ann" in sample.suffixes,
     is_folder=True,
     read_options=(
         Option(

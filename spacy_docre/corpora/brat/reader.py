@@ -10,11 +10,13 @@ from spacy.util import filter_spans
 from ...data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
 from ...data.relation import DEFAULT_ATTR, install_extension, set_relations
 from ...errors import DocreError, Errors, shortened
-from ..folders import title_of
+from ...files import displayed
+from ...files import read_text as source_text
+from ..folders import corpus_files, title_of
 from ..report import ConversionReport
 from ..text import align_mention, keep_source, read_text
 from ..validation import DocumentError
-from .standoff import KINDS, Line, parse, read_file
+from .standoff import KINDS, Line, parse
 
 # The attribute of a span group with what brat knows of its mentions: attributes, normalizations and
 # notes, each as the number of the mention in the group (from 0), a name, and a value or text.
@@ -41,7 +43,8 @@ def read_brat(
     attributes, normalizations and notes of mentions are kept in the span groups' attributes.
     Events, their triggers, and all that refers to them are left out and counted in the report.
 
-    folder (Union[str, Path]): The folder of the files, which name the documents. A text without an
+    folder (Union[str, Path]): The folder of the files, which name the documents, together with the
+        subfolders that they are in. A text without an
         `.ann` file is a document without annotation.
     nlp (Language): The pipeline whose tokenizer cuts the texts.
     coref_types (Collection[str]): The types of relations that mean "the same entity".
@@ -54,24 +57,29 @@ def read_brat(
     """
     install_extension(attr)
     folder, report = Path(folder), report or ConversionReport()
-    texts = sorted(folder.glob("*.txt"))
+    files = corpus_files(folder, (".txt", ".ann"), report)
+    texts = [path for path in files if path.suffix == ".txt"]
     if not texts:
-        raise DocreError(Errors.D015.format(path=folder, reason="no file there ends in .txt"))
-    for path in sorted(set(folder.glob("*.ann")) - {path.with_suffix(".ann") for path in texts}):
-        raise DocreError(Errors.D015.format(path=path, reason="there is no .txt file beside it"))
+        raise DocreError(
+            Errors.D015.format(path=displayed(folder), reason="no file there ends in .txt")
+        )
+    known = set(files)
+    for path in sorted(known - {path.with_suffix(".ann") for path in texts} - set(texts)):
+        reason = "there is no .txt file beside it"
+        raise DocreError(Errors.D015.format(path=displayed(path), reason=reason))
     for path in texts:
-        text = read_file(path)
-        doc = read_text(text, nlp, title_of(path), "text")
+        text, title = source_text(path), title_of(path, folder)
+        doc = read_text(text, nlp, title, "text")
         annotations = path.with_suffix(".ann")
-        if annotations.exists():
+        if annotations in known:
             try:
-                lines = list(parse(read_file(annotations), text))
+                lines = list(parse(source_text(annotations), text, report, title))
                 _Annotation(doc, lines, coref_types, join_ids, report).apply(prefix, attr)
             except DocumentError as error:
                 place = {"line": error.field, "reason": shortened(error.reason)}
-                raise DocreError(Errors.D077.format(path=annotations, **place)) from None
+                raise DocreError(Errors.D077.format(path=displayed(annotations), **place)) from None
         else:
-            report.count("documents without an .ann file, not annotated", title_of(path))
+            report.count("documents without an .ann file, not annotated", title)
         yield doc
 
 
@@ -103,7 +111,7 @@ class _Annotation:
         place_of: dict[str, tuple[str, int]] = {}
         groups = set_clusters(self.doc, spans, prefix)
         for number, (group, cluster) in enumerate(zip(groups, clusters, strict=True), start=1):
-            keep_source(group, [span.text for span in group], [line.fragments for line in cluster])
+            keep_source(group, [line.fragments for line in cluster])
             for i, line in enumerate(cluster):
                 place_of[line.id] = (cluster_key(prefix, number), i)
         self.doc.ents = filter_spans(span for cluster in spans for span in cluster)

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-from ...errors import DocreError, Errors
+from ..placing import Claim, Placing, squeezed
+from ..report import ConversionReport
 from ..text import Fragments
 from ..validation import DocumentError
 
@@ -51,32 +51,25 @@ class Line:
         return [target for _, target in self.arguments]
 
 
-def read_file(path: Path) -> str:
-    """The text of a file to the letter, with its line ends.
-
-    path (Path): The file.
-    RETURNS (str): The text.
-    RAISES (DocreError): If it cannot be read or is not UTF-8.
-    """
-    try:
-        return path.read_bytes().decode("utf8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DocreError(Errors.D015.format(path=path, reason=error)) from None
-
-
-def parse(annotations: str, text: str) -> Iterator[Line]:
+def parse(
+    annotations: str, text: str, report: ConversionReport | None = None, title: str = ""
+) -> Iterator[Line]:
     """The lines of an `.ann` file.
 
     annotations (str): The file.
     text (str): The text that it belongs to.
+    report (Optional[ConversionReport]): Counts mentions whose text is not that at their offsets.
+    title (str): The document's title.
     YIELDS (Line): The lines, without blank ones.
     RAISES (DocumentError): If a line is malformed, refers to what is not there, has the identifier
-        of another, or a mention's text is not that at its offsets. Its field is the line's number.
+        of another, or a mention's text is neither that at its offsets nor at one place alone. Its
+        field is the line's number.
     """
     lines: list[Line] = []
     for number, row in enumerate(annotations.split("\n"), start=1):
         if row.strip():
-            lines.append(_parse_line(number, row.rstrip("\r"), text))
+            lines.append(_parse_line(number, row.rstrip("\r")))
+    _place_mentions(lines, text, report or ConversionReport(), title)
     ids: set[str] = set()
     for line in lines:
         if line.id in ids:
@@ -89,13 +82,13 @@ def parse(annotations: str, text: str) -> Iterator[Line]:
     yield from lines
 
 
-def _parse_line(number: int, row: str, text: str) -> Line:
+def _parse_line(number: int, row: str) -> Line:
     line_id, _, rest = row.partition("\t")
     data, _, tail = rest.partition("\t")
     kind = line_id[:1]
     try:
         if kind == "T":
-            return _mention(number, line_id, data, tail, text)
+            return _mention(number, line_id, data, tail)
         if kind == "*":
             name, *targets = data.split()
             return Line(number, line_id, name, [("", target) for target in targets])
@@ -128,19 +121,30 @@ def _relation(number: int, line_id: str, data: str) -> Line:
     return Line(number, line_id, name, arguments)
 
 
-def _mention(number: int, line_id: str, data: str, tail: str, text: str) -> Line:
+def _mention(number: int, line_id: str, data: str, tail: str) -> Line:
     name, offsets = data.split(maxsplit=1)
     parts = [part.split() for part in offsets.split(";")]
     fragments = sorted((int(start), int(end)) for start, end in parts)
-    # The tail may be missing, and may have a comment of its own behind a tab.
-    found = _squeeze("".join(text[start:end] for start, end in fragments))
-    if tail and found not in (_squeeze(tail), _squeeze(tail.partition("\t")[0])):
-        raise DocumentError(str(number), f"the text at {offsets.strip()!r} is {found[:60]!r}")
-    return Line(number, line_id, name, fragments=join_lines(fragments, text), text=tail)
+    return Line(number, line_id, name, fragments=fragments, text=tail)
 
 
-def _squeeze(text: str) -> str:
-    return "".join(text.split())
+def _place_mentions(lines: list[Line], text: str, report: ConversionReport, title: str) -> None:
+    numbers = [number for number, line in enumerate(lines) if line.id.startswith("T")]
+    claims = [_claim(lines[number]) for number in numbers]
+    placing = Placing(text, claims, report, title)
+    for number, claim in zip(numbers, claims, strict=True):
+        line, fragments = lines[number], placing.place(claim)
+        if fragments is None:
+            offsets = ";".join(f"{start} {end}" for start, end in claim.fragments)
+            found = squeezed("".join(text[start:end] for start, end in claim.fragments))
+            raise DocumentError(str(line.number), f"the text at {offsets!r} is {found[:60]!r}")
+        lines[number] = replace(line, fragments=join_lines(fragments, text))
+
+
+def _claim(line: Line) -> Claim:
+    # The text may be missing, and may have a comment of its own behind a tab.
+    texts = dict.fromkeys([line.text, line.text.partition("\t")[0]])
+    return Claim(line.fragments, tuple(filter(None, texts)))
 
 
 def join_lines(fragments: Fragments, text: str) -> Fragments:

@@ -37,6 +37,7 @@ FORMAT = Format(
     "a file in the DocRED format (DocRED, Re-DocRED, Revisit-DocRED)",
     _read,
     _write,
+    lambda sample: {"sents", "vertexSet"} <= sample.keys,
     suffix=".json",
     read_options=(
         Option(

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
 from ...data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
+from ...data.docs import blanks_after
 from ...data.relation import (
     DEFAULT_ATTR,
     Relation,
@@ -17,12 +19,16 @@ from ...data.relation import (
 )
 from ...errors import DocreError, Errors, shortened
 from ...files import read_json
+from ..placing import TokenPlacing
 from ..report import ConversionReport
-from ..validation import DocumentError, check_unicode, validate
+from ..validation import DocumentError, Row, check_unicode, validate
 
 
-class DocredMention(BaseModel):
+class DocredMention(Row):
     """A mention: its name, its sentence, its first token and the token after its last there."""
+
+    NAME = "mentions"
+    UNREAD = frozenset({"global_pos", "index"})
 
     name: str
     sent_id: int = Field(ge=0)
@@ -30,17 +36,28 @@ class DocredMention(BaseModel):
     type: str
 
 
-class DocredLabel(BaseModel):
+class DocredLabel(Row):
     """A relation between the entities `h` and `t`, and the sentences that support it."""
+
+    NAME = "labels"
+    MEANT: ClassVar = {"relation": "r", "label": "r", "type": "r", "head": "h", "tail": "t"}
 
     r: str
     h: int = Field(ge=0)
     t: int = Field(ge=0)
-    evidence: list[int] = []
+    evidence: list[int] = Field(default_factory=list)
+    score: float = Field(default=1.0, ge=0, le=1)
 
 
-class DocredDocument(BaseModel):
+class DocredDocument(Row):
     """A document. Test files have no labels."""
+
+    MEANT: ClassVar = {
+        "relations": "labels",
+        "entities": "vertexSet",
+        "clusters": "vertexSet",
+        "sentences": "sents",
+    }
 
     title: str
     sents: list[list[str]]
@@ -61,7 +78,9 @@ def read_docred(
     kept, evidence sentences become the relations' evidence, and the entity `vertexSet[i]` the
     cluster `doc.spans[f"{prefix}_{i + 1}"]`. Mentions are also the documents' entities
     (`doc.ents`; of overlapping ones the longest). A relation that is listed twice for a pair is
-    kept once, with the evidence of both. The title is `doc.user_data["title"]`.
+    kept once, with the evidence of both. The title is `doc.user_data["title"]`. A mention whose
+    name is not the text of its tokens is placed by its name where that is at one place alone: with
+    its last token as the end, in its sentence, or in the document.
 
     path (Union[str, Path]): The JSON file.
     vocab (Vocab): The vocabulary of the documents.
@@ -74,13 +93,15 @@ def read_docred(
     RAISES (DocreError): If the file is malformed; names the document and the field.
     """
     install_extension(attr)
+    report = report or ConversionReport()
     rows = read_json(path)
     if not isinstance(rows, list):
         raise DocreError(Errors.D015.format(path=path, reason="expected a list of documents"))
     for index, row in enumerate(rows):
         try:
-            document = validate(DocredDocument, row)
-            doc = _to_doc(document, vocab, prefix)
+            title = str(row.get("title", "")) if isinstance(row, dict) else ""
+            document = validate(DocredDocument, row, report, title)
+            doc = _to_doc(document, vocab, report, prefix)
             if document.labels is not None:
                 names = relation_names or {}
                 set_relations(doc, _relations(document, doc, names, prefix), attr=attr)
@@ -89,7 +110,7 @@ def read_docred(
         yield doc
 
 
-def _to_doc(document: DocredDocument, vocab: Vocab, prefix: str) -> Doc:
+def _to_doc(document: DocredDocument, vocab: Vocab, report: ConversionReport, prefix: str) -> Doc:
     words = [word for sent in document.sents for word in sent]
     for number, sent in enumerate(document.sents):
         if not all(sent):
@@ -97,9 +118,9 @@ def _to_doc(document: DocredDocument, vocab: Vocab, prefix: str) -> Doc:
     sent_starts: list[bool | int | None] = [
         i == 0 for sent in document.sents for i in range(len(sent))
     ]
-    doc = Doc(vocab, words=words, sent_starts=sent_starts)
+    doc = Doc(vocab, words=words, spaces=blanks_after(words, vocab), sent_starts=sent_starts)
     doc.user_data["title"] = document.title
-    offsets = _sentence_offsets(document)
+    offsets, placing = _sentence_offsets(document), TokenPlacing(words)
     clusters = []
     for number, mentions in enumerate(document.vertexSet):
         spans = []
@@ -110,8 +131,11 @@ def _to_doc(document: DocredDocument, vocab: Vocab, prefix: str) -> Doc:
             start, end = mention.pos
             if not 0 <= start < end <= len(document.sents[mention.sent_id]):
                 raise DocumentError(f"{field}.pos", f"{start}-{end} is not inside the sentence")
-            offset = offsets[mention.sent_id]
-            spans.append(Span(doc, offset + start, offset + end, label=mention.type))
+            sentence = (offsets[mention.sent_id], offsets[mention.sent_id + 1])
+            start, end = start + sentence[0], end + sentence[0]
+            if not placing.agrees(mention.name, start, end):
+                start, end = _place(mention, (start, end), sentence, placing, report, doc)
+            spans.append(Span(doc, start, end, label=mention.type))
         clusters.append(spans)
     groups = set_clusters(doc, clusters, prefix)
     for group, mentions in zip(groups, document.vertexSet, strict=True):
@@ -122,11 +146,38 @@ def _to_doc(document: DocredDocument, vocab: Vocab, prefix: str) -> Doc:
     return doc
 
 
+def _place(
+    mention: DocredMention,
+    place: tuple[int, int],
+    sentence: tuple[int, int],
+    placing: TokenPlacing,
+    report: ConversionReport,
+    doc: Doc,
+) -> tuple[int, int]:
+    """The tokens of a mention whose name is not theirs."""
+    start, end = place
+    title = doc.user_data["title"]
+    if end < sentence[1] and placing.agrees(mention.name, start, end + 1):
+        report.count("mentions whose name is not that of their tokens but of one more", title)
+        return start, end + 1
+    found = placing.only_place(mention.name, *sentence)
+    if found:
+        report.count("mentions whose name is not that of their tokens, placed by it", title)
+        return found
+    found = placing.only_place(mention.name, 0, len(doc))
+    if found:
+        report.count("mentions whose sentence is not that of their name, placed by it", title)
+        return found
+    report.count("mentions whose name is not that of their tokens, kept there", title)
+    return place
+
+
 def _relations(
     document: DocredDocument, doc: Doc, relation_names: Mapping[str, str], prefix: str
 ) -> list[Relation]:
     offsets = _sentence_offsets(document)
     evidence_of: dict[tuple[str, str, str], set[int]] = {}
+    score_of: dict[tuple[str, str, str], float] = {}
     for number, label in enumerate(document.labels or []):
         for name, entity in (("h", label.h), ("t", label.t)):
             if entity >= len(document.vertexSet):
@@ -139,8 +190,13 @@ def _relations(
         relation_type = relation_names.get(label.r, label.r)
         triple = (cluster_key(prefix, label.h + 1), relation_type, cluster_key(prefix, label.t + 1))
         evidence_of.setdefault(triple, set()).update(label.evidence)
+        score_of.setdefault(triple, label.score)
     return [
-        Relation(*triple, evidence=[(offsets[i], offsets[i + 1]) for i in sorted(evidence)])
+        Relation(
+            *triple,
+            score_of[triple],
+            evidence=[(offsets[i], offsets[i + 1]) for i in sorted(evidence)],
+        )
         for triple, evidence in evidence_of.items()
     ]
 

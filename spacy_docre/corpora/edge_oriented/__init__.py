@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 
 from ..folders import write_file
 from ..formats import Format, Option
-from .reader import read_edge_oriented
+from .reader import has_pairs, read_edge_oriented
 from .writer import HEAD_TYPES, TAIL_TYPES, to_edge_oriented
 
 __all__ = ["FORMAT", "read_edge_oriented", "to_edge_oriented"]
@@ -33,6 +33,7 @@ FORMAT = Format(
     "a file in the 17-column .data form (CDR and GDA as papers use them)",
     _read,
     _write,
+    lambda sample: any(map(has_pairs, sample.text.splitlines()[:100])),
     suffix=".data",
     write_options=(
         Option(

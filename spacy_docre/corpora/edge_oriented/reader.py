@@ -1,8 +1,4 @@
-"""The `.data` form of CDR and GDA: a document a line, 17 columns for each pair of entities.
-
-Christopoulou et al. (2019), "Connecting the dots: document-level neural relation extraction with
-edge-oriented graphs"; the methods that report on these corpora train and test on it.
-"""
+"""Reading the `.data` form."""
 
 import re
 from collections.abc import Iterator
@@ -14,6 +10,7 @@ from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
 from ...data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
+from ...data.docs import blanks_after
 from ...data.relation import (
     DEFAULT_ATTR,
     EXCLUDED_PAIRS,
@@ -23,6 +20,7 @@ from ...data.relation import (
 )
 from ...data.sentences import sentence_of_token
 from ...errors import DocreError, Errors
+from ...files import displayed, read_text
 from ..report import ConversionReport
 from ..validation import DocumentError
 
@@ -86,7 +84,11 @@ def read_edge_oriented(
     install_extension(attr)
     report = report or ConversionReport()
     seen: set[str] = set()
-    for index, line in enumerate(_lines(path)):
+    lines = [line.rstrip("\r") for line in read_text(path).split("\n") if line.strip()]
+    if lines and not any(map(has_pairs, lines)):
+        reason = "no line is of the form: an identifier, a text and 17 columns for each pair"
+        raise DocreError(Errors.D015.format(path=displayed(path), reason=reason))
+    for index, line in enumerate(lines):
         identifier, *columns = line.split("\t")
         report.count(
             "documents with the identifier of an earlier one", identifier, identifier in seen
@@ -99,14 +101,11 @@ def read_edge_oriented(
         yield doc
 
 
-def _lines(path: str | Path) -> Iterator[str]:
-    try:
-        with open(path, encoding="utf-8-sig", newline="\n") as file:
-            for line in file:
-                if line.strip():
-                    yield line.rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DocreError(Errors.D015.format(path=path, reason=error)) from None
+def has_pairs(line: str) -> bool:
+    """Whether a line has the columns of pairs of entities, as at least one line of a file has."""
+    columns = line.split("\t")
+    is_label = len(columns) > 2 and (columns[2] == EXCLUDED or LABEL.fullmatch(columns[2]))
+    return bool(is_label) and not (len(columns) - 2) % N_COLUMNS
 
 
 def _to_doc(
@@ -121,9 +120,10 @@ def _to_doc(
     doc.user_data["title"] = identifier
     pairs = list(_pairs(columns[1:]))
     entities = _merge(pairs, report, identifier)
+    sentences = sentence_of_token(doc).tolist()
     for name, entity in entities.items():
         for place, mention in enumerate(entity.mentions):
-            _check_mention(doc, mention, f"{name}, mention {place}", report)
+            _check_mention(doc, mention, f"{name}, mention {place}", report, sentences)
     keys = {name: cluster_key(prefix, i) for i, name in enumerate(entities, start=1)}
     clusters = [
         [Span(doc, m.start, m.end, label=entity.label, kb_id=name) for m in entity.mentions]
@@ -150,7 +150,7 @@ def _text(text: str, vocab: Vocab) -> Doc:
     starts: list[bool | int | None] = [
         i == 0 for sentence in sentences for i in range(len(sentence))
     ]
-    return Doc(vocab, words=words, sent_starts=starts)
+    return Doc(vocab, words=words, spaces=blanks_after(words, vocab), sent_starts=starts)
 
 
 def _pairs(columns: list[str]) -> Iterator[EdgeOrientedPair]:
@@ -190,6 +190,7 @@ def _merge(
 ) -> dict[str, EdgeOrientedEntity]:
     """The entities by identifier, each as the first pair with it describes it."""
     entities: dict[str, EdgeOrientedEntity] = {}
+    seen: dict[str, set[EdgeOrientedMention]] = {}
     for pair in pairs:
         for entity in (pair.head, pair.tail):
             known = entities.setdefault(entity.identifier, entity)
@@ -197,21 +198,28 @@ def _merge(
                 report.count("descriptions of an entity with another type", title)
             if known.mentions != entity.mentions:
                 report.count("descriptions of an entity with other mentions, joined", title)
-                known.mentions.extend(m for m in entity.mentions if m not in known.mentions)
+                mentions = seen.setdefault(entity.identifier, set(known.mentions))
+                new = [m for m in dict.fromkeys(entity.mentions) if m not in mentions]
+                known.mentions.extend(new)
+                mentions.update(new)
     return entities
 
 
 def _check_mention(
-    doc: Doc, mention: EdgeOrientedMention, field: str, report: ConversionReport
+    doc: Doc,
+    mention: EdgeOrientedMention,
+    field: str,
+    report: ConversionReport,
+    sentences: list[int],
 ) -> None:
     if not 0 <= mention.start < mention.end <= len(doc):
         raise DocumentError(field, f"{mention.start}-{mention.end} is not inside the document")
     title, named = doc.user_data["title"], bool(mention.name)
-    found = sentence_of_token(doc)[mention.start : mention.end]
+    first, last = sentences[mention.start], sentences[mention.end - 1]
     report.count("mentions whose names cannot be told apart, spelled as the text", title, not named)
-    wrong = found[0] != mention.sentence
+    wrong = first != mention.sentence
     report.count("mentions whose sentence is not that of their tokens", title, wrong)
-    report.count("mentions that go on in the next sentence", title, found[0] != found[-1])
+    report.count("mentions that go on in the next sentence", title, first != last)
 
 
 def _set_pairs(

@@ -1,5 +1,6 @@
 """PubTator's format: CDR, GDA, BioRED and what PubTator itself gives out."""
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ from spacy.tokens import Doc
 from ..folders import write_file
 from ..formats import Format, Option
 from ..tokenizer import create_fine_tokenizer
-from .reader import SEPARATORS, SymmetricTypes, read_pubtator, split_identifiers
+from .identifiers import SEPARATORS, split_identifiers
+from .reader import SymmetricTypes, read_pubtator
 from .writer import to_pubtator
 
 __all__ = ["FORMAT", "SymmetricTypes", "read_pubtator", "split_identifiers", "to_pubtator"]
+
+TITLE_LINE = re.compile(r"[^\t|\n]*\|t\|")
 
 
 def _read(
@@ -54,6 +58,7 @@ FORMAT = Format(
     "a file in PubTator's format (CDR, BioRED)",
     _read,
     _write,
+    lambda sample: bool(TITLE_LINE.match(sample.text.lstrip("\n"))),
     suffix=".txt",
     read_options=(
         *_OPTIONS,

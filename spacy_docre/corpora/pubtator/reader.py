@@ -1,20 +1,24 @@
-"""PubTator's format: CDR, GDA, BioRED and what PubTator itself gives out."""
+"""Reading PubTator's format."""
 
 import re
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.util import filter_spans
 
 from ...data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
 from ...data.relation import DEFAULT_ATTR, Relation, install_extension, set_relations
-from ...errors import DocreError, Errors
+from ..placing import MAX_SEARCHES, Claim, Placing
 from ..report import ConversionReport
+from ..text import set_sentences
 from ..validation import DocumentError
+from .document import PubtatorDocument, parse_block, read_blocks
+from .identifiers import SEPARATORS, UNKNOWN, Names, is_unnamed_variant, split_identifiers
 
 # BioRED's relation types: "the relations are not directed" (Luo et al. 2022). Of the other corpora
 # in this form none has a type of these names; CDR's CID and GDA's are directed.
@@ -30,42 +34,14 @@ SYMMETRIC = frozenset(
         "Positive_Correlation",
     }
 )
-SEPARATORS = "|,;"
-UNKNOWN = frozenset({"", "-", "-1"})
 ALL, NONE = "all", "none"
 # The span group of mentions without an identifier, and the key in `doc.user_data` of what the
 # format says beyond clusters and relations.
 UNLINKED = "unlinked_mentions"
 USER_DATA = "pubtator"
 
-# Python refuses to read numbers of thousands of digits.
-OFFSET = re.compile("[0-9]{1,18}")
-TEXT_LINE = re.compile(r"([^\t|]*)\|([ta])\|(.*)", re.DOTALL)
-# tmVar's names for variants, "p|SUB|R|123|W", hold the bar that joins identifiers elsewhere.
-VARIANT = re.compile(r"(tmVar:)?[A-Za-z]?\|")
-
-
-@dataclass
-class PubtatorDocument:
-    """A document as it stands in the file.
-
-    identifier (str): The PubMed identifier.
-    title (str): Its title.
-    abstract (Optional[str]): Its abstract; None if there is no such line.
-    mentions (list[list[str]]): The columns of the lines of mentions, after the first.
-    relations (list[list[str]]): The same of the lines of relations.
-    """
-
-    identifier: str
-    title: str
-    abstract: str | None = None
-    mentions: list[list[str]] = field(default_factory=list)
-    relations: list[list[str]] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        """Title and abstract with one space between, which the offsets refer to."""
-        return self.title if self.abstract is None else f"{self.title} {self.abstract}"
+# Pairs of entities that one relation of joined identifiers may stand for: those of BioRED are one.
+MAX_PAIRS = 100
 
 
 def read_pubtator(
@@ -98,31 +74,16 @@ def read_pubtator(
     RAISES (DocreError): If the file is malformed; names the document and the line.
     """
     install_extension(attr)
-    for index, lines in enumerate(_blocks(path)):
+    for index, lines in enumerate(read_blocks(path)):
         title = re.split(r"[|\t]", lines[0][1])[0]
         try:
-            document = _parse(lines)
+            document = parse_block(lines)
             reader = _Reader(document, nlp, report or ConversionReport(), separators, prefix)
             doc = reader.doc
             set_relations(doc, reader.relations(symmetric), attr=attr)
         except DocumentError as error:
             raise error.in_file(path, index, {"title": title}) from None
         yield doc
-
-
-def split_identifiers(identifier: str, separators: str = SEPARATORS) -> list[str]:
-    """The identifiers of a mention; the name of a variant, which may hold separators, is one.
-
-    identifier (str): The column.
-    separators (str): The characters that join identifiers.
-    RETURNS (list[str]): The identifiers without surrounding spaces, each once; "" if unknown.
-    """
-    if not separators or VARIANT.match(identifier.strip()):
-        parts = [identifier]
-    else:
-        parts = re.split(f"[{re.escape(separators)}]", identifier)
-    stripped = (part.strip() for part in parts)
-    return list(dict.fromkeys("" if part in UNKNOWN else part for part in stripped))
 
 
 class SymmetricTypes:
@@ -138,50 +99,6 @@ class SymmetricTypes:
 
     def __contains__(self, label: object) -> bool:
         return self.all or label in self.names
-
-
-def _blocks(path: str | Path) -> Iterator[list[tuple[int, str]]]:
-    """The numbered lines of each document: between blank lines, or from one title to the next."""
-    block: list[tuple[int, str]] = []
-    try:
-        # Only "\n" ends a line: texts may hold what else Unicode takes for one.
-        with open(path, encoding="utf-8-sig", newline="\n") as file:
-            for number, line in enumerate(file, start=1):
-                line = line.removesuffix("\n").removesuffix("\r")
-                text = TEXT_LINE.fullmatch(line)
-                if block and (not line.strip() or (text and text[2] == "t")):
-                    yield block
-                    block = []
-                if line.strip():
-                    block.append((number, line))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DocreError(Errors.D015.format(path=path, reason=error)) from None
-    if block:
-        yield block
-
-
-def _parse(lines: list[tuple[int, str]]) -> PubtatorDocument:
-    first = TEXT_LINE.fullmatch(lines[0][1])
-    if first is None or first[2] != "t":
-        raise DocumentError(f"line {lines[0][0]}", "expected a title, as in '123|t|A title'")
-    document = PubtatorDocument(first[1], first[3])
-    for number, line in lines[1:]:
-        place = f"line {number}"
-        text, columns = TEXT_LINE.fullmatch(line), line.split("\t")
-        identifier = text[1] if text else columns[0]
-        if identifier != document.identifier:
-            raise DocumentError(place, f"it belongs to the document '{identifier}'")
-        if text:
-            if document.abstract is not None:
-                raise DocumentError(place, "there is an abstract already")
-            document.abstract = text[3]
-        elif all(OFFSET.fullmatch(column) for column in columns[1:3]) and len(columns) >= 5:
-            document.mentions.append(columns[1:])
-        elif len(columns) >= 4:
-            document.relations.append(columns[1:])
-        else:
-            raise DocumentError(place, "neither a text nor a mention nor a relation")
-    return document
 
 
 class _Reader:
@@ -201,18 +118,26 @@ class _Reader:
         self.prefix = prefix
         # A joined identifier that mentions and relations have alike is one entity.
         named = {i.strip() for columns in document.relations for i in columns[1:3]}
-        self.whole = named & {c[4].strip() for c in document.mentions if c[4:]} - UNKNOWN
+        joined = {c[4].strip() for c in document.mentions if c[4:]}
+        self.whole = named & joined - UNKNOWN
+        parts = (part for c in document.mentions if c[4:] for part in self._split(c[4]))
+        self.known = Names(filter(None, parts), {columns[3] for columns in document.mentions})
         # Not `nlp(text)`, which refuses what is too long for parsers.
         self.doc = nlp(nlp.tokenizer(document.text))
         self.names: dict[str, list[str]] = {}
         self.spans: dict[str, list[Span]] = {"": []}
+        claims = [_claim(columns) for columns in document.mentions]
+        self.placing = Placing(document.text, claims, report, document.identifier, _letters)
+        self.places: dict[str, list[int]] = {}
         # What the clusters alone do not tell, and for each mention the line that names it.
         self.lines: list[dict[str, Any]] = []
         self.line_of: dict[tuple[int, int, str, str], dict[str, Any]] = {}
+        self.kept: set[int] = set()
         self.extra: list[list[Any]] = []
+        self.arguments: list[list[Any]] = []
         self.left_out: list[list[str]] = []
-        for columns in document.mentions:
-            self._add_mention(columns)
+        for columns, claim in zip(document.mentions, claims, strict=True):
+            self._add_mention(columns, claim)
         self._set_sentences()
         unlinked = self.spans.pop("")
         self.number = {identifier: i for i, identifier in enumerate(self.spans, start=1)}
@@ -234,16 +159,17 @@ class _Reader:
             "title_end": len(document.title),
             "lines": self.lines,
             "extra": self.extra,
+            "arguments": self.arguments,
             "left_out": self.left_out,
         }
 
     def _count(self, reason: str, n: int = 1) -> None:
         self.report.count(reason, self.document.identifier, n)
 
-    def _add_mention(self, columns: list[str]) -> None:
-        start, end, name, label = int(columns[0]), int(columns[1]), columns[2], columns[3]
-        identifiers = self._split("".join(columns[4:5]))
-        span = self._find(start, end, name, label)
+    def _add_mention(self, columns: list[str], claim: Claim) -> None:
+        name, label = columns[2], columns[3]
+        identifiers = [self.known.entity(part) for part in self._split("".join(columns[4:5]))]
+        span = self._find(claim, name, label)
         line: dict[str, Any] = {"columns": columns, "tokens": [], "ids": []}
         if span is None:
             self.lines.append(line)
@@ -261,8 +187,7 @@ class _Reader:
                 # Both lines are kept as they are, since the cluster has one mention for them.
                 plain = False
                 self._count("mentions of an entity on the same tokens as another, kept once")
-                if self.line_of[item] not in self.lines:
-                    self.lines.append(self.line_of[item])
+                self._keep(self.line_of[item])
                 continue
             self.line_of[item] = line
             if not identifier:
@@ -272,19 +197,25 @@ class _Reader:
                 Span(self.doc, span.start, span.end, label=label, kb_id=identifier)
             )
         if not plain:
+            self._keep(line)
+
+    def _keep(self, line: dict[str, Any]) -> None:
+        """Keep a line as it was."""
+        if id(line) not in self.kept:
+            self.kept.add(id(line))
             self.lines.append(line)
 
     def _split(self, identifier: str) -> list[str]:
         whole = identifier.strip()
         return [whole] if whole in self.whole else split_identifiers(whole, self.separators)
 
-    def _find(self, start: int, end: int, name: str, label: str) -> Span | None:
+    def _find(self, claim: Claim, name: str, label: str) -> Span | None:
         """The whole tokens of a mention; at its offsets, or where they disagree with its text and
         the document has that text elsewhere, at the place of it that is nearest."""
-        text = self.document.text
-        inside = 0 <= start < end <= len(text)
-        if not inside or _letters(text[start:end]) != _letters(name):
-            places = [match.start() for match in re.finditer(re.escape(name), text)] if name else []
+        ((start, end),) = self.placing.convert(claim.fragments)
+        inside = 0 <= start < end <= len(self.document.text)
+        if not self.placing.agrees(claim):
+            places = self._places(name)
             if places:
                 start = min(places, key=lambda place: abs(place - start))
                 end = start + len(name)
@@ -302,6 +233,16 @@ class _Reader:
             self._count("mentions widened to whole tokens")
         return span
 
+    def _places(self, name: str) -> list[int]:
+        """The first places of a name, which are looked for once."""
+        if name not in self.places:
+            found = []
+            if name and len(self.places) < MAX_SEARCHES:
+                matches = re.finditer(re.escape(name), self.document.text)
+                found = [match.start() for match in islice(matches, MAX_SEARCHES)]
+            self.places[name] = found
+        return self.places[name]
+
     def _set_sentences(self) -> None:
         """A sentence ends with the title, and none ends inside a mention or begins with a space."""
         doc = self.doc
@@ -312,14 +253,15 @@ class _Reader:
         starts.add(next((token.i for token in doc if token.idx > title_end), 0))
         for token in doc[1:]:
             if token.is_space and token.i in starts:
-                starts ^= {token.i}
+                starts.discard(token.i)
                 starts.add(token.i + 1)
-        inside = {
-            i for spans in self.spans.values() for s in spans for i in range(s.start + 1, s.end)
-        }
+        ends = np.zeros(len(doc) + 1, dtype=np.int64)
+        for span in chain(*self.spans.values()):
+            ends[span.start + 1] += 1
+            ends[span.end] -= 1
+        inside = set(np.flatnonzero(np.cumsum(ends)).tolist())
         self._count("ends of sentences inside mentions, removed", len(starts & inside))
-        for token in doc:
-            token.is_sent_start = token.i in starts - inside
+        set_sentences(doc, [i for i in starts - inside if i < len(doc)])
 
     def relations(self, symmetric: Container[str]) -> list[Relation]:
         """The relations of the document, with clusters for those entities without mentions.
@@ -329,9 +271,13 @@ class _Reader:
         """
         triples: dict[tuple[str, str, str], None] = {}
         for label, head, tail, *extra in self.document.relations:
-            heads, tails = (self._split(identifier) for identifier in (head, tail))
+            heads, tails = (self._named(argument) for argument in (head, tail))
             if "" in heads + tails:
                 self._count("relations of an unknown identifier, left out")
+                self.left_out.append([label, head, tail, *extra])
+                continue
+            if len(heads) * len(tails) > MAX_PAIRS:
+                self._count(f"relations of more than {MAX_PAIRS} pairs of entities, left out")
                 self.left_out.append([label, head, tail, *extra])
                 continue
             if len(heads) * len(tails) > 1:
@@ -341,6 +287,8 @@ class _Reader:
                     self._count("relations listed again, kept once")
                     continue
                 triples[triple] = None
+                if len(heads) * len(tails) == 1 and (heads[0], tails[0]) != (head, tail):
+                    self.arguments.append([*triple, [head, tail]])
                 if extra:
                     self.extra.append([*triple, extra])
                 opposite = (triple[2], label, triple[0])
@@ -348,6 +296,14 @@ class _Reader:
                     self._count("undirected relations, set in both directions")
                     triples[opposite] = None
         return [Relation(*triple) for triple in triples]
+
+    def _named(self, argument: str) -> list[str]:
+        """The identifiers of the entities that an argument of a relation names."""
+        argument = self.known.without_type(argument.strip())
+        entity = self.known.named(argument)
+        parts = [entity] if entity else self._split(argument)
+        names = [self.known.named(part) or part for part in parts]
+        return ["" if is_unnamed_variant(name) else name for name in names]
 
     def _key(self, identifier: str) -> str:
         if identifier not in self.number:
@@ -357,6 +313,11 @@ class _Reader:
             group = SpanGroup(self.doc, name=key, attrs={"kb_id": identifier})
             self.doc.spans[key] = group
         return cluster_key(self.prefix, self.number[identifier])
+
+
+def _claim(columns: list[str]) -> Claim:
+    # A mention without text is one whose text is not that at its offsets.
+    return Claim([(int(columns[0]), int(columns[1]))], (columns[2],))
 
 
 def _letters(text: str) -> str:

@@ -11,7 +11,8 @@ from ...data.relation import DEFAULT_ATTR, get_relations
 from ...errors import DocreError, Errors, shortened
 from ..report import ConversionReport
 from ..validation import export
-from .reader import SEPARATORS, SYMMETRIC, UNKNOWN, UNLINKED, USER_DATA, split_identifiers
+from .identifiers import SEPARATORS, UNKNOWN, split_identifiers
+from .reader import SYMMETRIC, UNLINKED, USER_DATA
 
 Item = tuple[int, int, str, str]
 
@@ -144,6 +145,7 @@ class _Writer:
     def relations(self, symmetric: Container[str]) -> Iterator[list[str]]:
         """The columns of the lines of relations."""
         extra = {tuple(row[:3]): row[3] for row in self.record.get("extra", ())}
+        arguments = {tuple(row[:3]): row[3] for row in self.record.get("arguments", ())}
         written = set()
         for relation in self.found:
             head, label, tail = relation.triple
@@ -160,6 +162,7 @@ class _Writer:
             ):
                 continue
             written.add(relation.triple)
-            columns = [self._column(label), self.ids[head], self.ids[tail]]
+            pair = arguments.get(relation.triple) or (self.ids[head], self.ids[tail])
+            columns = [self._column(label), *pair]
             yield [*columns, *extra.get(relation.triple, ())]
         yield from self.record.get("left_out", ())

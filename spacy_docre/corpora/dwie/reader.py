@@ -1,40 +1,34 @@
 """DWIE (Zaporojets et al. 2021): one JSON file a document, with text, as the data set's own script
 `dwie_download.py` writes them to `annos_with_content`."""
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
-from ..data.clusters import (
+from ...data.clusters import (
     DEFAULT_PREFIX,
-    EntityCluster,
     cluster_key,
-    get_clusters,
     set_clusters,
 )
-from ..data.relation import (
+from ...data.relation import (
     DEFAULT_ATTR,
     Relation,
-    check_clusters,
-    get_relations,
-    has_relations,
     install_extension,
     set_relations,
 )
-from ..errors import DocreError, Errors
-from ..files import read_json
-from .folders import write_folder
-from .formats import Format, Option
-from .report import ConversionReport
-from .text import align_mention, keep_source, read_text, same_text, source_offsets
-from .validation import DocumentError, export, validate
+from ...errors import DocreError, Errors
+from ...files import read_json
+from ..folders import corpus_files
+from ..placing import Claim, Placing
+from ..report import ConversionReport
+from ..text import align_mention, keep_source, read_text
+from ..validation import DocumentError, Row, validate
 
 # The one type of an entity is the first of these that it is tagged with, as in the DocRED-style
 # DWIE that the papers on document-level relation extraction train on (Ru et al. 2021).
@@ -54,46 +48,56 @@ TYPE_TAG = "type::"
 USER_DATA = "dwie"
 
 
-class DwieMention(BaseModel):
+class DwieMention(Row):
     """A mention: its first character, the character after its last, its text and its entity."""
+
+    NAME = "mentions"
+    UNREAD = frozenset({"scores"})
 
     begin: int
     end: int
     text: str
     concept: int
-    candidates: list[Any] = []
+    candidates: list[Any] = Field(default_factory=list)
 
 
-class DwieConcept(BaseModel):
+class DwieConcept(Row):
     """An entity: its number, name, tags ("type::person") and Wikipedia page, if it has one."""
+
+    NAME = "concepts"
+    UNREAD = frozenset({"count"})
 
     # The number is kept with the cluster, in files whose numbers have 64 bits.
     concept: int = Field(ge=0, lt=2**63)
     text: str | None = None
     keyword: bool = False
     link: str | None = None
-    tags: list[str] = []
+    tags: list[str] = Field(default_factory=list)
 
 
-class DwieRelation(BaseModel):
+class DwieRelation(Row):
     """A relation from the entity `s` to the entity `o`."""
+
+    NAME = "relations"
 
     s: int
     p: str
     o: int
 
 
-class DwieDocument(BaseModel):
+class DwieDocument(Row):
     """A document. Without `relations` it is not annotated."""
+
+    MEANT: ClassVar = {"text": "content", "entities": "concepts", "clusters": "concepts"}
 
     id: str
     content: str
-    tags: list[str] = []
+    tags: list[str] = Field(default_factory=list)
     mentions: list[DwieMention]
     concepts: list[DwieConcept]
     relations: list[DwieRelation] | None = None
-    frames: list[Any] = []
-    iptc: list[str] = []
+    frames: list[Any] = Field(default_factory=list)
+    iptc: list[str] = Field(default_factory=list)
 
 
 def read_dwie(
@@ -127,16 +131,19 @@ def read_dwie(
     """
     install_extension(attr)
     report = report or ConversionReport()
-    for path in _paths(Path(folder), splits, split):
+    for path in _paths(Path(folder), splits, split, report):
         row = read_json(path)
         try:
-            yield _to_doc(validate(DwieDocument, row), nlp, report, prefix, attr)
+            document = validate(DwieDocument, row, report, path.stem)
+            yield _to_doc(document, nlp, report, prefix, attr)
         except DocumentError as error:
             raise error.in_file(path, 0, {"title": path.stem}) from None
 
 
-def _paths(folder: Path, splits: str | Path | None, split: str | None) -> list[Path]:
-    paths = {path.stem: path for path in sorted(folder.glob("*.json"))}
+def _paths(
+    folder: Path, splits: str | Path | None, split: str | None, report: ConversionReport
+) -> list[Path]:
+    paths = {path.stem: path for path in corpus_files(folder, (".json",), report)}
     if not paths:
         raise DocreError(Errors.D015.format(path=folder, reason="no file there ends in .json"))
     if splits is None:
@@ -177,7 +184,7 @@ def _set_entities(
     for number, group in zip(kept, groups, strict=True):
         concept = concepts[number]
         rows = [row for row, _ in mentions[number]]
-        keep_source(group, [row.text for row in rows], [[(row.begin, row.end)] for row in rows])
+        keep_source(group, [[(row.begin, row.end)] for row in rows], [row.text for row in rows])
         group.attrs.update(concept=number, tags=concept.tags, keyword=concept.keyword)
         # A link to nothing and no link at all differ: an entity outside Wikipedia, or no entity.
         if "link" in concept.model_fields_set:
@@ -195,22 +202,27 @@ def _mentions(
     document: DwieDocument, doc: Doc, concepts: dict[int, DwieConcept], report: ConversionReport
 ) -> dict[int, list[tuple[DwieMention, Span]]]:
     mentions = defaultdict(list)
-    for i, mention in enumerate(document.mentions):
+    claims = [Claim([(m.begin, m.end)], (m.text,)) for m in document.mentions]
+    placing = Placing(document.content, claims, report, document.id)
+    for i, (mention, claim) in enumerate(zip(document.mentions, claims, strict=True)):
         field = f"mentions[{i}]"
         if mention.concept not in concepts:
             raise DocumentError(f"{field}.concept", f"there is no concept {mention.concept}")
         concept = concepts[mention.concept]
+        place = placing.place(claim)
+        if place is None:
+            found = document.content[mention.begin : mention.end][:60]
+            raise DocumentError(f"{field}.text", f"the text there is {found!r}")
+        # Offsets as the text has them, from here on.
+        ((mention.begin, mention.end),) = place
         span = align_mention(
             doc,
-            [(mention.begin, mention.end)],
+            place,
             report,
             field=field,
             label=entity_type(concept.tags),
             kb_id=concept.link or "",
         )
-        found = document.content[mention.begin : mention.end]
-        if not same_text(found, mention.text):
-            raise DocumentError(f"{field}.text", f"the text there is {found!r}")
         has_candidates = bool(mention.candidates)
         report.count("mentions' candidates for links left out", document.id, has_candidates)
         if span is not None:
@@ -245,103 +257,3 @@ def _relations(
         else:
             triples[head, relation.p, tail] = None
     return [Relation(*triple) for triple in triples]
-
-
-@export("DWIE")
-def to_dwie(
-    doc: Doc,
-    *,
-    report: ConversionReport | None = None,
-    prefix: str = DEFAULT_PREFIX,
-    attr: str = DEFAULT_ATTR,
-) -> dict[str, Any]:
-    """A document as a file of DWIE, which `read_dwie` reads again. Its entities are numbered anew,
-    from 0, since programs that read DWIE look them up by their places.
-
-    doc (Doc): The document. Its title is the id.
-    report (Optional[ConversionReport]): Counts what the format has no place for.
-    prefix (str): What the clusters' keys start with.
-    attr (str): The name of the extension attribute that holds the relations.
-    RETURNS (dict[str, Any]): The file's content.
-    """
-    report = report or ConversionReport()
-    clusters = get_clusters(doc, prefix)
-    title = doc.user_data.get("title", "")
-    row: dict[str, Any] = {
-        "id": title,
-        "content": doc.text,
-        **{key: list(doc.user_data.get(USER_DATA, {}).get(key, ())) for key in ("tags", "iptc")},
-        "mentions": _mention_rows(doc, clusters, report),
-        "concepts": [_concept_row(number, cluster) for number, cluster in enumerate(clusters)],
-        "frames": [],
-    }
-    changed = sum(
-        entity_type(concept["tags"]) != cluster.label
-        for concept, cluster in zip(row["concepts"], clusters, strict=True)
-    )
-    report.count("entities of types that DWIE does not have, read again as another", title, changed)
-    if has_relations(doc, attr=attr):
-        numbers = {cluster.key: number for number, cluster in enumerate(clusters)}
-        row["relations"] = []
-        for relation in get_relations(doc, attr=attr):
-            check_clusters(relation, doc)
-            head, label, tail = relation.triple
-            row["relations"].append({"s": numbers[head], "p": label, "o": numbers[tail]})
-            report.count(
-                "relations written without their evidence", title, bool(relation["evidence"])
-            )
-            report.count("relations written without their score", title, relation.score != 1)
-    return row
-
-
-def _mention_rows(
-    doc: Doc, clusters: list[EntityCluster], report: ConversionReport
-) -> list[dict[str, Any]]:
-    title = doc.user_data.get("title", "")
-    rows = []
-    for number, cluster in enumerate(clusters):
-        label = cluster.label
-        for span, parts in zip(cluster.mentions, source_offsets(cluster.group), strict=True):
-            begin, end = parts[0][0], parts[-1][1]
-            text = doc.text[begin:end]
-            rows.append({"begin": begin, "end": end, "text": text, "concept": number})
-            report.count("discontinuous mentions filled", title, len(parts) > 1)
-            report.count("mentions written with their entity's type", title, span.label_ != label)
-    return sorted(rows, key=lambda row: (row["begin"], row["end"]))
-
-
-def _concept_row(number: int, cluster: EntityCluster) -> dict[str, Any]:
-    attrs = cluster.group.attrs
-    kb_ids = (span.kb_id_ for span in cluster.mentions if span.kb_id_)
-    link = attrs["link"] if "link" in attrs else next(kb_ids, None)
-    return {
-        "concept": number,
-        "text": cluster.text,
-        "keyword": attrs.get("keyword", False),
-        "count": len(cluster.group),
-        **({"link": link} if "link" in attrs or link else {}),
-        "tags": list(attrs.get("tags") or [TYPE_TAG + cluster.label]),
-    }
-
-
-def _write(docs: Iterable[Doc], path: Path, **settings: Any) -> int:
-    def files(doc: Doc) -> dict[str, str]:
-        return {".json": json.dumps(to_dwie(doc, **settings), ensure_ascii=False, indent=1)}
-
-    return write_folder(docs, path, files)
-
-
-FORMAT = Format(
-    "dwie",
-    "DWIE",
-    "a folder of DWIE's JSON files with text (annos_with_content), one a document",
-    read_dwie,
-    _write,
-    is_folder=True,
-    read_options=(
-        Option(
-            "splits", Path | None, None, "A JSON file with the ids of each split.", needs="split"
-        ),
-        Option("split", str | None, None, "The split to convert.", needs="splits"),
-    ),
-)
