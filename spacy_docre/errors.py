@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Sequence
-
-from spacy.errors import ErrorsWithCodes
+from difflib import get_close_matches
+from typing import Any
 
 # What a terminal obeys or cannot show: control characters but for tabs and line ends, what turns
 # the direction of writing, and halves of characters.
@@ -12,6 +12,8 @@ CONTROLS = re.compile(
 )
 # Characters of what somebody else wrote that a message shows.
 MAX_SHOWN = 300
+# Known names that a suggestion shows.
+SUGGESTED_NAMES = 20
 
 
 class DocreError(ValueError):
@@ -44,6 +46,23 @@ def shortened(text: str, limit: int = MAX_SHOWN) -> str:
     return printable(text).replace("\n", "\\n")
 
 
+def suggestion(value: str, known: Sequence[str]) -> str:
+    """What a person may have meant, and what there is.
+
+    value (str): What was written.
+    known (Sequence[str]): What could have been.
+    RETURNS (str): A few sentences, to stand behind a statement.
+    """
+    close = get_close_matches(value, known)
+    meant = f". Did you mean {' or '.join(map(repr, close))}?" if close else "."
+    return f"{meant} Known: {first_of([repr(name) for name in known], SUGGESTED_NAMES) or 'none'}"
+
+
+def enumerate_words(words: Sequence[str]) -> str:
+    """Words as a sentence lists them: "a, b and c"."""
+    return " and ".join(", ".join(words).rsplit(", ", 1))
+
+
 def first_of(names: Sequence[str], limit: int) -> str:
     """The first of many names, and how many more there are.
 
@@ -55,7 +74,14 @@ def first_of(names: Sequence[str], limit: int) -> str:
     return ", ".join(names[:limit]) + more
 
 
-class Errors(metaclass=ErrorsWithCodes):
+class _WithCodes(type):
+    # As spaCy's `ErrorsWithCodes`, which cannot be imported without its pipelines.
+    def __getattribute__(cls, code: str) -> Any:
+        message = super().__getattribute__(code)
+        return message if code.startswith("__") else f"[{code}] {message}"
+
+
+class Errors(metaclass=_WithCodes):
     D001 = (
         "The extension attribute `doc._.{attr}` already exists and is not spacy-docre's. Another "
         "package has set it: give this component a name of its own, for example "
@@ -211,6 +237,7 @@ class Errors(metaclass=ErrorsWithCodes):
         "off, call its method `learn_constraints` on the training examples, switch the "
         "constraints on in its `cfg` and save it."
     )
+    D053 = "The component '{name}' has no setting `{setting}`{suggestion}."
     D060 = (
         "There is no config of the method(s) {names} in the folder '{folder}'. A method is a "
         "training config whose encoder is a 'spacy-docre.MarkedTransformer.v1', a "
@@ -351,6 +378,20 @@ class Errors(metaclass=ErrorsWithCodes):
         "/proc/self/status, which Linux has."
     )
     D131 = "There is no text in {inputs}. Give files or folders, as for `annotate`."
+    D150 = (
+        "{path} is encoded in {encoding}. Write it as UTF-8, for example with "
+        "`iconv -f {encoding} -t UTF-8`."
+    )
+    D151 = (
+        "{path} is not UTF-8: the byte {byte} in line {line}. If it is Latin-1 (Windows), "
+        "`iconv -f WINDOWS-1252 -t UTF-8` makes UTF-8 of it."
+    )
+    D152 = "{path} is not {expected}: it looks like {found}. Try `convert {name}`."
+    D153 = (
+        "{path} does not look like any format that `convert` knows. If it is of one of these, name "
+        "it: {names}."
+    )
+    D154 = "{path} looks like several formats. Name the one that it is of: {names}."
     D160 = (
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. All types are "
         "listed in docs/data/encoders.json. A program can allow others that it trusts: "
@@ -364,6 +405,48 @@ class Errors(metaclass=ErrorsWithCodes):
     D162 = (
         "`{setting}` asks for code that comes with a model, which this package never runs. Take it "
         "out; use a model whose architecture is part of transformers."
+    )
+    D140 = (
+        "A process of `--n-process` ended unexpectedly ({reason}). The system may have run out of "
+        "memory: then give fewer processes or a smaller --batch-size. Parts that are complete are "
+        "kept; the same command resumes after them."
+    )
+    D141 = (
+        "There is no room on the disk to write {path}, or a quota or limit does not allow it. Make "
+        "room and start the same command again."
+    )
+    D142 = (
+        "{path} cannot be opened, made or removed: {reason}. Change its permissions, or name "
+        "another."
+    )
+    D143 = "{path} cannot be used: {reason}."
+    D144 = (
+        "There is not enough memory ({reason}). Give smaller batches, fewer processes, or lower "
+        "the limits of the component (`max_pairs`, `max_wordpieces`)."
+    )
+    D145 = "Standard input is closed, but '-' means to read it. Pass lines to it, or name a file."
+    D149 = (
+        "The optimizer 'spacy-docre.AdamW.v1' has a `learn_rate` beside `encoder_rate` and "
+        "`head_rate`. Give these two, with `schedule` for how they rise and fall, or `learn_rate` "
+        "and `head_factor`."
+    )
+    D146 = (
+        "{kind}: {reason}. If this is not a mistake in your input, please report it. `--debug` "
+        "shows the traceback."
+    )
+    D147 = (
+        "The pipeline '{name}' cannot be loaded: {reason}. If nobody has changed it, copy or "
+        "download it again."
+    )
+    D148 = "[training] of the config has no setting {names}{meant}"
+    D170 = (
+        "{path} does not say how a head is to be trained: [training.optimizer] must be "
+        "'spacy-docre.AdamW.v1', and its learn_rate 'spacy-docre.warmup_linear.v1'."
+    )
+    D171 = "There are no ablations of '{method}' in {path}, but of: {known}."
+    D172 = (
+        "{path} holds results of other settings or other files ({names}). Give another folder for "
+        "the report, or remove it."
     )
     D163 = (
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. Look whether "
@@ -383,7 +466,7 @@ class Errors(metaclass=ErrorsWithCodes):
     )
 
 
-class Warnings(metaclass=ErrorsWithCodes):
+class Warnings(metaclass=_WithCodes):
     DW02 = (
         "The head of the component '{name}' ('{head}') is not trained in phases, so the callback "
         "'spacy-docre.em_schedule.v1' does nothing. Take it out of [training.before_update], or "
@@ -407,8 +490,17 @@ class Warnings(metaclass=ErrorsWithCodes):
     )
     DW06 = "Coreferee failed on {doc}: {reason}"
     DW07 = (
-        "{n_files} file(s) in {folder} were left out since their names end in {suffixes}; known "
+        "{n_files} file(s) in {folder} were skipped since their names end in {suffixes}; known "
         "are: {known}. Name a file itself to have it read as a text."
+    )
+    DW60 = (
+        "Skipped in {folder}: {skipped}. Only regular files are read. Name the target of a link "
+        "itself, or copy it."
+    )
+    DW61 = (
+        "The component '{name}' has no rules for the pronouns and descriptions of the language "
+        "'{lang}': only names are joined. Give its `anaphors` for this language (an empty list "
+        "for none), or let a coreference component make `chains`."
     )
     DW08 = (
         "None of the {n_documents} documents has an entity cluster, so there are no relations. The "

@@ -6,13 +6,11 @@ from typing import Any
 from spacy.language import Language
 from thinc.api import Config, Model
 
-from .coref import EntityClusterer, english_anaphors
+from .coref import EntityClusterer
 from .data.clusters import DEFAULT_PREFIX
-from .data.relation import DEFAULT_ATTR
 from .extractor.component import DocRelationExtractor
-from .extractor.constraints import DEFAULT_CONSTRAINTS
-from .extractor.limits import DEFAULT_LIMITS
-from .training.guard import OnNonFinite
+from .extractor.settings import DEFAULTS, with_parameters
+from .scoring.metrics import score_weights
 
 DEFAULT_CONFIG = """
 [model]
@@ -47,78 +45,31 @@ hidden = 256
 block = 32
 """
 DEFAULT_MODEL = Config().from_str(DEFAULT_CONFIG)["model"]
-DEFAULT_SCORE_WEIGHTS = {
-    "rel_f": 1.0,
-    "rel_p": None,
-    "rel_r": None,
-    "rel_intra_f": None,
-    "rel_inter_f": None,
-    "rel_pair_f": None,
-    "rel_evidence_f": None,
-    "rel_per_type": None,
-}
 
 
-@Language.factory(
+def make_doc_relation_extractor(
+    nlp: Language, name: str, model: Model, scorer: Callable | None, **settings: Any
+) -> DocRelationExtractor:
+    """The factory "doc_relation_extractor"; see `DocRelationExtractor` for the settings."""
+    return DocRelationExtractor(nlp, model, name, scorer=scorer, **settings)
+
+
+# spaCy reads a factory's settings from its signature.
+make_doc_relation_extractor.__signature__ = with_parameters(  # type: ignore[attr-defined]
+    make_doc_relation_extractor
+)
+Language.factory(
     "doc_relation_extractor",
     assigns=["doc._.relations"],
     requires=["doc.spans"],
     default_config={
         "model": DEFAULT_MODEL,
-        "prefix": DEFAULT_PREFIX,
-        "attr": DEFAULT_ATTR,
-        "threshold": 0.5,
-        "thresholds": {},
-        "calibration": None,
-        "max_labels": 4,
-        **DEFAULT_LIMITS,
-        "max_batch_items": 8192,
-        "use_gold_clusters": True,
-        "on_nonfinite": "raise",
-        "constraints": DEFAULT_CONSTRAINTS,
+        **DEFAULTS,
         "scorer": {"@scorers": "spacy-docre.relation_scorer.v1"},
     },
-    default_score_weights=DEFAULT_SCORE_WEIGHTS,
+    default_score_weights={**score_weights(), "rel_per_type": None},
+    func=make_doc_relation_extractor,
 )
-def make_doc_relation_extractor(
-    nlp: Language,
-    name: str,
-    model: Model,
-    prefix: str,
-    attr: str,
-    threshold: float,
-    thresholds: dict[str, float],
-    calibration: dict[str, float] | None,
-    max_labels: int,
-    max_pairs: int | None,
-    max_mentions: int | None,
-    max_wordpieces: int | None,
-    max_batch_items: int,
-    use_gold_clusters: bool,
-    on_nonfinite: OnNonFinite,
-    constraints: dict[str, Any] | None,
-    scorer: Callable | None,
-) -> DocRelationExtractor:
-    """The factory "doc_relation_extractor"; see `DocRelationExtractor` for the settings."""
-    return DocRelationExtractor(
-        nlp,
-        model,
-        name,
-        prefix=prefix,
-        attr=attr,
-        threshold=threshold,
-        thresholds=thresholds,
-        calibration=calibration,
-        max_labels=max_labels,
-        max_pairs=max_pairs,
-        max_mentions=max_mentions,
-        max_wordpieces=max_wordpieces,
-        max_batch_items=max_batch_items,
-        use_gold_clusters=use_gold_clusters,
-        on_nonfinite=on_nonfinite,
-        constraints=constraints,
-        scorer=scorer,
-    )
 
 
 @Language.factory(
@@ -130,7 +81,7 @@ def make_doc_relation_extractor(
         "chains": None,
         "types": {},
         "appositions": True,
-        "anaphors": english_anaphors(),
+        "anaphors": None,
         "max_sentences": 2,
     },
 )
@@ -141,7 +92,7 @@ def make_entity_clusterer(
     chains: Callable | None,
     types: dict[str, str],
     appositions: bool,
-    anaphors: Sequence[dict[str, Any]],
+    anaphors: Sequence[dict[str, Any]] | None,
     max_sentences: int,
 ) -> EntityClusterer:
     """The factory "entity_clusters"; see `EntityClusterer` for the settings."""

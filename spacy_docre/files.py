@@ -1,5 +1,8 @@
 """Files: found in a folder, named in messages, read as JSON, written as a whole or not at all."""
 
+import codecs
+import errno
+import hashlib
 import json
 import os
 import shutil
@@ -9,9 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .errors import DocreError, Errors, printable, shortened
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+# Bytes that are read at a time.
+BLOCK = 1 << 20
 
 
 def displayed(path: str | Path) -> str:
@@ -68,6 +79,66 @@ def regular_files(folder: str | Path, *, ignore: Path | None = None) -> FolderCo
     return content
 
 
+# Marks at the beginning of a file that is not UTF-8; the first that fits is right.
+MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+
+
+def read_text(path: str | Path) -> str:
+    """Read a UTF-8 text to the letter, with its line ends but without a byte order mark.
+
+    path (Union[str, Path]): The file.
+    RETURNS (str): The text.
+    RAISES (DocreError): If it is not there or not UTF-8; UTF-16 and UTF-32 are named as such.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise DocreError(Errors.D015.format(path=displayed(path), reason=error)) from None
+    encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), None)
+    # Without a mark: each second byte of UTF-16 is 0 where the text is Latin.
+    start = data[:4096]
+    if encoding is None and 3 * start.count(0) > len(start) > 1:
+        encoding = "UTF-16LE" if start[1::2].count(0) > start[::2].count(0) else "UTF-16BE"
+    if encoding:
+        raise DocreError(Errors.D150.format(path=displayed(path), encoding=encoding))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = f"0x{data[error.start]:02x}"
+        place = {"byte": byte, "line": data.count(b"\n", 0, error.start) + 1}
+        raise DocreError(Errors.D151.format(path=displayed(path), **place)) from None
+
+
+def checksum(path: str | Path) -> str:
+    """A checksum of a file, or of all files in a folder with their names. Links are followed.
+
+    path (Union[str, Path]): The file or folder.
+    RETURNS (str): The checksum, in hexadecimal digits.
+    """
+    path = Path(path)
+    total = hashlib.sha256()
+    for file in sorted(_files_behind(path)) if path.is_dir() else [path]:
+        content = hashlib.sha256()
+        with file.open("rb") as stream:
+            while block := stream.read(BLOCK):
+                content.update(block)
+        total.update(os.fsencode(file.relative_to(path)) + b"\0" + content.digest())
+    return total.hexdigest()
+
+
+def _files_behind(folder: Path) -> Iterator[Path]:
+    seen = set()
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(parent))
+        folders[:] = [n for n in folders if os.path.realpath(os.path.join(parent, n)) not in seen]
+        yield from (Path(parent, name) for name in names if Path(parent, name).is_file())
+
+
 def parse_json(text: str, **settings: Any) -> Any:
     """Parse JSON, and refuse an object with the same key twice, of which Python's parser would
     keep the last.
@@ -84,8 +155,7 @@ def parse_json(text: str, **settings: Any) -> Any:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise ValueError(f"an object has the key {shortened(twice)!r} twice")
     return value
 
@@ -97,9 +167,10 @@ def read_json(path: str | Path) -> Any:
     RETURNS (Any): Its value.
     RAISES (DocreError): If it is not there or is not UTF-8 encoded JSON.
     """
+    text = read_text(path)
     try:
-        return parse_json(Path(path).read_text(encoding="utf8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return parse_json(text)
+    except (ValueError, RecursionError) as error:
         raise DocreError(Errors.D015.format(path=path, reason=error)) from None
 
 
@@ -116,7 +187,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         yield draft
+        sync(draft)
         draft.replace(path)
+    except OSError as error:
+        if error.filename == str(draft):
+            error.filename = str(path)
+        raise
     finally:
         draft.unlink(missing_ok=True)
 
@@ -165,6 +241,29 @@ def _draft(target: Path) -> Path:
 
 def _former(target: Path) -> Path:
     return target.with_name(f".{target.name}.former")
+
+
+def locked(folder: Path, name: str) -> IO[str]:
+    """Take a folder for this process alone, as long as the file that is returned is open. Windows
+    has no such locks, and nothing is checked there.
+
+    folder (Path): The folder.
+    name (str): The name of the lock's file in it, which stays.
+    RETURNS (IO[str]): The file.
+    RAISES (DocreError): If another process has taken the folder.
+    """
+    file = (folder / name).open("a")
+    if fcntl is None:
+        return file
+    try:
+        # A record lock, unlike `flock`, is not inherited by processes that this one starts.
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        if error.errno in (errno.EACCES, errno.EAGAIN):
+            raise DocreError(Errors.D039.format(folder=displayed(folder))) from None
+        raise
+    return file
 
 
 def sync(path: Path) -> None:

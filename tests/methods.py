@@ -2,6 +2,7 @@
 them."""
 
 import inspect
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -33,26 +34,8 @@ HEADS: dict[str, dict[str, Any]] = registered_heads() | {
         "reduced_width": 16,
         "similarity": "mlp",
         "localized_context": True,
+        "dropout": 0.0,
     },
-    "paee": {
-        "@architectures": "spacy-docre.PAEE.v1",
-        "hidden": 32,
-        "block": 8,
-        "channels": 16,
-        "size": 8,
-        "type_width": 4,
-        "feed_forward": 32,
-        "max_sentences": 4,
-    },
-    "docunet": {
-        "@architectures": "spacy-docre.DocuNet.v1",
-        "hidden": 32,
-        "block": 8,
-        "size": 8,
-        "base": 8,
-        "out_channels": 8,
-    },
-    "kmgre": {"@architectures": "spacy-docre.KMGRE.v1"},
 }
 HEADS["blend"] = {
     "@architectures": "spacy-docre.Blend.v1",
@@ -109,6 +92,8 @@ ENCODERS: dict[str, dict[str, Any]] = {
     },
     "ssan": {
         "@architectures": "spacy-docre.EntityStructureTransformer.v1",
+        "type_width": 4,
+        "number_width": 4,
         "transformer_config": NO_DROPOUT,
     },
     "entity_embed": {
@@ -143,6 +128,16 @@ def add_extractor(
     return nlp.add_pipe("doc_relation_extractor", config={"model": model, **settings})
 
 
+@cache
+def initialised(head: str, encoder: str, transformer: Path | None = None) -> Language:
+    """An initialised pipeline, for tests that do not change it."""
+    nlp = spacy.blank("en")
+    add_extractor(nlp, head, encoder, transformer)
+    examples = birth_examples(nlp.vocab)
+    nlp.initialize(lambda: examples)
+    return nlp
+
+
 def trained_on_births(n_steps: int, *, seed: int = 0) -> Language:
     """A pipeline that has learned from eight documents."""
     spacy.util.fix_random_seed(seed)
@@ -172,5 +167,46 @@ def with_shared_tok2vec() -> Language:
         "encoder": {"@architectures": "spacy-docre.Tok2VecEncoder.v1", "tok2vec": listener},
         "head": {"@architectures": "spacy-docre.ATLOP.v1", "hidden": 32, "block": 8},
     }
+    nlp.add_pipe("doc_relation_extractor", config={"model": model})
+    return nlp
+
+
+def with_shared_transformer(transformer: Path, grad_factor: float = 1.0) -> Language:
+    """A recogniser and an extractor that listen to the pipeline's transformer."""
+    nlp = spacy.blank("en")
+    model = {
+        "@architectures": "spacy-transformers.TransformerModel.v3",
+        "name": str(transformer),
+        "tokenizer_config": {"use_fast": True},
+        "get_spans": {
+            "@span_getters": "spacy-transformers.strided_spans.v1",
+            "window": 16,
+            "stride": 12,
+        },
+    }
+    nlp.add_pipe("transformer", config={"model": model})
+    tok2vec = {
+        "@architectures": "spacy-transformers.TransformerListener.v1",
+        "grad_factor": 1.0,
+        "pooling": {"@layers": "reduce_mean.v1"},
+    }
+    ner = {
+        "@architectures": "spacy.TransitionBasedParser.v2",
+        "state_type": "ner",
+        "extra_state_tokens": False,
+        "hidden_width": 16,
+        "maxout_pieces": 2,
+        "use_upper": False,
+        "tok2vec": tok2vec,
+    }
+    nlp.add_pipe("ner", config={"model": ner})
+    encoder = {
+        "@architectures": "spacy-docre.TransformerListener.v1",
+        "grad_factor": grad_factor,
+        "n_heads": 4,
+        "head_width": 8,
+    }
+    head = {"@architectures": "spacy-docre.ATLOP.v1", "hidden": 32, "block": 8}
+    model = {"@architectures": "spacy-docre.RelationModel.v1", "encoder": encoder, "head": head}
     nlp.add_pipe("doc_relation_extractor", config={"model": model})
     return nlp

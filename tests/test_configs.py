@@ -1,48 +1,19 @@
 """Every training config of the project, on a tiny encoder."""
 
-from pathlib import Path
-
 import pytest
 import spacy
-from spacy.tokens import DocBin
+from spacy.cli.debug_config import debug_config
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 
+from .configs import CONFIGS, FOLDER, save_births, small_config
 from .methods import HEADS
-from .util import birth_doc, birth_examples
-
-FOLDER = Path(__file__).parent.parent / "configs"
-CONFIGS = sorted(path for path in FOLDER.glob("*.cfg") if "[training]" in path.read_text("utf8"))
+from .util import birth_examples
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     return save_births(tmp_path_factory.mktemp("corpus") / "births.spacy", 4)
-
-
-def save_births(path, n):
-    """Save a corpus of n documents; its path as a config has it."""
-    vocab = spacy.blank("en").vocab
-    docs = [birth_doc(vocab, number) for number in range(n)]
-    for doc in docs:
-        doc.set_ents([span for group in doc.spans.values() for span in group])
-    DocBin(docs=docs, store_user_data=True).to_disk(path)
-    return str(path)
-
-
-def small_config(path, corpus, encoder, **training):
-    """A config of the project for a tiny encoder, with other settings of its training."""
-    overrides = {"paths.train": corpus, "paths.dev": corpus}
-    overrides["training.max_steps"] = training.pop("max_steps")
-    if "encoder" in spacy.util.load_config(path)["paths"]:
-        overrides["paths.encoder"] = str(encoder)
-    config = spacy.util.load_config(path, overrides=overrides)
-    text = (
-        config.to_str().replace("window = 512", "window = 64").replace("stride = 128", "stride = 8")
-    )
-    config = config.from_str(text, interpolate=False)
-    config["training"].update(training)
-    return config
 
 
 @pytest.mark.slow
@@ -53,6 +24,35 @@ def test_config_trains(path, corpus, tiny_bert, tmp_path):
     train(nlp, tmp_path)
     loaded = spacy.load(tmp_path / "model-last")
     assert loaded.get_pipe("doc_relation_extractor").labels == ("born", "died")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_config_is_complete(path, corpus):
+    """What `spacy debug config` and `spacy debug data` ask for first."""
+    debug_config(path, overrides={"paths.train": corpus, "paths.dev": corpus})
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_an_optimizer_can_be_made_of_the_config(path):
+    """As `nlp.resume_training` does, and `nlp.update` without an optimizer."""
+    nlp = spacy.util.load_model_from_config(spacy.util.load_config(path, interpolate=False))
+    assert nlp.create_optimizer().learn_rate >= 0
+
+
+def test_quickstart_learns_on():
+    nlp = spacy.util.load_model_from_config(spacy.util.load_config(FOLDER / "quickstart.cfg"))
+    examples = birth_examples(nlp.vocab, 2)
+    for example in examples:
+        example.reference.set_ents([s for g in example.reference.spans.values() for s in g])
+    nlp.initialize(lambda: examples)
+    nlp.resume_training()
+    assert nlp.update(examples)["doc_relation_extractor"] > 0
+
+
+def test_another_tokenizer_can_be_named():
+    tokenizer = {"@tokenizers": "spacy-docre.FineTokenizer.v1"}
+    config = spacy.util.load_config(FOLDER / "atlop.cfg", overrides={"nlp.tokenizer": tokenizer})
+    assert config["nlp"]["tokenizer"] == tokenizer
 
 
 # A blend needs heads.

@@ -9,10 +9,10 @@ from weasel.util import load_project_config
 
 from spacy_docre.corpora.readers import read_docs
 
-from .cli.test_app import run
+from .commands import run
+from .util import PUBLIC_CORPORA
 
 ROOT = Path(__file__).parent.parent
-REAL = ROOT.parent / "shared" / "data"
 CORPORA = ("docred", "redocred", "revisit", "dwie", "cdr", "cdr-filtered", "gda", "biored")
 
 
@@ -68,7 +68,7 @@ def test_assets_are_what_the_converters_read():
         assert set(commands()[f"convert-{name}"]["deps"]) <= assets | unpacked
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the public corpora are not beside the project")
+@pytest.mark.corpora("redocred", "cdr", "biored")
 @pytest.mark.parametrize(
     ("name", "n_docs", "n_relations"),
     [
@@ -82,7 +82,7 @@ def test_assets_are_what_the_converters_read():
 def test_real_corpora_are_converted(name, n_docs, n_relations, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = name.removesuffix("-filtered")
-    command = commands(**{folder: str(REAL / folder)})[f"convert-{name}"]
+    command = commands(**{folder: str(PUBLIC_CORPORA / folder)})[f"convert-{name}"]
     for line in command["script"]:
         words = shlex.split(line)
         assert words[:3] == ["python", "-m", "spacy_docre"]

@@ -25,13 +25,10 @@ from spacy_docre.cli import app
 from spacy_docre.training import checkpoint
 from spacy_docre.training.loop import train
 
-from .extractor.test_saving import NAME, PIPELINES, Payload, torch_file
-from .extractor.test_saving import saved as saved_pipelines
+from .configs import CONFIGS, save_births, small_config
 from .methods import add_extractor
-from .test_configs import CONFIGS, save_births, small_config
+from .saved import NAME, PIPELINES, Payload, torch_file
 from .util import birth_doc, make_doc
-
-saved = saved_pipelines
 
 HOSTILE = {
     "born": "\x1b]0;owned\x07\x1b[2J../../etc/$(touch trace)",

@@ -1,5 +1,6 @@
 """Documents, encodings and encoders that the tests are made of."""
 
+import os
 import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ from spacy_docre.models.batch import ClusterBatch
 from spacy_docre.models.encoding import Encoding, EncodingIndex
 
 install_extension()
+
+# The public corpora, which are not in the repository: what needs one is marked `corpora`.
+PUBLIC_CORPORA = Path(os.environ.get("DOCRE_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 Mention = tuple[int, int]
 
@@ -245,3 +249,20 @@ def make_tiny_transformer(path: Path, model_type: str = "bert", **settings: obje
     torch.manual_seed(0)
     AutoModel.from_config(AutoConfig.for_model(model_type, **sizes)).save_pretrained(path)
     return path
+
+
+def random_examples(vocab: Vocab, seed: int, n: int = 5) -> list[Example]:
+    """Examples of random documents, with random relations both predicted and gold."""
+    rng = random.Random(seed)
+    examples = []
+    for _ in range(n):
+        reference = random_doc(vocab, rng, rng.choice([0, 12, 30]), rng.randint(0, 5))
+        predicted = reference.copy()
+        for doc in (reference, predicted):
+            keys = list(doc.spans)
+            doc._.relations = [
+                Relation(rng.choice(keys), rng.choice("xyz"), rng.choice(keys), rng.random())
+                for _ in range(rng.randint(0, 6) if keys else 0)
+            ]
+        examples.append(Example(predicted, reference))
+    return examples

@@ -14,19 +14,15 @@ from types import TracebackType
 from typing import Any
 
 from ..errors import DocreError, Errors
-from ..files import sync
+from ..files import displayed, locked, sync
 from .records import Failure
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 MANIFEST = "annotate.json"
 ERRORS = "errors.jsonl"
 LOCK = ".annotate.lock"
 PART = re.compile(r"\.?part-(\d{5,})\.[a-z]+")
-VERSION = 1
+# Changes when a record's fingerprint does.
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -77,11 +73,11 @@ class Checkpoint:
         self.progress = Progress()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.lock = (folder / LOCK).open("a")
+            self.lock = locked(folder, LOCK)
         except OSError as error:
-            raise DocreError(Errors.D038.format(folder=folder, reason=error)) from None
+            reason = error.strerror or error
+            raise DocreError(Errors.D038.format(folder=displayed(folder), reason=reason)) from None
         try:
-            self._lock()
             if (folder / MANIFEST).exists():
                 self._go_on(overwrite)
             else:
@@ -136,21 +132,13 @@ class Checkpoint:
     def _part_name(self, suffix: str) -> str:
         return f"part-{self.progress.parts:05}{suffix}"
 
-    def _lock(self) -> None:
-        # A record lock, unlike `flock`, is not inherited by the processes of `nlp.pipe`, which
-        # may outlive a killed parent.
-        if fcntl is None:
-            return
-        try:
-            fcntl.lockf(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DocreError(Errors.D039.format(folder=self.folder)) from None
-
     def _go_on(self, overwrite: bool) -> None:
         if overwrite:
             return
         try:
             manifest = json.loads((self.folder / MANIFEST).read_text(encoding="utf8"))
+            if manifest.get("version") != VERSION:
+                raise ValueError("it was written by another version of spacy-docre")
             former = manifest["command"]
             progress = Progress(**manifest["progress"])
             for name, default in asdict(Progress()).items():
@@ -163,20 +151,22 @@ class Checkpoint:
             _ = former.items()
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             reason = f"{MANIFEST} cannot be read ({type(error).__name__}: {error})"
-            raise DocreError(Errors.D038.format(folder=self.folder, reason=reason)) from None
+            raise DocreError(
+                Errors.D038.format(folder=displayed(self.folder), reason=reason)
+            ) from None
         if former != self.command:
             self.refuse(differences(former, self.command))
         self.progress = progress
 
     def refuse(self, differences: str) -> None:
         """RAISES (DocreError): Says what differs from the command that the results are of."""
-        raise DocreError(Errors.D037.format(folder=self.folder, differences=differences))
+        raise DocreError(Errors.D037.format(folder=displayed(self.folder), differences=differences))
 
     def _refuse_strangers(self) -> None:
         strangers = sorted(p.name for p in self.folder.iterdir() if not p.name.startswith("."))
         if strangers:
-            reason = f"it holds '{strangers[0]}' and no {MANIFEST}"
-            raise DocreError(Errors.D038.format(folder=self.folder, reason=reason))
+            reason = f"it holds '{displayed(strangers[0])}' and no {MANIFEST}"
+            raise DocreError(Errors.D038.format(folder=displayed(self.folder), reason=reason))
 
     def _remove_leftovers(self) -> None:
         for path in self.folder.iterdir():

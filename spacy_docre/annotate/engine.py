@@ -3,8 +3,9 @@ that any engine can call it for a part of a corpus."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -16,8 +17,11 @@ from spacy.util import minibatch, raise_error
 from ..corpora.jsonl import to_jsonl
 from ..corpora.readers import copy_sentences
 from ..data.clusters import copy_clusters, copy_span, get_clusters, remove_clusters
+from ..data.docs import bare_doc
 from ..data.relation import get_relations, set_relations
-from ..evaluation.run import bare_doc, find_extractor
+from ..extractor.pipeline import find_extractor
+from ..files import checksum
+from .processes import map_in_processes
 from .records import Failure, Record
 
 # Beyond that, the scores of one document differ between batches and machines.
@@ -49,7 +53,7 @@ def annotate(
     batch_size: int | None = None,
     n_process: int = 1,
     keep_clusters: bool = False,
-) -> Iterator[Annotation | Failure]:
+) -> Generator[Annotation | Failure, None, None]:
     """Annotate documents. If a component fails on a batch, its documents are tried one by one, and
     those that fail again become failures with the reason.
 
@@ -57,15 +61,24 @@ def annotate(
     records (Iterable[Union[Record, Failure]]): The documents; failures are passed on.
     batch_size (Optional[int]): How many documents go through a component at once. None takes the
         pipeline's.
-    n_process (int): The number of processes.
+    n_process (int): The number of processes; -1 for as many as there are cores. They are ended
+        when the iterator is closed, or when this process ends.
     keep_clusters (bool): Whether records with a `doc` keep its sentences, entities and clusters,
         instead of getting the pipeline's.
     YIELDS (Union[Annotation, Failure]): One for each record, in their order.
-    RAISES (DocreError): If the pipeline has no relation extractor.
+    RAISES (DocreError): If the pipeline has no relation extractor, or if one of the processes is
+        killed.
     """
-    annotator = _Annotator(nlp, batch_size, n_process, keep_clusters)
-    with _error_handler(nlp, _leave_out):
+    annotator = _Annotator(nlp, batch_size, keep_clusters)
+    if n_process == 1:
         yield from annotator.run(records)
+        return
+    n_process = n_process if n_process > 0 else os.cpu_count() or 1
+    batches = minibatch(records, annotator.batch_size)
+    with closing(map_in_processes(annotator.run_packed, batches, n_process)) as results:
+        for batch, packed in results:
+            for item, result in zip(batch, packed, strict=True):
+                yield annotator.unpacked(item, result)
 
 
 def annotate_rows(
@@ -79,30 +92,47 @@ def annotate_rows(
     **settings (Any): As for `annotate`.
     YIELDS (dict[str, Any]): The row of each document; of a failure the row with a `reason`.
     """
-    for item in annotate(nlp, records, **settings):
-        yield item.row() if isinstance(item, Failure) else item.row
+    with closing(annotate(nlp, records, **settings)) as items:
+        for item in items:
+            yield item.row() if isinstance(item, Failure) else item.row
 
 
 class _Annotator:
-    def __init__(
-        self, nlp: Language, batch_size: int | None, n_process: int, keep_clusters: bool
-    ) -> None:
+    def __init__(self, nlp: Language, batch_size: int | None, keep_clusters: bool) -> None:
         name, extractor = find_extractor(nlp)
         self.nlp = nlp
         self.prefix = extractor.cfg["prefix"]
         self.attr = extractor.cfg["attr"]
         self.keep_clusters = keep_clusters
         self.batch_size = batch_size or nlp.batch_size
-        self.n_process = n_process
         place = nlp.pipe_names.index(name)
         self.before, self.after = nlp.pipe_names[:place], nlp.pipe_names[place:]
         self.waiting: dict[int, Record | Failure] = {}
 
     def run(self, records: Iterable[Record | Failure]) -> Iterator[Annotation | Failure]:
-        for doc, place in self._pipe(self._docs(records)):
-            yield from self._overdue(place)
-            yield self._finish(cast(Record, self.waiting.pop(place)), doc)
-        yield from self._overdue(None)
+        with _error_handler(self.nlp, _leave_out):
+            for doc, place in self._pipe(self._docs(records)):
+                yield from self._overdue(place)
+                yield self._finish(cast(Record, self.waiting.pop(place)), doc)
+            yield from self._overdue(None)
+
+    def run_packed(self, records: list[Record | Failure]) -> "list[_Packed | Failure]":
+        """The results of a batch, for another process."""
+        return [
+            item if isinstance(item, Failure) else _Packed(_to_bytes(item.doc, self.attr), item.row)
+            for item in self.run(records)
+        ]
+
+    def unpacked(
+        self, record: Record | Failure, result: "_Packed | Failure"
+    ) -> Annotation | Failure:
+        """The result of a record, from another process."""
+        if isinstance(record, Failure):
+            return record
+        if isinstance(result, Failure):
+            return result
+        doc = Doc(self.nlp.vocab).from_bytes(result.doc)
+        return Annotation(record, doc, result.row, self.prefix, self.attr)
 
     def _docs(self, records: Iterable[Record | Failure]) -> Iterator[tuple[Doc, int]]:
         for place, item in enumerate(records):
@@ -139,27 +169,18 @@ class _Annotator:
     def _run(
         self, docs: Iterable[tuple[Doc, int]], *, leaving_out: list[str]
     ) -> Iterator[tuple[Doc, int]]:
-        if self.n_process != 1:
-            yield from self._call_pipe(docs, leaving_out)
-            return
         # Not `set_error_handler`: spaCy's parser and recogniser cannot be given one.
         for batch in minibatch(docs, self.batch_size):
+            tuples = cast(Iterable[tuple[str | Doc, int]], batch)
             try:
-                annotated = list(self._call_pipe(batch, leaving_out))
+                annotated = list(
+                    self.nlp.pipe(
+                        tuples, as_tuples=True, batch_size=self.batch_size, disable=leaving_out
+                    )
+                )
             except Exception:
                 continue  # its documents are missing, and tried one by one
             yield from annotated
-
-    def _call_pipe(
-        self, docs: Iterable[tuple[Doc, int]], leaving_out: list[str]
-    ) -> Iterator[tuple[Doc, int]]:
-        return self.nlp.pipe(
-            cast(Iterable[tuple[str | Doc, int]], docs),
-            as_tuples=True,
-            batch_size=self.batch_size,
-            disable=leaving_out,
-            n_process=self.n_process,
-        )
 
     def _with_given_clusters(self, docs: Iterable[tuple[Doc, int]]) -> Iterator[tuple[Doc, int]]:
         for doc, place in docs:
@@ -216,6 +237,25 @@ class _Annotator:
         return Annotation(record, doc, row, self.prefix, self.attr)
 
 
+@dataclass(frozen=True)
+class _Packed:
+    """What one process sends to another of an `Annotation`."""
+
+    doc: bytes
+    row: dict[str, Any]
+
+
+def _to_bytes(doc: Doc, attr: str) -> bytes:
+    try:
+        return doc.to_bytes()
+    except Exception:
+        # What components leave in `doc.user_data` is anything, such as coreferee's chains.
+        relations = get_relations(doc, attr=attr)
+        doc.user_data = {"title": doc.user_data["title"]}
+        set_relations(doc, relations, attr=attr)
+        return doc.to_bytes()
+
+
 def model_name(nlp: Language) -> str:
     """nlp (Language): A pipeline.
     RETURNS (str): Its name and version.
@@ -224,15 +264,16 @@ def model_name(nlp: Language) -> str:
 
 
 def describe_model(nlp: Language) -> dict[str, str]:
-    """What tells a pipeline from others: its name, and a checksum of its config and its meta data,
-    scores among them, which changes when it is trained anew.
+    """What tells a pipeline from others: its name, and a checksum of its config, its meta data and,
+    if it was loaded from a folder, of all files there, the weights among them.
 
     nlp (Language): The pipeline.
     RETURNS (dict[str, str]): The "name" and the "checksum".
     """
     description = nlp.config.to_str() + json.dumps(nlp.meta, sort_keys=True, default=str)
-    checksum = hashlib.sha256(description.encode()).hexdigest()
-    return {"name": model_name(nlp), "checksum": checksum}
+    if nlp.path is not None:
+        description += checksum(nlp.path)
+    return {"name": model_name(nlp), "checksum": hashlib.sha256(description.encode()).hexdigest()}
 
 
 def _settle_relations(doc: Doc, attr: str) -> None:
@@ -246,8 +287,8 @@ def _settle_relations(doc: Doc, attr: str) -> None:
 
 
 def _leave_out(name: Any, component: Any, docs: Any, error: Exception) -> None:
-    """Nothing: spaCy goes on without a batch that failed in another process, whose documents are
-    then found to be missing."""
+    """Nothing: spaCy goes on without a batch that failed, whose documents are then found to be
+    missing."""
 
 
 @contextmanager

@@ -31,7 +31,7 @@ from ray.exceptions import RayError
 from ray.util.annotations import RayDeprecationWarning
 from thinc.api import require_gpu
 
-from .. import __version__
+from ..about import __version__
 from ..errors import DocreError, Errors
 from .checkpoint import Checkpoint, Progress, differences
 from .engine import describe_model

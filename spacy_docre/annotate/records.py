@@ -5,6 +5,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import srsly
+
 
 @dataclass(frozen=True)
 class Record:
@@ -28,8 +30,9 @@ class Record:
     doc: bytes | None = None
 
     def fingerprint(self) -> bytes:
-        """What the document is recognised by when a run goes on."""
-        return json.dumps([self.source, self.number, self.id, self.text]).encode()
+        """What the document is recognised by when a run is resumed: all that its results show."""
+        values = [self.source, self.number, self.id, self.text, self.title, self.meta]
+        return json.dumps(values).encode() + _canonical(self.doc)
 
     def failure(self, error: Exception) -> "Failure":
         """What becomes of the document if it breaks the pipeline."""
@@ -55,9 +58,18 @@ class Failure:
     raw: str = ""
 
     def fingerprint(self) -> bytes:
-        """What the document is recognised by when a run goes on."""
-        return json.dumps([self.source, self.number, self.id, self.raw]).encode()
+        """What the document is recognised by when a run is resumed."""
+        return json.dumps(list(asdict(self).values())).encode()
 
     def row(self) -> dict[str, Any]:
         """The failure as a row of `errors.jsonl`."""
         return asdict(self)
+
+
+def _canonical(doc: bytes | None) -> bytes:
+    """`Doc.to_bytes` without what differs between processes: it lists the strings of a set."""
+    if doc is None:
+        return b""
+    message = srsly.msgpack_loads(doc)
+    message["strings"] = sorted(message.get("strings", ()))
+    return srsly.msgpack_dumps(message)

@@ -3,6 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 
@@ -106,6 +107,18 @@ def skip_done(records: Iterable[Record | Failure], checkpoint: Checkpoint) -> Re
     return reader
 
 
+def check_complete(records: Iterable[Record | Failure], checkpoint: Checkpoint) -> None:
+    """Check that results that are complete are those of the input as it is now.
+
+    records (Iterable[Union[Record, Failure]]): The documents, from the first one on.
+    checkpoint (Checkpoint): The folder of the results.
+    RAISES (DocreError): If other or more documents are to be annotated now.
+    """
+    reader = skip_done(records, checkpoint)
+    for _ in reader.read(1):
+        checkpoint.refuse(f"the input had {checkpoint.progress.records} documents and has more")
+
+
 def annotate_part(
     nlp: Language,
     records: Iterable[Record | Failure],
@@ -130,14 +143,11 @@ def annotate_part(
     """
     tally = Tally()
     sinks = list(sinks)
-    with nlp.memory_zone():
-        results = annotate(
-            nlp,
-            records,
-            batch_size=batch_size,
-            n_process=n_process,
-            keep_clusters=keep_clusters,
-        )
+    annotations = annotate(
+        nlp, records, batch_size=batch_size, n_process=n_process, keep_clusters=keep_clusters
+    )
+    # Closed at once, not when an exception is forgotten: other processes may be at work.
+    with nlp.memory_zone(), closing(annotations) as results:
         for item in results:
             tally.add(item)
             if isinstance(item, Annotation):

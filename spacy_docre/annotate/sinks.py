@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -9,9 +10,9 @@ from typing import Any, Protocol
 
 from spacy.tokens import DocBin
 
+from ..corpora.docred import to_docred
 from ..data.relation import get_relations, set_relations
 from ..errors import DocreError, Errors
-from .docred import to_docred
 from .engine import Annotation
 
 DEFAULT_BASE_URI = "urn:spacy-docre:"
@@ -116,18 +117,27 @@ class TextSink:
     ) -> None:
         self.file = path.open("w", encoding="utf8", newline="\n")
         self.render = render
-        self.file.write(start)
+        self._write(start)
         self.before, self.between, self.end = "", between, end
 
     def add(self, annotation: Annotation) -> None:
         """annotation (Annotation): The next document."""
-        self.file.write(self.before + self.render(annotation))
+        self._write(self.before + self.render(annotation))
         self.before = self.between
 
     def close(self) -> None:
         """Complete the file."""
-        self.file.write(self.end)
+        self._write(self.end)
         self.file.close()
+
+    def _write(self, text: str) -> None:
+        try:
+            self.file.write(text)
+        except OSError:
+            # Or Python tries to write the rest when it is done with the file, and complains.
+            with suppress(OSError):
+                self.file.close()
+            raise
 
 
 class DocBinSink:
@@ -169,8 +179,8 @@ def json_text(value: Any) -> str:
 
 def _docred_text(annotation: Annotation) -> str:
     title = annotation.record.title or annotation.record.id
-    names = {"prefix": annotation.prefix, "attr": annotation.attr}
-    return json_text(to_docred(annotation.doc, title, **names))
+    row = to_docred(annotation.doc, title, prefix=annotation.prefix, attr=annotation.attr)
+    return json_text(row)
 
 
 def _parquet_sink() -> SinkMaker:

@@ -18,8 +18,8 @@ from typing import Any
 from spacy.vocab import Vocab
 
 from ..corpora.docbin import read_docbin
-from ..errors import DocreError, Errors, Warnings
-from ..files import parse_json
+from ..errors import DocreError, Errors, Warnings, printable
+from ..files import displayed, parse_json, regular_files
 from .records import Failure, Record
 
 STDIN = "-"
@@ -56,11 +56,13 @@ def read_records(
     settings (Optional[SourceSettings]): How they are read.
     ignore (Optional[Path]): A folder to leave out, that of the results.
     YIELDS (Union[Record, Failure]): The documents, and those that cannot be read.
-    RAISES (DocreError): If an input does not exist.
+    RAISES (DocreError): If an input does not exist, or standard input is closed.
     """
     for name in inputs:
+        if name == STDIN and sys.stdin is None:
+            raise DocreError(Errors.D145)
         if name != STDIN and not Path(name).exists():
-            raise DocreError(Errors.D036.format(path=name))
+            raise DocreError(Errors.D036.format(path=displayed(name)))
     return _read_inputs(inputs, settings or SourceSettings(), ignore)
 
 
@@ -83,29 +85,29 @@ def _read_inputs(
 def _read_folder(
     folder: Path, settings: SourceSettings, ignore: Path | None
 ) -> Iterator[Record | Failure]:
-    left_out: Counter[str] = Counter()
-    unreadable: list[OSError] = []
-    for parent, folders, files in os.walk(folder, onerror=unreadable.append):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".")
-            and not (ignore and ignore.resolve() == Path(parent, name).resolve())
-        )
-        for name in sorted(name for name in files if not name.startswith(".")):
-            suffix = Path(name).suffix.lower()
-            if suffix in READERS or suffix in TEXT_SUFFIXES:
-                yield from _read_file(Path(parent, name), settings)
-            else:
-                left_out[suffix] += 1
-    for error in unreadable:
-        yield Failure(_printable(str(error.filename)), 0, "", f"unreadable folder: {error}")
-    if left_out:
-        suffixes = ", ".join(repr(suffix) for suffix in sorted(left_out)[:SHOWN_SUFFIXES])
+    content = regular_files(folder, ignore=ignore)
+    unknown: Counter[str] = Counter()
+    for path in content.files:
+        suffix = path.suffix.lower()
+        if suffix in READERS or suffix in TEXT_SUFFIXES:
+            yield from _read_file(path, settings)
+        else:
+            unknown[suffix] += 1
+    for error in content.unreadable:
+        reason = f"unreadable folder: {os.strerror(error.errno or 0)}"
+        yield Failure(displayed(os.fsdecode(error.filename)), 0, "", reason)
+    if content.skipped:
+        skipped = ", ".join(f"{count} {kind}" for kind, count in content.skipped.items())
+        warnings.warn(Warnings.DW60.format(folder=displayed(folder), skipped=skipped), stacklevel=2)
+    if unknown:
+        suffixes = ", ".join(repr(suffix) for suffix in sorted(unknown)[:SHOWN_SUFFIXES])
         known = ", ".join([*TEXT_SUFFIXES, *READERS])
         warnings.warn(
             Warnings.DW07.format(
-                n_files=left_out.total(), folder=folder, suffixes=suffixes, known=known
+                n_files=unknown.total(),
+                folder=displayed(folder),
+                suffixes=printable(suffixes),
+                known=known,
             ),
             stacklevel=2,
         )
@@ -114,7 +116,7 @@ def _read_folder(
 def _read_file(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
     default = _read_lines if settings.lines else _read_text
     reader = READERS.get(path.suffix.lower(), default)
-    return _guarded(partial(reader, path, settings), path.as_posix())
+    return _guarded(partial(reader, path, settings), displayed(path))
 
 
 def _guarded(
@@ -128,19 +130,20 @@ def _guarded(
             number = item.number
     except Exception as error:  # whatever a broken file does to the libraries that read it
         place = number + 1 if number else 0
-        reason = f"the file cannot be read from here on: {type(error).__name__}: {error}"
+        what = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+        reason = f"the file cannot be read from here on: {type(error).__name__}: {what}"
         yield Failure(source, place, "", reason)
 
 
 def _read_text(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
-    source = path.as_posix()
+    source = displayed(path)
     text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
     yield _record(source, 1, source, text, raw=text)
 
 
 def _read_lines(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
     with _open(path) as file:
-        yield from _read_text_lines(file, path.as_posix())
+        yield from _read_text_lines(file, displayed(path))
 
 
 def _read_text_lines(file: Iterable[str], source: str) -> Iterator[Record | Failure]:
@@ -149,7 +152,7 @@ def _read_text_lines(file: Iterable[str], source: str) -> Iterator[Record | Fail
 
 
 def _read_jsonl(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
-    source = path.as_posix()
+    source = displayed(path)
     with _open(path) as file:
         for number, line in _numbered_lines(file):
             reason = _not_unicode(line)
@@ -164,7 +167,7 @@ def _read_jsonl(path: Path, settings: SourceSettings) -> Iterator[Record | Failu
 
 
 def _read_csv(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
-    source = path.as_posix()
+    source = displayed(path)
     delimiter = settings.delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
     csv.field_size_limit(sys.maxsize)
     with _open(path, newline="") as file:
@@ -201,7 +204,7 @@ def _read_csv(path: Path, settings: SourceSettings) -> Iterator[Record | Failure
 
 
 def _read_docbin(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
-    source = path.as_posix()
+    source = displayed(path)
     # A vocabulary of its own: that of the pipeline forgets the strings of finished documents.
     for number, doc in enumerate(read_docbin(path, Vocab()), start=1):
         names = {key: doc.user_data.get(key) for key in ("id", "title")}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .. import __version__
+from ..about import __version__
 from .sinks import Format, SinkSettings
 
 # The address of a cluster of this machine alone.

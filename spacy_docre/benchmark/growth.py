@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from spacy.language import Language
 
-from ..evaluation.run import find_extractor
+from ..extractor.pipeline import find_extractor
 from .bare import shim_of, transformers_of
 from .limits import LIMITS, LimitReachedError, Limits, limited
 from .pipelines import calibrate_on, initialize_for, make_synthetic, to_examples

@@ -22,7 +22,7 @@ def describe_run(*, gpu_id: int, seed: int) -> dict[str, Any]:
         waiting, on average over the minute before; None where the system does not count them.
     """
     # Our own version is that of the code that runs, not of what is installed.
-    from .. import __version__
+    from ..about import __version__
 
     versions = {name: _version(name) for name in PACKAGES}
     return {

@@ -14,7 +14,7 @@ from spacy.language import Language
 from spacy.util import minibatch
 
 from ..errors import DocreError, Errors
-from ..evaluation.run import find_extractor
+from ..extractor.pipeline import find_extractor
 from ..files import replacing
 from ..visual.charts import GREY, new_figure
 from ..visual.colours import BASE

@@ -13,7 +13,7 @@ from thinc.api import Config
 from ..corpora.readers import read_docs
 from ..data.relation import get_relations
 from ..errors import DocreError, Errors
-from ..evaluation.run import find_extractor
+from ..extractor.pipeline import find_extractor
 from .steps import calibrate, make_docs
 from .synthetic import Sizes, docred_sizes, synthetic_doc, whole_words
 

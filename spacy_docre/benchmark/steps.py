@@ -10,8 +10,8 @@ from spacy.util import minibatch
 
 from ..corpora.readers import copy_sentences
 from ..data.clusters import copy_clusters
-from ..evaluation.run import find_extractor
 from ..extractor.component import DocRelationExtractor
+from ..extractor.pipeline import find_extractor
 from ..training.optimizer import drop_gradients
 from .bare import BareEncoder
 from .timing import Timing, interleaved

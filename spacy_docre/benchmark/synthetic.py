@@ -12,7 +12,7 @@ from spacy.vocab import Vocab
 from ..data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
 from ..data.relation import DEFAULT_ATTR, Relation, set_relations
 from ..errors import DocreError, Errors
-from ..evaluation.run import find_extractor
+from ..extractor.pipeline import find_extractor
 from .bare import shim_of, transformers_of
 
 ENTITY_TYPES = ("PER", "LOC", "ORG", "TIME", "NUM", "MISC")

@@ -1,47 +1,21 @@
-"""The commands; importing this package registers them with the app."""
+"""The command line; see `app.py` for how a command is found."""
 
-from . import (
-    annotate,
-    benchmark,
-    benchmark_growth,
-    benchmark_memory,
-    benchmark_tables,
-    calibrate,
-    compare,
-    convert,
-    debug_data,
-    evaluate,
-    export,
-    extract,
-    find_threshold,
-    model_card,
-    plot,
-    predict,
-    significance,
-    train,
-    view,
+import typer
+
+from .app import LazyGroup, new_app
+
+__all__ = ["app"]
+
+app = new_app(
+    cls=LazyGroup,
+    name="docre",
+    help="Document-level relation extraction: convert and check corpora, evaluate and predict.",
+    no_args_is_help=True,
 )
-from .app import app
 
-__all__ = [
-    "annotate",
-    "app",
-    "benchmark",
-    "benchmark_growth",
-    "benchmark_memory",
-    "benchmark_tables",
-    "calibrate",
-    "compare",
-    "convert",
-    "debug_data",
-    "evaluate",
-    "export",
-    "extract",
-    "find_threshold",
-    "model_card",
-    "plot",
-    "predict",
-    "significance",
-    "train",
-    "view",
-]
+
+@app.callback()
+def options(
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+) -> None:
+    """What holds for all commands."""

@@ -10,24 +10,27 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import spacy
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from tqdm import tqdm
 
-from .. import __version__
-from ..annotate.checkpoint import Checkpoint, Progress
+from ..about import __version__
+from ..annotate.checkpoint import ERRORS, Checkpoint, Progress
 from ..annotate.engine import Annotation, describe_model, model_name
 from ..annotate.records import Failure, Record
-from ..annotate.run import ReadInput, Tally, annotate_corpus
+from ..annotate.run import ReadInput, Tally, annotate_corpus, check_complete
 from ..annotate.sinks import DEFAULT_BASE_URI, Format, SinkSettings, make_sinks
 from ..annotate.sources import STDIN, SourceSettings, read_records
 from ..annotate.workers import LOCAL, PartSettings, Workers
 from ..errors import DocreError, Errors, Warnings
-from ..evaluation.run import find_extractor
-from .app import app
-from .messages import GPU_ID, msg, readable_errors
+from ..extractor.pipeline import find_extractor
+from ..files import displayed
+from .app import new_app
+from .messages import GPU_ID, msg
+from .pipelines import load_pipeline
+
+app = new_app()
 
 
 class Engine(str, Enum):
@@ -41,7 +44,7 @@ class Engine(str, Enum):
 BASE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\x00-\x20<>\"{}|\\^`#?]*")
 
 
-@app.command("annotate")
+@app.command()
 def annotate_command(
     model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
     inputs: list[str] = typer.Argument(
@@ -95,14 +98,16 @@ def annotate_command(
         None, "--gpus-per-worker", help="GPUs of each worker; 0 by default.", min=0
     ),
 ) -> None:
-    """Annotate a corpus. Killed and started again, it goes on where it was."""
-    with readable_errors():
-        if engine is Engine.ray:
-            _refuse_options(engine, {"--n-process": n_process != 1, "--gpu-id": gpu_id != -1})
-            _check_ray(inputs)
-        else:
-            sizes = {"--cores-per-worker": cores_per_worker, "--gpus-per-worker": gpus_per_worker}
-            _refuse_options(engine, {"--address": address, "--workers": workers, **sizes})
+    """Annotate a corpus. Killed and started again, it resumes after the last complete part."""
+    if engine is Engine.ray:
+        _refuse_options(engine, {"--n-process": n_process != 1, "--gpu-id": gpu_id != -1})
+        _check_ray(inputs)
+    else:
+        sizes = {"--cores-per-worker": cores_per_worker, "--gpus-per-worker": gpus_per_worker}
+        _refuse_options(engine, {"--address": address, "--workers": workers, **sizes})
+        if gpu_id >= 0 and n_process != 1:
+            # A process that is forked cannot use the GPU of its parent.
+            _refuse_setting("--n-process", "1 with --gpu-id", n_process)
     setup_gpu(gpu_id, silent=False)
     reading = SourceSettings(
         text_field=text_field,
@@ -112,61 +117,61 @@ def annotate_command(
         lines=lines,
     )
     formats = sorted(set(formats))
-    with readable_errors():
-        _check_settings(inputs, reading, keep_clusters, base_uri)
-        read = partial(_read, inputs, reading, out, limit)
-        records = read()
-        nlp = spacy.load(model)
-        find_extractor(nlp)
-        naming = SinkSettings(base_uri, model_name(nlp))
-        sinks = make_sinks(formats, naming)
-        command: dict[str, Any] = {
-            "inputs": inputs,
-            **asdict(reading),
-            "formats": [name.value for name in formats],
-            "part_size": part_size,
-            "limit": limit,
-            "keep_clusters": keep_clusters,
-            "base_uri": base_uri,
-            "model": describe_model(nlp),
-            "spacy_docre": __version__,
-        }
-        corpus: dict[str, Any] = {"part_size": part_size, "fail_fast": fail_fast}
-        with Checkpoint(out, command, overwrite=overwrite) as checkpoint:
-            if checkpoint.progress.complete:
-                msg.info(f"{out} is complete already; --overwrite starts anew.")
-            else:
-                with _Bar(checkpoint.progress) as bar:
-                    if engine is Engine.ray:
-                        _annotate_on_ray(
-                            read,
-                            checkpoint,
-                            PartSettings(
-                                model=_on_every_machine(model),
-                                description=command["model"],
-                                formats=formats,
-                                sinks=naming,
-                                batch_size=batch_size,
-                                keep_clusters=keep_clusters,
-                            ),
-                            Workers(workers or 0, cores_per_worker or 1, gpus_per_worker or 0.0),
-                            address or LOCAL,
-                            observe=bar.advance,
-                            **corpus,
-                        )
-                    else:
-                        annotate_corpus(
-                            nlp,
-                            records,
-                            checkpoint,
-                            sinks,
+    _check_settings(inputs, reading, keep_clusters, base_uri)
+    read = partial(_read, inputs, reading, out, limit)
+    records = read()
+    nlp = load_pipeline(model)
+    find_extractor(nlp)
+    naming = SinkSettings(base_uri, model_name(nlp))
+    sinks = make_sinks(formats, naming)
+    command: dict[str, Any] = {
+        "inputs": [name if name == STDIN else displayed(name) for name in inputs],
+        **asdict(reading),
+        "formats": [name.value for name in formats],
+        "part_size": part_size,
+        "limit": limit,
+        "keep_clusters": keep_clusters,
+        "base_uri": base_uri,
+        "model": describe_model(nlp),
+        "spacy_docre": __version__,
+    }
+    corpus: dict[str, Any] = {"part_size": part_size, "fail_fast": fail_fast}
+    with Checkpoint(out, command, overwrite=overwrite) as checkpoint:
+        if checkpoint.progress.complete:
+            check_complete(records, checkpoint)
+            msg.info(f"{displayed(out)} is complete already; --overwrite starts anew.")
+        else:
+            with _Bar(checkpoint.progress) as bar:
+                if engine is Engine.ray:
+                    _annotate_on_ray(
+                        read,
+                        checkpoint,
+                        PartSettings(
+                            model=_on_every_machine(model),
+                            description=command["model"],
+                            formats=formats,
+                            sinks=naming,
                             batch_size=batch_size,
-                            n_process=n_process,
                             keep_clusters=keep_clusters,
-                            observe=bar.show,
-                            **corpus,
-                        )
-            _report(checkpoint.progress, nlp, out)
+                        ),
+                        Workers(workers or 0, cores_per_worker or 1, gpus_per_worker or 0.0),
+                        address or LOCAL,
+                        observe=bar.advance,
+                        **corpus,
+                    )
+                else:
+                    annotate_corpus(
+                        nlp,
+                        records,
+                        checkpoint,
+                        sinks,
+                        batch_size=batch_size,
+                        n_process=n_process,
+                        keep_clusters=keep_clusters,
+                        observe=bar.show,
+                        **corpus,
+                    )
+        _report(checkpoint.progress, nlp, out)
 
 
 class _Bar:
@@ -260,7 +265,7 @@ def _check_settings(
             raise DocreError(Errors.D041.format(path=name))
 
 
-def _refuse_setting(setting: str, condition: str, value: str) -> None:
+def _refuse_setting(setting: str, condition: str, value: Any) -> None:
     raise DocreError(Errors.D020.format(setting=setting, condition=condition, value=repr(value)))
 
 
@@ -269,12 +274,13 @@ def _report(progress: Progress, nlp: Language, out: Path) -> None:
     words = progress.words / max(progress.seconds, 1e-9)
     msg.good(
         f"{progress.documents} documents with {progress.relations} relations in "
-        f"{progress.seconds:.1f} s ({rate:.1f} documents, {words:.0f} words a second): {out}"
+        f"{progress.seconds:.1f} s ({rate:.1f} documents, {words:.0f} words a second): "
+        f"{displayed(out)}"
     )
     if progress.documents and not progress.clusters:
         names = ", ".join(nlp.pipe_names)
         msg.warn(Warnings.DW08.format(n_documents=progress.documents, names=names))
     if progress.errors:
-        msg.warn(f"{progress.errors} documents were set aside: {out / 'errors.jsonl'}")
+        msg.warn(f"{progress.errors} documents were set aside: {displayed(out / ERRORS)}")
         if not progress.documents:
             raise typer.Exit(1)

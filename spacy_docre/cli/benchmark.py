@@ -30,8 +30,10 @@ from ..benchmark.tables import Table, method_tables
 from ..errors import Warnings
 from ..evaluation.run import read_examples
 from ..models.compat import has_transformers
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
+
+app = new_app()
 
 CONFIG = ".cfg"
 ALL = "all"
@@ -54,7 +56,7 @@ SEED = typer.Option(0, "--seed", help="The seed of synthetic documents and of ne
 JSON = typer.Option(None, "--json", help="Write all timings here, as they come.")
 
 
-@app.command("benchmark")
+@app.command()
 def benchmark_command(
     model: str | None = typer.Argument(
         None,

@@ -15,7 +15,7 @@ from ..benchmark.plots import draw_growth
 from ..benchmark.results import Results
 from ..benchmark.steps import STEPS
 from ..benchmark.tables import given_up, growth_tables
-from .app import app
+from .app import new_app
 from .benchmark import (
     CONFIGS,
     ENCODER,
@@ -33,10 +33,12 @@ from .benchmark import (
 )
 from .messages import GPU_ID, msg, readable_errors
 
+app = new_app()
+
 PLOTS = typer.Option(None, "--plots", help="Draw the growth into this folder (extra 'visual').")
 
 
-@app.command("benchmark-growth")
+@app.command()
 def benchmark_growth_command(
     method: str = METHOD,
     configs: Path = CONFIGS,

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import spacy
 import typer
 from wasabi import msg
 
@@ -12,12 +11,15 @@ from ..benchmark.machine import describe_run
 from ..benchmark.memory import MEBIBYTE, MemorySeries, measure_memory, plot_memory, unlike_texts
 from ..errors import DocreError, Errors
 from ..files import replacing
-from .app import app
+from .app import new_app
 from .benchmark import THREADS, prepare
 from .messages import GPU_ID, readable_errors
+from .pipelines import load_pipeline
+
+app = new_app()
 
 
-@app.command("benchmark-memory")
+@app.command()
 def benchmark_memory_command(
     model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
     inputs: list[str] = typer.Argument(
@@ -53,7 +55,7 @@ def benchmark_memory_command(
         texts = [item.text for item in read_records(inputs) if isinstance(item, Record)]
         if not texts:
             raise DocreError(Errors.D131.format(inputs=", ".join(inputs)))
-        nlp = spacy.load(model)
+        nlp = load_pipeline(model)
         stream = unlike_texts(texts, n_docs, new_words)
         for reading in measure_memory(nlp, stream, every=every, memory_zone=memory_zone):
             series.readings.append(reading)

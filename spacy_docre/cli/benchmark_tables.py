@@ -9,12 +9,14 @@ import typer
 from ..benchmark.plots import draw_growth
 from ..benchmark.results import Results
 from ..benchmark.tables import fill_page, to_markdown
-from .app import app
+from .app import new_app
 from .benchmark_growth import PLOTS
 from .messages import msg, readable_errors
 
+app = new_app()
 
-@app.command("benchmark-tables")
+
+@app.command()
 def benchmark_tables_command(
     paths: list[Path] = typer.Argument(
         metavar="RESULTS...", help="What --json wrote.", exists=True, dir_okay=False

@@ -5,27 +5,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import spacy
 import typer
 from spacy.cli._util import setup_gpu
 
-from ..evaluation.calibration import (
-    Calibration,
-    Outcomes,
-    Reliability,
-    fit_calibration,
-    pair_outcomes,
-    with_calibration,
-    without_calibration,
-)
-from ..evaluation.run import annotate_examples, find_extractor, read_examples
+from ..evaluation.calibration import Reliability, fit_calibration
+from ..evaluation.run import annotate_examples, read_examples
+from ..extractor.calibration import Calibration, with_calibration, without_calibration
 from ..extractor.decoding import select, threshold_of_labels
-from .app import app
+from ..extractor.pipeline import find_extractor
+from ..extractor.thresholds import Outcomes, pair_outcomes
+from .app import new_app
 from .find_threshold import DATA, MODEL, save_settings, warn_of_test_data
 from .messages import GPU_ID, decimal, msg, percent, readable_errors
+from .pipelines import load_pipeline
+
+app = new_app()
 
 
-@app.command("calibrate")
+@app.command()
 def calibrate_command(
     model_path: Path = MODEL,
     data_path: Path = DATA,
@@ -40,7 +37,7 @@ def calibrate_command(
     setup_gpu(gpu_id, silent=False)
     warn_of_test_data(data_path)
     with readable_errors():
-        nlp = spacy.load(model_path)
+        nlp = load_pipeline(model_path)
         _, extractor = find_extractor(nlp)
         extractor.cfg |= without_calibration(extractor.cfg)
         settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}

@@ -9,13 +9,15 @@ from ..corpora.checks import check_corpus
 from ..corpora.readers import read_docs
 from ..data.clusters import DEFAULT_PREFIX
 from ..data.relation import DEFAULT_ATTR
-from .app import app
+from .app import new_app
 from .messages import msg, readable_errors
+
+app = new_app()
 
 SHOWN = 20
 
 
-@app.command("debug-data")
+@app.command()
 def debug_data_command(
     data_path: Path = typer.Argument(help="A .spacy file or a folder of them.", exists=True),
     lang: str = typer.Option("en", "--lang", "-l", help="The language's code."),

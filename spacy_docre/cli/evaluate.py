@@ -1,8 +1,7 @@
 """`evaluate`: the metrics of a pipeline, or of its saved predictions, on an annotated corpus."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +15,30 @@ from spacy.vocab import Vocab
 
 from ..corpora.docred import read_relation_names
 from ..corpora.readers import read_docs
-from ..errors import DocreError, Errors, Warnings
-from ..evaluation.calibration import Reliability, pair_outcomes
+from ..data.keys import DocKeys
+from ..errors import Warnings, enumerate_words
+from ..evaluation.calibration import Reliability
 from ..evaluation.end_to_end import lost_by_step, score_stages
+from ..evaluation.evaluate import TrainingData, read_training_data
 from ..evaluation.predictions import is_predictions, read_predictions
-from ..evaluation.run import annotate_examples, find_extractor, read_examples
+from ..evaluation.run import annotate_examples, read_examples
 from ..extractor.constraints import CONSTRAINTS, switch_settings
-from ..extractor.limits import count_left_out, enumerate_words
+from ..extractor.limits import count_left_out
+from ..extractor.pipeline import find_extractor
+from ..extractor.thresholds import pair_outcomes
 from ..files import replacing
 from ..models.precision import set_precision
 from ..scoring.clusters import has_names_only
-from ..scoring.judgement import Fact, Judgement, collect_facts, count_types, judge_relations
+from ..scoring.judgement import Judgement, judge_relations
 from ..scoring.scorer import score_judgement
 from ..scoring.significance import LEVEL, bootstrap_intervals
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
+from .pipelines import load_pipeline
 from .reports import print_difference, print_evaluation
 from .stages import print_stages
+
+app = new_app()
 
 TRAIN_FACTS = typer.Option(
     None,
@@ -51,19 +57,7 @@ REL_INFO = typer.Option(
 SEED = typer.Option(0, "--seed", help="Of the random samples.")
 
 
-@dataclass(frozen=True)
-class TrainingData:
-    """What training corpora say.
-
-    facts (dict[str, set[tuple[str, str, str]]]): The facts of each, by its name.
-    counts (Optional[Mapping[str, int]]): How often each relation type occurs in the first.
-    """
-
-    facts: dict[str, set[Fact]]
-    counts: Mapping[str, int] | None
-
-
-@app.command("evaluate")
+@app.command()
 def evaluate_command(
     model: str = typer.Argument(
         help="The pipeline: a path or the name of a package; or what `predict` wrote."
@@ -124,8 +118,8 @@ def evaluate_command(
     setup_gpu(gpu_id, silent=False)
     with readable_errors():
         nlp = spacy.blank("xx") if is_saved else _load(model, switched_on)
-        settings = _settings(nlp)
-        training = read_training_data(train_facts or [], nlp.vocab, subsets, **settings)
+        keys = _keys(nlp)
+        training = read_training_data(train_facts or [], nlp.vocab, subsets, keys)
         scores: dict[str, Any]
         if end_to_end:
             scores = _score_stages(nlp, data_path, training)
@@ -139,7 +133,7 @@ def evaluate_command(
                 examples = _annotate(nlp, data_path, not predicted_clusters, reliability)
                 left_out = _warn_of_left_out(nlp, examples)
             seconds = time.perf_counter() - start
-            judgement = judge_relations(examples, train_facts=training.facts, **settings)
+            judgement = judge_relations(examples, train_facts=training.facts, **keys)
             scores = score_judgement(judgement, train_counts=training.counts, subsets=subsets)
             if left_out:
                 scores["left_out"] = left_out
@@ -160,7 +154,7 @@ def evaluate_command(
                 start = time.perf_counter()
                 examples = _annotate(nlp, data_path, not predicted_clusters, None)
                 rates = len(examples) / seconds, len(examples) / (time.perf_counter() - start)
-                judgement = judge_relations(examples, train_facts=training.facts, **settings)
+                judgement = judge_relations(examples, train_facts=training.facts, **keys)
                 other = score_judgement(judgement)
                 print_difference(scores, other, rates, precision)
                 scores[precision] = other
@@ -168,32 +162,6 @@ def evaluate_command(
         with replacing(output) as draft:
             srsly.write_json(draft, scores)
         msg.good(f"Metrics: {output}")
-
-
-def read_training_data(
-    paths: Sequence[Path], vocab: Vocab, count: bool, **settings: str
-) -> TrainingData:
-    """Read what training corpora say, a document at a time: distant ones are large.
-
-    paths (Sequence[Path]): The corpora.
-    vocab (Vocab): A vocabulary.
-    count (bool): Whether to count the relation types of the first.
-    **settings (str): Prefix of the clusters and attribute of the relations, if not the usual ones.
-    RETURNS (TrainingData): The facts, by the names of the files.
-    RAISES (DocreError): If a corpus has no facts.
-    """
-    names = [path.stem for path in paths]
-    if len(set(names)) < len(names):
-        names = [str(path) for path in paths]
-    facts = {}
-    for name, path in zip(names, paths, strict=True):
-        facts[name] = collect_facts(read_docs(path, vocab), **settings)
-        if not facts[name]:
-            raise DocreError(Errors.D085.format(path=path))
-    if not (count and paths):
-        return TrainingData(facts, None)
-    attr = {"attr": settings["attr"]} if "attr" in settings else {}
-    return TrainingData(facts, count_types(read_docs(paths[0], vocab), **attr))
 
 
 def read_saved(
@@ -214,7 +182,7 @@ def read_saved(
 
 
 def _load(model: str, switched_on: list[str] | None) -> Language:
-    nlp = spacy.load(model)
+    nlp = load_pipeline(model)
     _, extractor = find_extractor(nlp)
     if switched_on is not None:
         extractor.cfg["constraints"] = switch_settings(extractor.cfg["constraints"], switched_on)
@@ -227,11 +195,8 @@ def _set_precision(nlp: Language, precision: str, gpu_id: int) -> None:
     set_precision(extractor.model, **{"gpu": "fp32", "cpu": "fp32", side: precision})
 
 
-def _settings(nlp: Language) -> dict[str, str]:
-    if not nlp.pipe_names:
-        return {}
-    _, extractor = find_extractor(nlp)
-    return {name: extractor.cfg[name] for name in ("prefix", "attr")}
+def _keys(nlp: Language) -> DocKeys:
+    return DocKeys.of(find_extractor(nlp)[1].cfg) if nlp.pipe_names else DocKeys()
 
 
 def _annotate(
@@ -243,7 +208,7 @@ def _annotate(
     for eg, pairs in scored:
         examples.append(eg)
         if reliability is not None:
-            for outcome in pair_outcomes([(eg, pairs)], extractor.labels, **_settings(nlp)):
+            for outcome in pair_outcomes([(eg, pairs)], extractor.labels, **_keys(nlp)):
                 reliability.add(*outcome)
     return examples
 
@@ -266,7 +231,7 @@ def _warn_of_left_out(nlp: Language, examples: Sequence[Example]) -> dict[str, i
 
 def _score_stages(nlp: Language, data_path: Path, training: TrainingData) -> dict[str, Any]:
     examples = read_examples(nlp, data_path)
-    names_only = has_names_only((eg.reference for eg in examples), _settings(nlp)["prefix"])
+    names_only = has_names_only((eg.reference for eg in examples), _keys(nlp).prefix)
     if names_only:
         msg.info(
             "The gold clusters hold names only: pronouns and descriptions that the "

@@ -2,20 +2,22 @@
 
 from pathlib import Path
 
-import spacy
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.tokens import Doc
 
 from ..data.relation import get_relations
-from ..evaluation.run import find_extractor
-from .app import app
+from ..extractor.pipeline import find_extractor
+from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
+from .pipelines import load_pipeline
+
+app = new_app()
 
 MAX_COLUMN = 60
 
 
-@app.command("extract")
+@app.command()
 def extract_command(
     model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
     texts_path: Path = typer.Argument(help="Texts, one a line.", exists=True, dir_okay=False),
@@ -24,7 +26,7 @@ def extract_command(
     """Print the relations of raw texts."""
     setup_gpu(gpu_id, silent=False)
     with readable_errors():
-        nlp = spacy.load(model)
+        nlp = load_pipeline(model)
         _, extractor = find_extractor(nlp)
         texts = [line for line in texts_path.read_text(encoding="utf8").splitlines() if line]
         for doc in nlp.pipe(texts):

@@ -4,14 +4,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-import spacy
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 
 from ..errors import Warnings
-from ..evaluation.run import annotate_examples, change_settings, find_extractor, read_examples
-from ..evaluation.thresholds import (
+from ..evaluation.run import annotate_examples, read_examples
+from ..extractor.pipeline import change_settings, find_extractor
+from ..extractor.thresholds import (
     Candidates,
     Thresholds,
     best_threshold,
@@ -19,14 +19,17 @@ from ..evaluation.thresholds import (
     collect_candidates,
     held_out_f1,
 )
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg, percent, readable_errors
+from .pipelines import load_pipeline
+
+app = new_app()
 
 MODEL = typer.Argument(help="The pipeline.", exists=True, file_okay=False)
 DATA = typer.Argument(help="Development data (.spacy), never test.", exists=True)
 
 
-@app.command("find-threshold")
+@app.command()
 def find_threshold_command(
     model_path: Path = MODEL,
     data_path: Path = DATA,
@@ -46,7 +49,7 @@ def find_threshold_command(
     setup_gpu(gpu_id, silent=False)
     warn_of_test_data(data_path)
     with readable_errors():
-        nlp = spacy.load(model_path)
+        nlp = load_pipeline(model_path)
         _, extractor = find_extractor(nlp)
         cfg = extractor.cfg
         candidates = collect_candidates(

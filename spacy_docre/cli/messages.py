@@ -49,6 +49,18 @@ def readable_errors() -> Iterator[None]:
         msg.fail(str(error), exits=1)
 
 
+def tell_run(name: str, result: Mapping[str, Any] | DocreError) -> None:
+    """Print how a training run of an experiment has ended.
+
+    name (str): The run's name.
+    result (Union[Mapping[str, Any], DocreError]): Its record, or what went wrong.
+    """
+    if isinstance(result, DocreError):
+        msg.fail(f"{name}: {result}")
+    else:
+        msg.good(f"{name}: F1 {percent(result['scores']['rel_f'])}")
+
+
 def percent(value: float | None) -> str:
     """A score as people read it, in percent with two digits."""
     return "-" if value is None else f"{100 * value:.2f}"

@@ -3,19 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-import spacy
 import srsly
 import typer
 
 from ..errors import DocreError, Errors
 from ..evaluation.model_card import complete_meta
 from ..files import replacing
-from .app import app
+from .app import new_app
 from .messages import msg, readable_errors
+from .pipelines import load_pipeline
 from .stages import STAGE_NAMES
 
+app = new_app()
 
-@app.command("model-card")
+
+@app.command()
 def model_card_command(
     model: Path = typer.Argument(help="The pipeline's folder.", exists=True, file_okay=False),
     metrics: list[Path] = typer.Option(
@@ -30,7 +32,7 @@ def model_card_command(
     installs all that it needs, and the text of its model card, in which each file of metrics is a
     column, or with `--end-to-end` each stage. What is not given stays as it is."""
     with readable_errors():
-        nlp = spacy.load(model)
+        nlp = load_pipeline(model)
         columns: dict[str, Any] = {}
         for path in metrics:
             columns.update(_read_columns(path))

@@ -13,19 +13,17 @@ from ..errors import DocreError, Errors
 from ..files import read_json, replacing
 from ..visual.charts import plot_reliability, plot_subsets
 from ..visual.heatmap import plot_key_mentions, plot_mention_attention
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
 from .view import CORPUS, annotate_corpus, load_pipeline, read_texts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-plot_app = typer.Typer(
-    name="plot",
+app = new_app(
     help="Draw what a head looked at, as a heat map, or what `evaluate` measured, as a chart.",
     no_args_is_help=True,
 )
-app.add_typer(plot_app)
 
 MODEL = typer.Argument(help="The pipeline: a path or the name of a package.")
 DATA = typer.Argument(
@@ -46,7 +44,7 @@ NUMBER = typer.Option(1, "--document", "-d", min=1, help="Which of the documents
 ENTITY = "by its number (from 1), its name or one of its mentions."
 
 
-@plot_app.command("attention")
+@app.command("attention")
 def plot_attention_command(
     model: str = MODEL,
     data_path: Path = DATA,
@@ -65,7 +63,7 @@ def plot_attention_command(
         _save(plot_mention_attention(nlp, doc, entity, labels or None), output)
 
 
-@plot_app.command("key-mentions")
+@app.command("key-mentions")
 def plot_key_mentions_command(
     model: str = MODEL,
     data_path: Path = DATA,
@@ -82,7 +80,7 @@ def plot_key_mentions_command(
         _save(plot_key_mentions(nlp, doc, head, tail), output)
 
 
-@plot_app.command("subsets")
+@app.command("subsets")
 def plot_subsets_command(
     metrics: list[Path] = METRICS,
     output: Path = CHART,
@@ -92,7 +90,7 @@ def plot_subsets_command(
         _save(plot_subsets(_read_metrics(metrics)), output)
 
 
-@plot_app.command("reliability")
+@app.command("reliability")
 def plot_reliability_command(
     metrics: list[Path] = METRICS,
     output: Path = CHART,

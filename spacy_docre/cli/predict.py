@@ -3,7 +3,6 @@
 from enum import Enum
 from pathlib import Path
 
-import spacy
 import srsly
 import typer
 from spacy.cli._util import setup_gpu
@@ -11,10 +10,14 @@ from spacy.tokens import DocBin
 
 from ..corpora.docred import read_relation_names, to_docred_predictions
 from ..corpora.jsonl import to_jsonl
-from ..evaluation.run import annotate_examples, find_extractor, read_examples
+from ..evaluation.run import annotate_examples, read_examples
+from ..extractor.pipeline import find_extractor
 from ..files import replacing
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
+from .pipelines import load_pipeline
+
+app = new_app()
 
 
 class PredictionFormat(str, Enum):
@@ -25,7 +28,7 @@ class PredictionFormat(str, Enum):
     spacy = "spacy"
 
 
-@app.command("predict")
+@app.command()
 def predict_command(
     model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
     data_path: Path = typer.Argument(help="The corpus (.spacy).", exists=True),
@@ -54,7 +57,7 @@ def predict_command(
     if predicted_clusters and output_format is PredictionFormat.docred:
         raise typer.BadParameter("the docred format numbers gold clusters; use --format jsonl")
     with readable_errors():
-        nlp = spacy.load(model)
+        nlp = load_pipeline(model)
         _, extractor = find_extractor(nlp)
         settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}
         examples = read_examples(nlp, data_path)

@@ -8,22 +8,25 @@ import srsly
 import typer
 
 from ..errors import DocreError, Errors
+from ..evaluation.evaluate import read_training_data
 from ..evaluation.predictions import SUFFIXES
 from ..files import replacing
 from ..scoring.judgement import judge_relations
-from ..scoring.scorer import METRIC_TITLES
+from ..scoring.metrics import metric_titles
 from ..scoring.significance import LEVEL, Comparison, compare
 from ..scoring.subsets import SUBSET_TITLES
-from .app import app
-from .evaluate import REL_INFO, SEED, TRAIN_FACTS, read_saved, read_training_data
+from .app import new_app
+from .evaluate import REL_INFO, SEED, TRAIN_FACTS, read_saved
 from .messages import msg, percent, readable_errors
 from .reports import interval
+
+app = new_app()
 
 METRICS = ("rel_f", "rel_p", "rel_r", "rel_intra_f", "rel_inter_f", "rel_pair_f", "rel_macro_f")
 PREDICTIONS = f"What `predict` wrote ({', '.join(SUFFIXES)})"
 
 
-@app.command("significance")
+@app.command()
 def significance_command(
     first: Path = typer.Argument(help=f"{PREDICTIONS}.", exists=True, dir_okay=False),
     second: Path = typer.Argument(
@@ -53,7 +56,7 @@ def significance_command(
         compared = compare(
             *judgements, n=samples, seed=seed, train_counts=training.counts, subsets=subsets
         )
-    titles = {name: METRIC_TITLES[name] for name in METRICS}
+    titles = {name: metric_titles()[name] for name in METRICS}
     titles |= {f"rel_ign {name}": f"Ign F1, {name}" for name in training.facts}
     titles |= SUBSET_TITLES
     rows = [_row(title, compared[name]) for name, title in titles.items() if name in compared]

@@ -16,18 +16,21 @@ from ..corpora.readers import read_docs
 from ..data.clusters import DEFAULT_PREFIX, get_clusters
 from ..data.relation import DEFAULT_ATTR, install_extension
 from ..errors import DocreError, Errors
-from ..evaluation.run import annotate_examples, find_extractor, read_examples
+from ..evaluation.run import annotate_examples, read_examples
+from ..extractor.pipeline import find_extractor
 from ..files import replacing
 from ..visual.page import to_page
-from .app import app
+from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
+
+app = new_app()
 
 CORPUS = ".spacy"
 ROWS = {".jsonl", ".ndjson"}
 STDIN = Path("-")
 
 
-@app.command("view")
+@app.command()
 def view_command(
     source: str = typer.Argument(
         metavar="MODEL_OR_FILE",

@@ -10,7 +10,7 @@ from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
-from ..data.clusters import sentence_of_token
+from ..data.sentences import sentence_of_token
 from .entities import Entities, Entity
 from .names import ORGANISATION_TYPES, PERSON_TYPES, WORK_TYPES
 

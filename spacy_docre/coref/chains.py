@@ -131,6 +131,6 @@ def _read_fastcoref(doc: Doc, clusters: Iterable[Iterable[tuple[int, int]]]) -> 
 
 def _read_span_groups(doc: Doc, prefix: str) -> list[Chain]:
     return [
-        [(span.start, span.end) for span in cluster.group if len(span)]
+        [(span.start, span.end) for span in cluster.mentions if len(span)]
         for cluster in get_clusters(doc, prefix)
     ]

@@ -31,7 +31,8 @@ TITLES = {
 ROMAN_DIGITS = set("ivx")
 TITLE_PREFIXES = {"prime", "vice", "former", "deputy", "us"}
 
-_POSSESSIVE = re.compile(r"\s*['’`]s?$")
+_POSSESSIVE = re.compile(r"['’`]s?$")
+_BLANKS = re.compile(r"\s+")
 _MODIFIERS = (
     "also|better|commonly|formerly|is|later|now|officially|often|or|originally|popularly|"
     "previously|simply|sometimes|usually|was"
@@ -166,7 +167,8 @@ def links_aliases(between: str, after: str, first: str, second: str, kind: str) 
     kind (str): The kind of both names.
     RETURNS (bool): Whether they are aliases.
     """
-    if _ALIAS_PHRASE.fullmatch(between.casefold()):
+    # With single blanks, the ways in which the phrase can be read do not multiply.
+    if _ALIAS_PHRASE.fullmatch(_BLANKS.sub(" ", between.casefold())):
         return True
     if not (_PARENTHESIS.fullmatch(between) and after.lstrip(" \"'”’").startswith(")")):
         return False
@@ -175,7 +177,10 @@ def links_aliases(between: str, after: str, first: str, second: str, kind: str) 
 
 def without_possessive(text: str) -> str:
     """The text without a possessive 's or apostrophe at its end."""
-    return _POSSESSIVE.sub("", text) or text
+    match = _POSSESSIVE.search(text)
+    if match is None:
+        return text
+    return text[: match.start()].rstrip() + text[match.end() :] or text
 
 
 def fold(text: str) -> str:

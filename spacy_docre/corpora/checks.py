@@ -74,11 +74,11 @@ def _check_clusters(report: CorpusReport, doc: Doc, prefix: str) -> dict[str, se
         sentences[cluster.key] = set()
         if not len(cluster.group):
             report.warnings.append(f"{describe(doc)}: the cluster {cluster.key} has no mentions")
-        if len({span.label_ for span in cluster.group}) > 1:
+        if len({span.label_ for span in cluster.mentions}) > 1:
             report.warnings.append(
                 f"{describe(doc)}: the mentions of {cluster.key} ('{cluster.text}') differ in type"
             )
-        for span in cluster.group:
+        for span in cluster.mentions:
             _check_mention(report, doc, cluster.key, (span.start, span.end))
             if owner.setdefault((span.start, span.end), cluster.key) != cluster.key:
                 report.warnings.append(

@@ -13,6 +13,7 @@ from spacy.vocab import Vocab
 from ..data.clusters import DEFAULT_PREFIX, copy_clusters
 from ..data.relation import DEFAULT_ATTR, install_extension
 from .docbin import read_docbin
+from .text import set_sentences
 
 
 def create_gold_cluster_corpus(
@@ -100,8 +101,7 @@ def copy_sentences(source: Doc, target: Doc) -> None:
     """
     if source.has_annotation("SENT_START"):
         starts = {sent.start_char for sent in source.sents}
-        for token in target:
-            token.is_sent_start = token.idx in starts
+        set_sentences(target, [token.i for token in target if token.idx in starts])
 
 
 def read_docs(path: str | Path, vocab: Vocab) -> Iterator[Doc]:

@@ -1,12 +1,13 @@
 """What the formats with character offsets have in common: tokens, sentences and mentions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from spacy.language import Language
 from spacy.pipeline import Sentencizer
 from spacy.tokens import Doc, Span, SpanGroup
 
+from ..data.clusters import current_spans
 from .report import ConversionReport
 from .validation import DocumentError
 
@@ -50,9 +51,29 @@ def read_text(text: str, nlp: Language, title: str, field: str) -> Doc:
             starts_here = starts_here or "\n" in token.text or "\r" in token.text
         else:
             seen, starts_here = True, False
-    # All at once: to set one token's looks through the document.
-    doc.from_array(["SENT_START"], starts.astype("uint64"))  # type: ignore[arg-type]
+    _set_starts(doc, starts)
     return doc
+
+
+def set_sentences(doc: Doc, starts: Collection[int]) -> None:
+    """Mark the sentences of a document.
+
+    doc (Doc): The document.
+    starts (Collection[int]): The first tokens of sentences; all others are none.
+    """
+    values = np.full(len(doc), -1)
+    values[list(starts)] = 1
+    _set_starts(doc, values)
+
+
+def _set_starts(doc: Doc, values: np.ndarray) -> None:
+    # All at once: to set one token's looks through the document.
+    doc.from_array(["SENT_START"], values.astype("uint64"))  # type: ignore[arg-type]
+
+
+def text_length(doc: Doc) -> int:
+    """The number of characters of a document, without making its text for it."""
+    return doc[-1].idx + len(doc[-1].text_with_ws) if len(doc) else 0
 
 
 def align_mention(
@@ -76,9 +97,9 @@ def align_mention(
     RETURNS (Optional[Span]): The mention; None if it is white space between tokens.
     RAISES (DocumentError): If a part is not inside the text.
     """
-    end_of_last = 0
+    end_of_last, length = 0, text_length(doc)
     for start, end in fragments:
-        if not end_of_last <= start < end <= len(doc.text):
+        if not end_of_last <= start < end <= length:
             raise DocumentError(field, f"{start}-{end} is not inside the text, or out of order")
         end_of_last = end
     title = doc.user_data["title"]
@@ -96,20 +117,17 @@ def align_mention(
     return span
 
 
-def same_text(text: str, other: str) -> bool:
-    """Whether two texts are the same but for white space."""
-    return text.split() == other.split()
-
-
-def keep_source(group: SpanGroup, names: Sequence[str], offsets: Sequence[Fragments]) -> None:
+def keep_source(
+    group: SpanGroup, offsets: Sequence[Fragments], names: Sequence[str] | None = None
+) -> None:
     """Keep the spelling and the offsets of a cluster's mentions where they differ from the spans'.
 
     group (SpanGroup): The cluster.
-    names (Sequence[str]): The text of each mention.
     offsets (Sequence[list[tuple[int, int]]]): The parts of each mention.
+    names (Optional[Sequence[str]]): The text of each mention, where the source gives it.
     """
-    spans = list(group)
-    if list(names) != [span.text for span in spans]:
+    spans = current_spans(group)
+    if names is not None and list(names) != [span.text for span in spans]:
         group.attrs["names"] = list(names)
     if list(offsets) != [[(span.start_char, span.end_char)] for span in spans]:
         group.attrs[OFFSETS] = [[list(part) for part in fragments] for fragments in offsets]
@@ -122,7 +140,7 @@ def source_offsets(group: SpanGroup) -> list[Fragments]:
     group (SpanGroup): The cluster.
     RETURNS (list[list[tuple[int, int]]]): The parts of each mention.
     """
-    spans = list(group)
+    spans = current_spans(group)
     kept = group.attrs.get(OFFSETS, [])
     offsets = []
     for i, span in enumerate(spans):

@@ -1,16 +1,19 @@
 """Checking documents that other programs wrote."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, ValidationInfo, model_validator
 from spacy.tokens import Doc
 
 from ..data.clusters import describe
 from ..errors import DocreError, Errors, shortened
+from .report import ConversionReport
 
 Writer = TypeVar("Writer", bound=Callable[..., Any])
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -36,20 +39,59 @@ class DocumentError(Exception):
         return DocreError(Errors.D014.format(path=path, index=index, **shown))
 
 
-def validate(model: type[ModelT], row: Any) -> ModelT:
+class Row(BaseModel):
+    """An object of a JSON format. A key that it does not have is an error if it may be meant for
+    one of its own that is missing, and is else told to `validate`, which counts it.
+
+    NAME (str): What such objects are, in reports.
+    UNREAD (frozenset[str]): Keys of the format that say nothing that is kept.
+    MEANT (Mapping[str, str]): What other formats call its keys.
+    """
+
+    NAME: ClassVar[str] = "documents"
+    UNREAD: ClassVar[frozenset[str]] = frozenset()
+    MEANT: ClassVar[Mapping[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _note_keys(cls, row: Any, info: ValidationInfo) -> Any:
+        if not isinstance(row, dict):
+            return row
+        known = {field.alias or name for name, field in cls.model_fields.items()}
+        missing = known - row.keys()
+        for key in row.keys() - known - cls.UNREAD:
+            meant = cls.MEANT.get(key) or next(iter(get_close_matches(key, missing, 1)), None)
+            if meant in missing:
+                raise ValueError(f"there is no key {shortened(key)!r}; is {meant!r} meant?")
+            if info.context is not None:
+                info.context.append(f"{shortened(key)!r} of {cls.NAME}")
+        return row
+
+
+def validate(
+    model: type[ModelT], row: Any, report: ConversionReport | None = None, title: str = ""
+) -> ModelT:
     """Check a document against its format.
 
     model (type[ModelT]): The format.
     row (Any): The document.
+    report (Optional[ConversionReport]): Counts the keys that the format does not have.
+    title (str): The document's title in the report.
     RETURNS (ModelT): The checked document.
     RAISES (DocumentError): With the first field that is wrong.
     """
     check_unicode(row)
+    unknown: list[str] = []
     try:
-        return model.model_validate(row)
+        document = model.model_validate(row, context=unknown)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise DocumentError(_field_name(first["loc"]), first["msg"]) from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise DocumentError(_field_name(first["loc"]), reason) from None
+    if report is not None:
+        for key, n in sorted(Counter(unknown).items()):
+            report.count(f"keys {key}, which are not read", title, n)
+    return document
 
 
 def check_unicode(row: Any) -> None:
@@ -69,17 +111,25 @@ def check_unicode(row: Any) -> None:
 
 def _broken(value: Any) -> tuple[int | str, ...]:
     """The way to the first string in a value that is not Unicode."""
-    items: Iterable[tuple[int | str, Any]] = ()
-    if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    for key, inner in items:
-        try:
-            json.dumps({str(key): inner}, ensure_ascii=False).encode("utf8")
-        except UnicodeEncodeError:
-            return key, *_broken(inner)
+    waiting: list[tuple[tuple[int | str, ...], Any]] = [((), value)]
+    while waiting:
+        place, inner = waiting.pop()
+        if isinstance(inner, str) and not _is_unicode(inner):
+            return place
+        items: Iterable[tuple[int | str, Any]] = ()
+        if isinstance(inner, dict):
+            items = inner.items()
+        elif isinstance(inner, list):
+            items = enumerate(inner)
+        for key, further in items:
+            if isinstance(key, str) and not _is_unicode(key):
+                return *place, key
+            waiting.append(((*place, key), further))
     return ()
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def export(name: str) -> Callable[[Writer], Writer]:
@@ -93,9 +143,9 @@ def export(name: str) -> Callable[[Writer], Writer]:
 
     def decorate(write: Writer) -> Writer:
         @wraps(write)
-        def guarded(doc: Doc, **settings: Any) -> Any:
+        def guarded(doc: Doc, *arguments: Any, **settings: Any) -> Any:
             try:
-                return write(doc, **settings)
+                return write(doc, *arguments, **settings)
             except DocreError:
                 raise
             except (AttributeError, LookupError, TypeError, ValueError) as error:

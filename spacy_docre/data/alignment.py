@@ -87,7 +87,7 @@ def cluster_overlap(predicted: Sequence[Offsets], gold: Sequence[Offsets]) -> np
 
 
 def _offsets(cluster: EntityCluster) -> Offsets:
-    return [(span.start_char, span.end_char) for span in cluster.group]
+    return [(span.start_char, span.end_char) for span in cluster.mentions]
 
 
 def _flatten(clusters: Sequence[Offsets]) -> tuple[np.ndarray, np.ndarray]:

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from struct import Struct
 
-import numpy as np
+import srsly
 from spacy.tokens import Doc, Span, SpanGroup
 
 from ..errors import shortened
@@ -11,6 +12,9 @@ from ..errors import shortened
 DEFAULT_PREFIX = "entity_clusters"
 # More than any document has clusters; Python refuses to read numbers of thousands of digits.
 MAX_DIGITS = 18
+# How `SpanGroup.to_bytes` packs a span: id, knowledge base id, label, first and last token, first
+# and last character.
+SPAN = Struct(">QQQllll")
 
 
 class EntityCluster:
@@ -28,35 +32,84 @@ class EntityCluster:
 
     @property
     def mentions(self) -> list[Span]:
-        """The mentions, in the order of the span group."""
-        return list(self.group)
+        """The mentions, in the order of the span group, on the tokens that the document has now:
+        see `current_spans`."""
+        return current_spans(self.group)
 
     @property
     def text(self) -> str:
         """The canonical name: the group's attribute "name", or else its longest mention."""
         name = self.group.attrs.get("name")
-        return name or max((span.text for span in self.group), key=len, default="")
+        return name or max((span.text for span in self.mentions), key=len, default="")
 
     @property
     def label(self) -> str:
         """The entity type: the label of most mentions (of the first such, in a draw)."""
-        return most_frequent_label(self.group)
+        return most_frequent_label(self.mentions)
 
     @property
     def kb_id(self) -> str:
         """The knowledge base id: the group's attribute "kb_id", or else that of most mentions that
         have one; "" if none does."""
-        counts = Counter(span.kb_id_ for span in self.group if span.kb_id_)
+        counts = Counter(span.kb_id_ for span in self.mentions if span.kb_id_)
         return self.group.attrs.get("kb_id") or max(counts, key=counts.__getitem__, default="")
 
     @property
     def names(self) -> list[str]:
         """The surface form of each mention: the group's attribute "names" if it is given, which
         keeps the spelling of a source whose tokenisation changed it, or else the spans' texts."""
-        return self.group.attrs.get("names") or [span.text for span in self.group]
+        return self.group.attrs.get("names") or [span.text for span in self.mentions]
 
     def __repr__(self) -> str:
         return f"EntityCluster({self.key!r}, {self.text!r}, {len(self.group)} mentions)"
+
+
+def current_spans(group: SpanGroup) -> list[Span]:
+    """The spans of a group on the tokens that the document has now. When tokens are merged or
+    split, spaCy leaves the token numbers of spans in `doc.spans` as they were, but keeps their
+    characters. A span that begins or ends inside a token is widened to whole tokens.
+
+    group (SpanGroup): The group.
+    RETURNS (list[Span]): The spans, in the order of the group.
+    """
+    if _is_current_group(group):
+        return list(group)
+    doc = group.doc
+    moved = (
+        doc.char_span(first, last, label=label, kb_id=kb_id, alignment_mode="expand")
+        for _, kb_id, label, _, _, first, last in map(SPAN.unpack, _packed(group))
+    )
+    return [span for span in moved if span is not None]
+
+
+def _is_current_group(group: SpanGroup) -> bool:
+    try:
+        return all(map(_is_current, group))
+    except IndexError:
+        # A span that lies behind the last token cannot even be looked at.
+        return False
+
+
+def _packed(group: SpanGroup) -> list[bytes]:
+    return srsly.msgpack_loads(group.to_bytes())["spans"]
+
+
+def _is_current(span: Span) -> bool:
+    if not len(span):
+        return True
+    return token_characters(span.doc, span.start, span.end) == (span.start_char, span.end_char)
+
+
+def token_characters(doc: Doc, start: int, end: int) -> tuple[int, int]:
+    """Where tokens lie in the text.
+
+    doc (Doc): The document.
+    start (int): The first token.
+    end (int): The token after the last.
+    RETURNS (tuple[int, int]): Their first character, and the one after their last.
+    """
+    last = doc[end - 1]
+    return doc[start].idx, last.idx + len(last)
 
 
 def most_frequent_label(spans: Iterable[Span]) -> str:
@@ -109,6 +162,19 @@ def set_clusters(
     return groups
 
 
+def renew_clusters(doc: Doc, prefix: str = DEFAULT_PREFIX) -> None:
+    """Bring clusters whose tokens were merged or split in line with the tokens that the document
+    has now: spaCy can neither pass a document with old ones to another process nor save it.
+
+    doc (Doc): The document.
+    prefix (str): What the keys start with.
+    """
+    for cluster in get_clusters(doc, prefix):
+        if not _is_current_group(cluster.group):
+            attrs, spans = dict(cluster.group.attrs), cluster.mentions
+            doc.spans[cluster.key] = SpanGroup(doc, name=cluster.key, attrs=attrs, spans=spans)
+
+
 def remove_clusters(doc: Doc, prefix: str = DEFAULT_PREFIX) -> None:
     """Remove the entity clusters of a document.
 
@@ -154,26 +220,6 @@ def copy_clusters(source: Doc, target: Doc, prefix: str = DEFAULT_PREFIX) -> Non
         )
 
 
-def beginning(doc: Doc, n_tokens: int) -> Doc:
-    """The beginning of a document as a document, with the spans that lie in it.
-
-    doc (Doc): The document.
-    n_tokens (int): How many of its tokens.
-    RETURNS (Doc): The document itself if it has no more, or else a copy of its beginning.
-    """
-    if len(doc) <= n_tokens:
-        return doc
-    copied = doc[:n_tokens].as_doc()
-    for key, group in doc.spans.items():
-        spans = [
-            Span(copied, span.start, span.end, label=span.label, kb_id=span.kb_id)
-            for span in group
-            if span.end <= n_tokens
-        ]
-        copied.spans[key] = SpanGroup(copied, name=key, attrs=dict(group.attrs), spans=spans)
-    return copied
-
-
 def describe(doc: Doc) -> str:
     """Name a document in a message: by its title if it has one, else by its beginning."""
     title = doc.user_data.get("title")
@@ -181,13 +227,3 @@ def describe(doc: Doc) -> str:
         return f"the document '{shortened(str(title), 60)}'"
     start = shortened(" ".join(doc.text[:60].split()), 60)
     return f"the document '{start}{'...' if len(doc.text) > 60 else ''}'"
-
-
-def sentence_of_token(doc: Doc) -> np.ndarray:
-    """Number the sentences of a document.
-
-    doc (Doc): The document. Without marked sentences it is one.
-    RETURNS (np.ndarray): [T] int64. The sentence of each token, from 0.
-    """
-    starts = doc.to_array("SENT_START") == 1
-    return np.maximum(np.cumsum(starts) - 1, 0)

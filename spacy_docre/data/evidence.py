@@ -3,10 +3,6 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
-import numpy as np
-from spacy.tokens import Doc
-
-from .clusters import sentence_of_token
 from .relation import Relation
 
 Triple = tuple[str, str, str]
@@ -27,14 +23,3 @@ def sentence_numbers(relation: Relation, ends: Sequence[int]) -> list[int]:
         # White space at the very end belongs to no sentence.
         numbers.update(dict.fromkeys(range(first, min(last + 1, len(ends)))))
     return list(numbers)
-
-
-def sentence_ends(doc: Doc) -> list[int]:
-    """Where the sentences of a document end.
-
-    doc (Doc): The document. Without marked sentences it is one.
-    RETURNS (list[int]): The ends, in characters.
-    """
-    sentence = sentence_of_token(doc)
-    lasts = (doc[int(i)] for i in np.flatnonzero(np.diff(sentence, append=-1)))
-    return [token.idx + len(token) for token in lasts]

@@ -1,13 +1,13 @@
 """Relations between entity clusters, and the Doc extension that holds them."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from spacy.tokens import Doc, Span
 
 from ..errors import DocreError, Errors, shortened
-from .clusters import EntityCluster, describe
+from .clusters import EntityCluster, describe, token_characters
 
 DEFAULT_ATTR = "relations"
 # The key in `doc.user_data` of the pairs that are neither right nor wrong, as lists of two keys of
@@ -17,6 +17,8 @@ EXCLUDED_PAIRS = "excluded_pairs"
 # For pairs of entities and relation types, by their numbers: start and end token, within the
 # document, of the spans that support the relation, strongest first.
 Evidence = dict[tuple[int, int], list[tuple[int, int]]]
+# Of each span of evidence the first character and the one after its last.
+Characters = list[tuple[int, int]]
 
 
 class Relation(dict):
@@ -35,7 +37,7 @@ class Relation(dict):
     doc (Optional[Doc]): The document that the keys and offsets refer to.
     """
 
-    __slots__ = ("doc",)
+    __slots__ = ("_characters", "doc")
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class Relation(dict):
             evidence=[[int(start), int(end)] for start, end in evidence],
         )
         self.doc = doc
+        self._characters: Characters = []
 
     @property
     def head(self) -> EntityCluster:
@@ -78,9 +81,11 @@ class Relation(dict):
 
     @property
     def evidence(self) -> list[Span]:
-        """The spans that support the relation, strongest first."""
+        """The spans that support the relation, strongest first. They follow their characters where
+        tokens were merged or split since the relation was set."""
         doc = self._bound_doc()
-        return [doc[start:end] for start, end in self["evidence"]]
+        tokens = _current_tokens(doc, self["evidence"], self._characters)
+        return [doc[start:end] for start, end in tokens]
 
     @property
     def evidence_sentences(self) -> list[Span]:
@@ -129,6 +134,9 @@ def get_relations(doc: Doc, *, attr: str = DEFAULT_ATTR) -> tuple[Relation, ...]
         relations = tuple(Relation(**row, doc=doc) for row in rows)
     except (TypeError, ValueError):
         relations = None
+    for relation, spans in zip(relations or (), _stored_characters(doc, attr), strict=False):
+        relation._characters = spans
+        relation["evidence"] = _current_tokens(doc, relation["evidence"], spans)
     if relations is None or not all(map(_is_sound, relations)):
         value = shortened(repr(rows))
         raise DocreError(Errors.D116.format(doc=describe(doc), attr=attr, value=value))
@@ -141,9 +149,19 @@ def set_relations(doc: Doc, relations: Iterable[Mapping], *, attr: str = DEFAULT
     doc (Doc): The document.
     relations (Iterable[Mapping]): Relations, or mappings with the keys of one.
     attr (str): The name of the extension attribute.
-    RAISES (DocreError): If a value is not a relation.
+    RAISES (DocreError): If a value is not a relation, or the attribute another package's, which can
+        take it at any time.
     """
-    doc.user_data[_user_data_key(attr)] = [_to_row(value) for value in relations]
+    if Doc.has_extension(attr):
+        _check_extension(attr)
+    rows = [_to_row(value) for value in relations]
+    doc.user_data[_user_data_key(attr)] = rows
+    # spaCy renumbers no evidence when tokens are merged or split, but characters stay.
+    doc.user_data.pop(_characters_key(attr), None)
+    if any(row["evidence"] for row in rows):
+        doc.user_data[_characters_key(attr)] = [
+            [list(_characters(doc, start, end)) for start, end in row["evidence"]] for row in rows
+        ]
 
 
 def has_relations(doc: Doc, *, attr: str = DEFAULT_ATTR) -> bool:
@@ -221,6 +239,17 @@ def install_extension(attr: str = DEFAULT_ATTR) -> None:
             setter=partial(set_relations, attr=attr),
         )
         return
+    _check_extension(attr)
+
+
+def set_up_extension() -> None:
+    """Register `doc._.relations`, unless there is an attribute of that name: one of another package
+    stays, and is an error only where relations are written."""
+    if not Doc.has_extension(DEFAULT_ATTR):
+        install_extension()
+
+
+def _check_extension(attr: str) -> None:
     _, _, getter, _ = Doc.get_extension(attr)
     if getattr(getter, "func", None) is not get_relations:
         raise DocreError(Errors.D001.format(attr=attr))
@@ -230,6 +259,41 @@ def _user_data_key(attr: str) -> Any:
     # The key of spaCy's own extension values, so that `Doc.to_json` and `Doc.from_docs` treat
     # relations as they treat any other attribute.
     return ("._.", attr, None, None)
+
+
+def _characters_key(attr: str) -> str:
+    return f"{attr}_evidence_characters"
+
+
+def _stored_characters(doc: Doc, attr: str) -> list[Characters]:
+    """Those of each relation; none where something else is stored there."""
+    try:
+        return [
+            [(int(start), int(end)) for start, end in spans]
+            for spans in doc.user_data.get(_characters_key(attr), ())
+        ]
+    except (TypeError, ValueError):
+        return []
+
+
+def _characters(doc: Doc, start: int, end: int) -> tuple[int, int]:
+    """As `token_characters`; (0, 0) for what is no span of the document."""
+    return token_characters(doc, start, end) if 0 <= start < end <= len(doc) else (0, 0)
+
+
+def _current_tokens(
+    doc: Doc, tokens: Sequence[Sequence[int]], characters: Sequence[Sequence[int]]
+) -> list[list[int]]:
+    """[[start, end], ...] The tokens of spans in the document as it is now."""
+    if len(tokens) != len(characters):
+        return [[start, end] for start, end in tokens]
+    current = []
+    for (start, end), (first, last) in zip(tokens, characters, strict=True):
+        if first < last and _characters(doc, start, end) != (first, last):
+            span = doc.char_span(first, last, alignment_mode="expand")
+            start, end = (span.start, span.end) if span is not None else (start, end)
+        current.append([start, end])
+    return current
 
 
 def _to_row(value: Any) -> dict[str, Any]:

@@ -1,83 +1,16 @@
-"""Whether scores are probabilities, and how to make them such."""
+"""Whether scores are probabilities, and what makes them such, fitted."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from spacy.training import Example
 
-from ..data.relation import excluded_pairs, get_relations, has_relations
 from ..errors import DocreError, Errors
-from ..extractor.decoding import PairScores
-from ..scoring.judgement import gold_keys
+from ..extractor.calibration import Calibration, logit_of
 
 # Guo et al. 2017 have fifteen bins of equal width.
 N_BINS = 15
-Outcomes = tuple[np.ndarray, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """A rising function from scores to probabilities: the logistic function of the score's logit
-    divided by a temperature, plus a bias. 0 and 1 stay what they are.
-
-    temperature (float): More than 1 draws scores towards the middle, less than 1 away from it.
-    bias (float): More than 0 raises scores, less than 0 lowers them.
-    """
-
-    temperature: float = 1.0
-    bias: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.temperature < np.inf:
-            raise DocreError(
-                Errors.D020.format(
-                    setting="calibration.temperature",
-                    condition="a number above 0",
-                    value=self.temperature,
-                )
-            )
-
-    @classmethod
-    def from_settings(cls, settings: dict[str, float] | None) -> "Calibration | None":
-        """settings (Optional[dict[str, float]]): Temperature and bias; None for no calibration.
-        RETURNS (Optional[Calibration]): The function.
-        RAISES (DocreError): If a setting is missing, unknown or out of range.
-        """
-        if settings is None:
-            return None
-        if set(settings) != {"temperature", "bias"}:
-            condition = "null or an object with the keys 'temperature' and 'bias'"
-            raise DocreError(
-                Errors.D020.format(setting="calibration", condition=condition, value=settings)
-            )
-        return cls(**settings)
-
-    @property
-    def settings(self) -> dict[str, float]:
-        """The function as the component's setting `calibration`."""
-        return asdict(self)
-
-    def apply(self, scores: np.ndarray) -> np.ndarray:
-        """scores (np.ndarray): [...] float, in 0..1.
-        RETURNS (np.ndarray): [...] of the same type, in 0..1.
-        """
-        return _logistic(_logit(scores) / self.temperature + self.bias).astype(scores.dtype)
-
-    def apply_to_number(self, score: float) -> float:
-        """score (float): In 0..1, a threshold for example.
-        RETURNS (float): In 0..1.
-        """
-        return float(self.apply(np.array(score, dtype=np.float64)))
-
-    def invert_number(self, probability: float) -> float:
-        """probability (float): In 0..1.
-        RETURNS (float): The score that it was made of.
-        """
-        logit = (_logit(np.array(probability)) - self.bias) * self.temperature
-        return float(_logistic(logit))
 
 
 @dataclass
@@ -130,37 +63,6 @@ class Reliability:
         }
 
 
-def pair_outcomes(
-    scored: Sequence[tuple[Example, PairScores]], labels: Sequence[str], *, prefix: str, attr: str
-) -> Iterator[Outcomes]:
-    """Which pairs have which relation types. A type of a pair of which an entity corresponds to no
-    gold cluster is wrong, as it is in `score_relations`, and excluded pairs are left out, as there.
-
-    scored (Sequence[tuple[Example, PairScores]]): Examples and the scores of their predicted
-        documents, see `annotate_examples`.
-    labels (Sequence[str]): The relation types of the scores.
-    prefix (str): What the clusters' keys start with.
-    attr (str): The name of the extension attribute that holds the relations.
-    YIELDS (tuple[np.ndarray, np.ndarray]): For each annotated document [P, R] float32, the scores,
-        and [P, R] bool, whether they are right.
-    """
-    columns = {label: i for i, label in enumerate(labels)}
-    for eg, pairs in scored:
-        if not has_relations(eg.reference, attr=attr):
-            continue
-        keys = gold_keys(eg, prefix) if pairs.keys else {}
-        names = [keys[key] for key in pairs.keys]
-        ends = zip(pairs.pair_head.tolist(), pairs.pair_tail.tolist(), strict=True)
-        rows = {(names[h], names[t]): i for i, (h, t) in enumerate(ends)}
-        correct = np.zeros(pairs.scores.shape, dtype=bool)
-        for relation in get_relations(eg.reference, attr=attr):
-            head, label, tail = relation.triple
-            if (head, tail) in rows and label in columns:
-                correct[rows[head, tail], columns[label]] = True
-        left_out = [rows[p] for p in excluded_pairs(eg.reference, attr=attr) if p in rows]
-        yield np.delete(pairs.scores, left_out, axis=0), np.delete(correct, left_out, axis=0)
-
-
 def fit_calibration(scores: np.ndarray, correct: np.ndarray, *, bias: bool = True) -> Calibration:
     """Fit temperature and bias by maximum likelihood (Platt 1999, with his targets, which keep the
     fit finite where right and wrong scores do not overlap). Without the bias it is temperature
@@ -179,7 +81,7 @@ def fit_calibration(scores: np.ndarray, correct: np.ndarray, *, bias: bool = Tru
     if not n_right or not n_wrong:
         raise DocreError(Errors.D086.format(n_right=n_right, n_wrong=n_wrong))
     # A score of 1 is one that single precision has rounded.
-    logits = torch.from_numpy(_logit(np.minimum(scores[used], np.float32(1 - 2**-24))))
+    logits = torch.from_numpy(logit_of(np.minimum(scores[used], np.float32(1 - 2**-24))))
     targets = torch.where(right, (n_right + 1) / (n_right + 2), 1 / (n_wrong + 2)).double()
     slope = torch.ones((), dtype=torch.float64, requires_grad=True)
     offset = torch.zeros((), dtype=torch.float64, requires_grad=bias)
@@ -199,45 +101,3 @@ def fit_calibration(scores: np.ndarray, correct: np.ndarray, *, bias: bool = Tru
     if not slope.item() > 0:
         raise DocreError(Errors.D087.format(slope=f"{slope.item():.3g}"))
     return Calibration(1 / slope.item(), offset.item())
-
-
-def with_calibration(cfg: Mapping[str, Any], calibration: Calibration) -> dict[str, Any]:
-    """The settings of a component that has no calibration, with one: the same relations are set.
-
-    cfg (Mapping[str, Any]): The component's settings.
-    calibration (Calibration): The function.
-    RETURNS (dict[str, Any]): `calibration`, `threshold` and `thresholds`.
-    """
-    mapped = _map_thresholds(cfg, calibration.apply_to_number)
-    return {"calibration": calibration.settings, **mapped}
-
-
-def without_calibration(cfg: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a component without its calibration, if it has one: the same relations are
-    set.
-
-    cfg (Mapping[str, Any]): The component's settings.
-    RETURNS (dict[str, Any]): `calibration`, `threshold` and `thresholds`.
-    """
-    calibration = Calibration.from_settings(cfg["calibration"])
-    if calibration is None:
-        return {name: cfg[name] for name in ("calibration", "threshold", "thresholds")}
-    return {"calibration": None, **_map_thresholds(cfg, calibration.invert_number)}
-
-
-def _map_thresholds(cfg: Mapping[str, Any], function: Callable[[float], float]) -> dict[str, Any]:
-    own = {label: function(value) for label, value in cfg["thresholds"].items()}
-    return {"threshold": function(cfg["threshold"]), "thresholds": own}
-
-
-def _logit(scores: np.ndarray) -> np.ndarray:
-    values = np.asarray(scores, dtype=np.float64)
-    with np.errstate(divide="ignore"):
-        logit: np.ndarray = np.log(values) - np.log1p(-values)
-    return logit
-
-
-def _logistic(logits: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        values: np.ndarray = 1 / (1 + np.exp(-logits))
-    return values

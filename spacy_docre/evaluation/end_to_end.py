@@ -6,10 +6,11 @@ from typing import Any
 from spacy.language import Language
 from spacy.training import Example
 
+from ..extractor.pipeline import find_extractor
 from ..scoring.clusters import score_clusters
 from ..scoring.judgement import Fact
 from ..scoring.scorer import score_relations
-from .run import annotate_examples, find_extractor
+from .run import annotate_examples
 
 Scores = dict[str, Any]
 

@@ -15,10 +15,10 @@ from ..corpora.jsonl import read_jsonl
 from ..corpora.readers import copy_sentences, read_docs
 from ..corpora.validation import DocumentError, validate
 from ..data.clusters import DEFAULT_PREFIX, cluster_key, copy_clusters, describe
+from ..data.docs import bare_doc
 from ..data.relation import DEFAULT_ATTR, set_relations
 from ..errors import DocreError, Errors
 from ..files import read_json
-from .run import bare_doc
 
 SUFFIXES = (".spacy", ".jsonl", ".json")
 

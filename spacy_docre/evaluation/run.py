@@ -1,57 +1,19 @@
 """Running a pipeline over annotated documents, with gold clusters, gold mentions or its own."""
 
-import configparser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import filter_spans
-from spacy.vocab import Vocab
-from thinc.api import Config, ConfigValidationError
 
 from ..corpora.readers import GoldClusterCorpus
 from ..data.clusters import copy_clusters, get_clusters, remove_clusters
+from ..data.docs import bare_doc
 from ..errors import DocreError, Errors
-from ..extractor.component import DocRelationExtractor
 from ..extractor.decoding import PairScores
-
-
-def find_extractor(nlp: Language) -> tuple[str, DocRelationExtractor]:
-    """The relation extractor of a pipeline.
-
-    nlp (Language): The pipeline.
-    RETURNS (tuple[str, DocRelationExtractor]): The component's name and the component.
-    RAISES (DocreError): If there is none.
-    """
-    for name, component in nlp.pipeline:
-        if isinstance(component, DocRelationExtractor):
-            return name, component
-    raise DocreError(Errors.D019.format(names=", ".join(nlp.pipe_names) or "none"))
-
-
-def change_settings(nlp: Language, **settings: Any) -> None:
-    """Give a pipeline's relation extractor other settings, which are saved with the pipeline.
-
-    nlp (Language): The pipeline.
-    **settings (Any): The settings.
-    RAISES (DocreError): If it has no relation extractor.
-    """
-    name, extractor = find_extractor(nlp)
-    extractor.cfg |= settings
-    # The component's own file has them all, and counts. A config cannot hold every relation type.
-    config = nlp.get_pipe_config(name)
-    config.update({key: value for key, value in settings.items() if _fits_config(value)})
-
-
-def _fits_config(value: Any) -> bool:
-    config = Config({"settings": {"value": value}})
-    try:
-        return bool(Config().from_str(config.to_str()) == config)
-    except (ConfigValidationError, configparser.Error):
-        return False
+from ..extractor.pipeline import find_extractor
 
 
 def read_examples(nlp: Language, path: str | Path, *, limit: int = 0) -> list[Example]:
@@ -122,25 +84,10 @@ def _copy_entities(source: Doc, target: Doc, prefix: str) -> None:
     has none the mentions of its clusters, of overlapping ones the longest. Without the identifiers
     of knowledge bases, which would tell which of them are one."""
     entities = source.ents or [
-        span for cluster in get_clusters(source, prefix) for span in cluster.group
+        span for cluster in get_clusters(source, prefix) for span in cluster.mentions
     ]
     copied = (
         target.char_span(e.start_char, e.end_char, label=e.label_, alignment_mode="expand")
         for e in entities
     )
     target.set_ents(filter_spans(span for span in copied if span))
-
-
-def bare_doc(doc: Doc, vocab: Vocab) -> Doc:
-    """The document with its tokens and its title only.
-
-    doc (Doc): The document.
-    vocab (Vocab): The vocabulary of the new one.
-    RETURNS (Doc): A new document.
-    """
-    return Doc(
-        vocab,
-        words=[token.text for token in doc],
-        spaces=[bool(token.whitespace_) for token in doc],
-        user_data={"title": doc.user_data.get("title", "")},
-    )

@@ -11,6 +11,7 @@ from ..scoring.judgement import Judgement
 from ..scoring.significance import compare
 from ..visual.charts import new_figure
 from ..visual.colours import BASE
+from .figures import TITLES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,14 +87,21 @@ def to_markdown(
     """
     shown = [key for key in METRICS if any(_values(runs, key) for runs in records.values())]
     papers = [key for key in PUBLISHED if any(key in published.get(m, {}) for m in records)]
+    figures_shown = [
+        key
+        for key in TITLES
+        if any(key in run.get("figures", {}) for runs in records.values() for run in runs)
+    ]
     header = ["Method", "Seeds", *(METRICS[key] for key in shown)]
+    header += [TITLES[key] for key in figures_shown]
     header += [f"p, against {baseline}"] if p else []
     header += ["Hours", "Peak memory (MiB)", *(f"{METRICS[key]}, paper" for key in papers)]
-    best = {key: max(_mean(runs, key) for runs in records.values()) for key in shown}
+    best = {key: max(mean_of(runs, key) or -1.0 for runs in records.values()) for key in shown}
     rows = []
     for method, runs in records.items():
         row = [f"`{method}`", str(len(runs))]
         row += [_cell(runs, key, best[key]) for key in shown]
+        row += [_figure(runs, key) for key in figures_shown]
         row += [f"{p[method]:.4f}" if method in p else ""] if p else []
         memory = [run["peak_memory"] for run in runs if run["peak_memory"]]
         row.append(f"{statistics.mean(run['seconds'] for run in runs) / 3600:.2f}")
@@ -132,15 +140,26 @@ def _values(runs: Sequence[Mapping[str, Any]], key: str) -> list[float]:
     return [100 * run["scores"][key] for run in runs if run["scores"].get(key) is not None]
 
 
-def _mean(runs: Sequence[Mapping[str, Any]], key: str) -> float:
+def mean_of(runs: Sequence[Mapping[str, Any]], key: str) -> float | None:
+    """The mean of a metric over runs.
+
+    runs (Sequence[Mapping[str, Any]]): The records.
+    key (str): The metric.
+    RETURNS (Optional[float]): In percent with two digits; None if no run has it.
+    """
     values = _values(runs, key)
-    return round(statistics.mean(values), 2) if values else -1.0
+    return round(statistics.mean(values), 2) if values else None
+
+
+def _figure(runs: Sequence[Mapping[str, Any]], key: str) -> str:
+    values = [run["figures"][key] for run in runs if key in run.get("figures", {})]
+    return f"{statistics.mean(values):.3g}" if values else ""
 
 
 def _cell(runs: Sequence[Mapping[str, Any]], key: str, best: float) -> str:
     values = _values(runs, key)
     if not values:
         return ""
-    text = f"{_mean(runs, key):.2f}"
-    text = f"**{text}**" if _mean(runs, key) == best else text
+    mean = round(statistics.mean(values), 2)
+    text = f"**{mean:.2f}**" if mean == best else f"{mean:.2f}"
     return f"{text} ± {statistics.stdev(values):.2f}" if len(values) > 1 else text

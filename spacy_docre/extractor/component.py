@@ -1,75 +1,67 @@
 """The pipeline component that extracts relations between entity clusters."""
 
+import copy
 import math
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import Any, cast, get_args
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
+from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import minibatch
 from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
-from ..data.clusters import DEFAULT_PREFIX, copy_clusters, describe, get_clusters
-from ..data.relation import DEFAULT_ATTR, install_extension, set_relations
+from ..data.clusters import renew_clusters
+from ..data.relation import install_extension, set_relations
 from ..errors import DocreError, Errors, Warnings
-from ..evaluation.calibration import Calibration
 from ..models.batch import ClusterBatch
 from ..models.encoding import HeadOutput, Targets
-from ..models.relation_model import EncoderInput, loss_and_gradients, relation_head
-from ..training.guard import OnNonFinite, StepGuard, is_listening
-from ..training.optimizer import Gradients, PartwiseAdamW, drop_gradients
-from .decoding import PairScores, decode, score_batch, split_by_doc, threshold_of_labels
-from .limits import (
-    MAX_MENTIONS,
-    MAX_PAIRS,
-    MAX_WORDPIECES,
-    LimitedDoc,
-    LimitedPipe,
-    mark_left_out,
+from ..models.relation_model import (
+    EncoderInput,
+    begin_update,
+    loss_and_gradients,
+    relation_head,
 )
-from .targets import gold_labels
+from ..models.weights import read_message
+from ..training.guard import StepGuard, is_listening
+from ..training.optimizer import Gradients, PartwiseAdamW, drop_gradients
+from .calibration import Calibration
+from .constraints import ConstraintRules
+from .decoding import PairScores, decode, score_batch, split_by_doc, threshold_of_labels
+from .limits import mark_left_out
+from .reader import DocReader
+from .saving import load_parts, naming, read_file, restored_on_error
+from .settings import DEFAULTS, check_settings
+from .targets import Supervision
+from .threshold_choice import ThresholdChoice
 
 
-class DocRelationExtractor(LimitedPipe):
+class DocRelationExtractor(TrainablePipe):
     """Classifies every ordered pair of a document's entities into relation types.
 
     The entities are the clusters `doc.spans[f"{prefix}_1"]`, ...; the relations are written to
     `doc._.relations`. A document with fewer than two entities gets an empty list.
 
+    `cfg` holds the settings in force (see `ExtractorSettings`), those that the component was made
+    with under "configured", and what it has learned beside its weights: "labels", "entity_types"
+    and "observed", the counts that learned constraints go by.
+
     nlp (Language): The pipeline.
     model (Model[tuple[list[Doc], ClusterBatch], HeadOutput]): The model, usually
         "spacy-docre.RelationModel.v1".
     name (str): The component's name.
-    prefix (str): What the clusters' keys in `doc.spans` start with.
-    attr (str): The name of the extension attribute that holds the relations.
-    threshold (float): A relation is set if its score is greater.
-    thresholds (Optional[dict[str, float]]): Thresholds of some relation types' own.
-    calibration (Optional[dict[str, float]]): The temperature and the bias that make probabilities
-        of scores, see `Calibration`; thresholds are compared with these. None leaves scores as the
-        model gives them.
-    max_labels (int): The most relation types that one pair can have.
-    max_pairs (Optional[int]): Classify at most that many pairs of a document, those of the entities
-        that are mentioned most often, and warn; None sets no limit: see `Limits`.
-    max_mentions (Optional[int]): Read at most that many mentions of a document.
-    max_wordpieces (Optional[int]): Read at most that many wordpieces of a document, its beginning.
-    max_batch_items (int): At inference, wordpieces (padding included) that go through the model at
-        once; documents of similar length go together.
-    use_gold_clusters (bool): In training, give predicted documents that have no clusters those of
-        the reference, so that any corpus reader will do.
-    on_nonfinite (str): What to do in training when a loss or a gradient is not a finite number:
-        "raise" an error that names the documents, or "skip" the step and count it, see `StepGuard`.
-    constraints (Optional[dict[str, Any]]): Constraints on the relations, see `ConstraintSettings`.
-        None sets none.
     scorer (Optional[Callable]): The scoring method.
+    **settings (Any): See `ExtractorSettings`.
+    RAISES (DocreError): If a setting is unknown or is not what it must be.
     """
 
     def __init__(
@@ -78,57 +70,30 @@ class DocRelationExtractor(LimitedPipe):
         model: Model[EncoderInput, HeadOutput],
         name: str = "doc_relation_extractor",
         *,
-        prefix: str = DEFAULT_PREFIX,
-        attr: str = DEFAULT_ATTR,
-        threshold: float = 0.5,
-        thresholds: dict[str, float] | None = None,
-        calibration: dict[str, float] | None = None,
-        max_labels: int = 4,
-        max_pairs: int | None = MAX_PAIRS,
-        max_mentions: int | None = MAX_MENTIONS,
-        max_wordpieces: int | None = MAX_WORDPIECES,
-        max_batch_items: int = 8192,
-        use_gold_clusters: bool = True,
-        on_nonfinite: OnNonFinite = "raise",
-        constraints: dict[str, Any] | None = None,
         scorer: Callable | None = None,
+        **settings: Any,
     ) -> None:
-        _check_at_least_1(max_labels=max_labels, max_batch_items=max_batch_items)
-        for setting, value in {"threshold": threshold, **(thresholds or {})}.items():
-            if not 0 <= value <= 1:
-                raise DocreError(
-                    Errors.D020.format(setting=setting, condition="in 0..1", value=value)
-                )
-        if on_nonfinite not in get_args(OnNonFinite):
-            condition = f"one of {', '.join(get_args(OnNonFinite))}"
-            raise DocreError(
-                Errors.D020.format(setting="on_nonfinite", condition=condition, value=on_nonfinite)
-            )
-        Calibration.from_settings(calibration)
-        install_extension(attr)
+        checked = check_settings({**DEFAULTS, **settings}, name=name)
+        install_extension(checked["attr"])
         self.vocab = nlp.vocab
         self.model = model
         self.name = name
         self.scorer = scorer
-        self.guard = StepGuard(self)
-        self._process = os.getpid()
         self.cfg: dict[str, Any] = {
             "labels": [],
             "entity_types": [],
-            "prefix": prefix,
-            "attr": attr,
-            "threshold": threshold,
-            "thresholds": dict(thresholds or {}),
-            "calibration": calibration,
-            "max_labels": max_labels,
-            "max_batch_items": max_batch_items,
-            "use_gold_clusters": use_gold_clusters,
-            "on_nonfinite": on_nonfinite,
+            "observed": None,
+            **checked,
+            "configured": copy.deepcopy(checked),
         }
-        self._configure(constraints)
-        self._configure_limits(
-            max_pairs=max_pairs, max_mentions=max_mentions, max_wordpieces=max_wordpieces
-        )
+        self.reader = DocReader(self)
+        self.rules = ConstraintRules(self)
+        self.guard = StepGuard(self)
+        self.threshold_choice = ThresholdChoice(self)
+        self.supervision = Supervision(self)
+        self._process = os.getpid()
+        self._trains_encoder = True
+        # What the weights of this step of training say about the documents that are evaluated.
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -159,6 +124,27 @@ class DocRelationExtractor(LimitedPipe):
         self.vocab.strings.add(label)
         return 1
 
+    def configure(self, **settings: Any) -> None:
+        """Change settings. They are saved with the component.
+
+        **settings (Any): See `ExtractorSettings`.
+        RAISES (DocreError): If one is unknown, is not what it must be, or does not go with the
+            labels; then none is changed.
+        """
+        checked = check_settings(settings, name=self.name)
+        with restored_on_error(self):
+            self.cfg.update(checked)
+            self._check_names()
+
+    def learn_constraints(self, examples: Iterable[Example]) -> None:
+        """Count what "learned" constraints go by, as `initialize` does: for a component that was
+        saved without, or to learn from other documents than it was trained on.
+
+        examples (Iterable[Example]): The examples.
+        RAISES (DocreError): If the constraints do not go with the labels.
+        """
+        self.rules.learn(self.rules.observe(examples))
+
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Annotate a stream of documents, in its order. Within each batch documents of similar
         length go through the model together. If a batch fails, its documents are tried one by one,
@@ -180,20 +166,17 @@ class DocRelationExtractor(LimitedPipe):
         """
         self._use_one_thread_in_worker()
         docs = list(docs)
-        constraints = self.constraints
+        constraints = self.rules.in_force
         calibration = Calibration.from_settings(self.cfg["calibration"])
         decoding = self._decoding
         if calibration is not None:
             decoding["calibrate"] = calibration.apply
-        limited = self.read(docs)
+        limited = self.reader.read(docs)
         nothing = PairScores.empty(len(self.labels))
         scores = [replace(nothing, left_out=doc.left_out) for doc in limited]
-        with_pairs = np.array([i for i in range(len(docs)) if limited[i].part.n_pairs], dtype=int)
-        to_read = [limited[i] for i in with_pairs]
-        for numbers in self.limits.batches(to_read, self.cfg["max_batch_items"]):
-            indices = with_pairs[numbers]
+        for indices in self.reader.batches(limited):
             batch = [docs[i] for i in indices]
-            clusters = self._read_clusters(batch, [limited[i] for i in indices])
+            clusters = self.reader.clusters(batch, [limited[i] for i in indices])
             if constraints is not None:
                 constraints.warn_of_unknown_types(batch, clusters, name=self.name)
             output = self.model.predict((batch, clusters))
@@ -212,9 +195,22 @@ class DocRelationExtractor(LimitedPipe):
         scores (Sequence[PairScores]): What `predict` returned.
         """
         for doc, doc_scores in zip(docs, scores, strict=True):
+            renew_clusters(doc, self.cfg["prefix"])
             relations = decode(doc_scores, self.labels, **self._decoding)
             set_relations(doc, relations, attr=self.cfg["attr"])
             mark_left_out(doc, doc_scores.left_out, attr=self.cfg["attr"])
+            self.threshold_choice.note(doc, doc_scores)
+
+    def score(self, examples: Iterable[Example], **settings: Any) -> dict[str, Any]:
+        """Score the component's relations; see `TrainablePipe.score`.
+
+        examples (Iterable[Example]): The examples.
+        **settings (Any): Settings of the scorer.
+        RETURNS (dict[str, Any]): The scores.
+        """
+        settings = {"choose_threshold": self.threshold_choice.choose, **settings}
+        scores: dict[str, Any] = super().score(examples, **settings)
+        return scores
 
     def update(
         self,
@@ -238,9 +234,9 @@ class DocRelationExtractor(LimitedPipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "DocRelationExtractor.update")
-        self._prepare(examples)
+        self.supervision.prepare(examples)
         docs = [eg.predicted for eg in examples]
-        clusters = self._read_clusters(docs)
+        clusters = self.reader.clusters(docs)
         if not len(clusters.pair_head):
             if is_listening(self.model):
                 # Without an answer, the gradients of the components before this one would be lost.
@@ -267,7 +263,7 @@ class DocRelationExtractor(LimitedPipe):
         example (Example): The example.
         RETURNS (bool): Whether one is not finite.
         """
-        clusters = self._read_clusters([example.predicted])
+        clusters = self.reader.clusters([example.predicted])
         if not len(clusters.pair_head):
             return False
         _, loss, gradients, backprop = self._begin_update([example], clusters)
@@ -289,16 +285,9 @@ class DocRelationExtractor(LimitedPipe):
         clusters, output = scores
         validate_examples(examples, "DocRelationExtractor.get_loss")
         head = self.model.get_ref("head")
-        gold = gold_labels(
-            list(examples),
-            clusters,
-            self.labels,
-            name=self.name,
-            prefix=self.cfg["prefix"],
-            attr=self.cfg["attr"],
-            with_evidence=relation_head(head).learns_evidence,
+        gold = self.supervision.gold(
+            list(examples), clusters, with_evidence=relation_head(head).learns_evidence
         )
-        gold = gold._replace(mask=gold.mask & self._is_learned_from(clusters))
         targets = Targets(*(torch.from_numpy(array).to(output.logits.device) for array in gold))
         return loss_and_gradients(head, output, targets)
 
@@ -314,9 +303,12 @@ class DocRelationExtractor(LimitedPipe):
         gradients = Gradients.of([encoder, head])
         if self.guard.check_step(gradients):
             if isinstance(sgd, PartwiseAdamW):
+                # Known from the first step on: spaCy hands over the optimizer after the gradients.
+                self._trains_encoder = sgd.trains_encoder
                 sgd.update_parts(encoder, head, gradients)
             else:
                 self.model.finish_update(sgd)
+            self.threshold_choice.is_due = True
         drop_gradients(self.model)
 
     def initialize(
@@ -335,28 +327,82 @@ class DocRelationExtractor(LimitedPipe):
         RAISES (DocreError): If there is no label, or the constraints do not go with the labels.
         """
         validate_get_examples(get_examples, "DocRelationExtractor.initialize")
-        observed = self._observe(get_examples())
+        observed = self.rules.observe(get_examples())
         for label in sorted(observed.labels) if labels is None else labels:
             self.add_label(label)
         if not self.labels:
             raise DocreError(Errors.D005.format(name=self.name, attr=self.cfg["attr"]))
         self.cfg["entity_types"] = sorted(observed.entity_types)
-        self._set_observed(observed)
+        self.rules.learn(observed)
         sample = list(islice(get_examples(), 4))
-        self._prepare(sample)
+        self.supervision.prepare(sample)
         docs = [eg.predicted for eg in sample]
         for layer in self.model.layers:
             _set_dim_if_open(layer, "nT", len(self.cfg["entity_types"]) + 1)
         _set_dim_if_open(self.model.get_ref("head"), "nO", len(self.labels))
-        self.model.initialize(X=(docs, self._read_clusters(docs)))
+        is_new = not self._is_initialized
+        self.model.initialize(X=(docs, self.reader.clusters(docs)))
+        head = relation_head(self.model.get_ref("head"))
+        if is_new and head.uses_prior:
+            head.start_at(torch.from_numpy(self.supervision.prior(get_examples())))
+
+    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "DocRelationExtractor":
+        """Load the component from disk; see `TrainablePipe.from_disk`.
+
+        path (Union[str, Path]): The component's folder.
+        exclude (Iterable[str]): What not to load.
+        RETURNS (DocRelationExtractor): The component.
+        RAISES (DocreError): If a file is not what the component saved.
+        """
+        excluded = set(exclude)
+        files = {name: Path(path) / name for name in ("cfg", "model") if name not in excluded}
+        with restored_on_error(self):
+            load_parts(self, {name: read_file(file) for name, file in files.items()}, files)
+            self._check_names()
+            if "vocab" not in excluded:
+                self.vocab.from_disk(Path(path) / "vocab", exclude=excluded)
+        return self
+
+    def from_bytes(
+        self, bytes_data: bytes, *, exclude: Iterable[str] = ()
+    ) -> "DocRelationExtractor":
+        """Load the component from bytes; see `TrainablePipe.from_bytes`.
+
+        bytes_data (bytes): What `to_bytes` gave.
+        exclude (Iterable[str]): What not to load.
+        RETURNS (DocRelationExtractor): The component.
+        RAISES (DocreError): If they are not what the component saved.
+        """
+        excluded = set(exclude)
+        place = f"The bytes of the component '{self.name}'"
+        with naming(place):
+            message = read_message(bytes_data, ())
+        parts = {name: part for name, part in message.items() if name not in excluded}
+        places = {name: f"{place}, part '{name}'," for name in ("cfg", "model")}
+        with restored_on_error(self):
+            load_parts(self, {name: parts[name] for name in places if name in parts}, places)
+            self._check_names()
+            if "vocab" in parts:
+                self.vocab.from_bytes(parts["vocab"], exclude=excluded)
+        return self
+
+    def _check_names(self) -> None:
+        """Check that settings name types that there are: better at loading than at the first
+        text."""
+        if self.labels:
+            _ = self.rules.in_force, self._decoding
 
     def _begin_update(
         self, examples: Sequence[Example], clusters: ClusterBatch
     ) -> tuple[HeadOutput, float, list[Tensor | None], Callable]:
         docs = [eg.predicted for eg in examples]
-        output, backprop = self.model.begin_update((docs, clusters))
+        output, backprop = begin_update(
+            self.model,
+            (docs, clusters),
+            train_encoder=self._trains_encoder or is_listening(self.model),
+        )
         loss, gradients = self.get_loss(examples, (clusters, output))
-        return output, loss, gradients, cast(Callable, backprop)
+        return output, loss, gradients, backprop
 
     @property
     def _decoding(self) -> dict[str, Any]:
@@ -391,32 +437,7 @@ class DocRelationExtractor(LimitedPipe):
             torch.set_num_threads(1)
             self._process = os.getpid()
 
-    def _prepare(self, examples: Sequence[Example]) -> None:
-        for eg in examples:
-            if eg.predicted.text != eg.reference.text:
-                raise DocreError(Errors.D007.format(doc=describe(eg.reference), name=self.name))
-            if self.cfg["use_gold_clusters"] and not get_clusters(eg.predicted, self.cfg["prefix"]):
-                copy_clusters(eg.reference, eg.predicted, self.cfg["prefix"])
-
-    def _read_clusters(
-        self, docs: Sequence[Doc], limited: Sequence[LimitedDoc] | None = None
-    ) -> ClusterBatch:
-        return ClusterBatch.from_docs(
-            docs,
-            prefix=self.cfg["prefix"],
-            entity_types=self.cfg["entity_types"],
-            parts=[doc.part for doc in limited or self.read(docs)],
-        )
-
 
 def _set_dim_if_open(layer: Model, name: str, size: int) -> None:
     if layer.has_dim(name) is None:
         layer.set_dim(name, size)
-
-
-def _check_at_least_1(**settings: int) -> None:
-    for setting, value in settings.items():
-        if value < 1:
-            raise DocreError(
-                Errors.D020.format(setting=setting, condition="at least 1", value=value)
-            )

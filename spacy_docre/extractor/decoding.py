@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..data.relation import Evidence, Relation
-from ..errors import DocreError, Errors
+from ..errors import DocreError, Errors, suggestion
 from ..models.batch import ClusterBatch
 from ..models.encoding import HeadOutput
 from ..models.torch_head import RelationHead
 from .constraints import Constraints
-from .constraints.settings import suggestion
 
 
 @dataclass(frozen=True)

@@ -2,34 +2,18 @@
 whatever comes in."""
 
 import math
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from spacy.tokens import Doc
 
-from ..data.clusters import describe
-from ..errors import DocreError, Errors, Warnings
+from ..errors import enumerate_words
 from ..models.batch import DocPart
 from ..models.batching import batches_that_fit
-from ..models.relation_model import count_wordpieces
-from .constraints import ConstrainedPipe
-
-# The pairs of 200 entities. With the other two, they let an encoder of BERT-base's size and any
-# head read the largest document that they allow in less than 24 GB: see
-# docs/how-to/large_documents.md.
-MAX_PAIRS = 39_800
-MAX_MENTIONS = 1024
-MAX_WORDPIECES = 32_768
-DEFAULT_LIMITS = {
-    "max_pairs": MAX_PAIRS,
-    "max_mentions": MAX_MENTIONS,
-    "max_wordpieces": MAX_WORDPIECES,
-}
+from .settings import DEFAULT_LIMITS, MAX_MENTIONS, MAX_PAIRS, MAX_WORDPIECES, check_settings
 
 # Counts the wordpieces of the first so many tokens of a document, [n] int64.
 Count = Callable[[Doc, int], np.ndarray]
@@ -102,10 +86,7 @@ class Limits:
         RAISES (DocreError): If one of them is too small for any relation.
         """
         values = {name: settings.get(name, default) for name, default in DEFAULT_LIMITS.items()}
-        for name, value in values.items():
-            if value is not None and value < 2:
-                condition = "at least 2, or null for no limit"
-                raise DocreError(Errors.D020.format(setting=name, condition=condition, value=value))
+        check_settings(values, name="doc_relation_extractor")
         return cls(**values)
 
     def apply(self, doc: Doc, prefix: str, count: Count) -> LimitedDoc:
@@ -192,59 +173,6 @@ class Limits:
         return batches_that_fit(np.array(rows, dtype=np.int64).reshape(-1, 3), fits)
 
 
-class LimitedPipe(ConstrainedPipe):
-    """Base class of a component that reads no more of a document than its limits allow. They stand
-    in `cfg` and can be changed there at any time; `cfg["configured_limits"]` has those that the
-    component was made with, so that an override in the config is told from a change at run time.
-    All are saved with the component."""
-
-    @property
-    def limits(self) -> Limits:
-        """The limits in force.
-        RAISES (DocreError): If one of them is too small."""
-        return Limits.of(self.cfg)
-
-    def read(self, docs: Iterable[Doc]) -> list[LimitedDoc]:
-        """Decide what is read of documents, and warn of what is not.
-
-        docs (Iterable[Doc]): The documents.
-        RETURNS (list[LimitedDoc]): For each what is read.
-        """
-        limits, encoder = self.limits, self.model.get_ref("encoder")
-        limited = []
-        for doc in docs:
-            limited.append(
-                limits.apply(doc, self.cfg["prefix"], partial(count_wordpieces, encoder))
-            )
-            if limited[-1].reached:
-                self._warn_of_limits(doc, limited[-1])
-        return limited
-
-    def _configure_limits(self, **settings: int | None) -> None:
-        Limits.of(settings)
-        self.cfg |= {**settings, "configured_limits": settings}
-
-    def _settle(self, before: Mapping[str, Any]) -> None:
-        super()._settle(before)
-        configured = before["configured_limits"]
-        saved = self.cfg["configured_limits"]
-        overridden = {
-            name: limit for name, limit in configured.items() if limit != saved.get(name, limit)
-        }
-        self.cfg |= {**overridden, "configured_limits": configured}
-        Limits.of(self.cfg)
-
-    def _warn_of_limits(self, doc: Doc, limited: LimitedDoc) -> None:
-        reached = [f"`{setting}` ({self.cfg[setting]})" for setting in limited.reached]
-        message = Warnings.DW50.format(
-            doc=describe(doc),
-            name=self.name,
-            limits=enumerate_words(reached),
-            left_out=limited.describe(),
-        )
-        warnings.warn(message, stacklevel=3)
-
-
 def mark_left_out(doc: Doc, left_out: Mapping[str, int], *, attr: str) -> None:
     """Note on a document what was left out of it, in `doc.user_data[f"{attr}_left_out"]`; one of
     which nothing was has no such entry.
@@ -273,11 +201,6 @@ def count_left_out(docs: Iterable[Doc], *, attr: str) -> dict[str, int]:
         if left_out:
             total.update({"docs": 1, **left_out})
     return dict(total)
-
-
-def enumerate_words(words: Sequence[str]) -> str:
-    """Words as a sentence lists them: "a, b and c"."""
-    return " and ".join(", ".join(words).rsplit(", ", 1))
 
 
 def _key(attr: str) -> str:

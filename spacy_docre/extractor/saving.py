@@ -1,26 +1,23 @@
-"""Loading a component: everything is checked before anything changes."""
+"""Loading a relation extractor whose saved files may come from anybody: they are read and checked
+as a whole before the component changes; if anything is wrong, it stays as it was, and the error
+names the file."""
 
+import json
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Protocol
 
-import srsly
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from spacy.pipeline import TrainablePipe
+from thinc.api import Model
 
 from ..errors import DocreError, Errors, Warnings, first_of
 from ..models.loading import load_model, non_finite_weights, same_kind, unchanged_on_error
-from ..models.weights import FormatError, read_message
-from ..training.guard import OnNonFinite
+from ..models.weights import FormatError
+from .settings import ExtractorSettings, with_overrides
 
 SHOWN_NAMES = 3
-
-Share = Annotated[float, Field(ge=0, le=1)]
-AtLeast1 = Annotated[int, Field(ge=1)]
-Limit = Annotated[int, Field(ge=2)] | None
-Name = Annotated[str, Field(min_length=1)]
 
 
 class SavedCounts(BaseModel):
@@ -32,148 +29,75 @@ class SavedCounts(BaseModel):
     opposites: list[tuple[str, str, int]]
 
 
-class SavedCalibration(BaseModel):
-    """`Calibration.settings`."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-
-    temperature: Annotated[float, Field(gt=0)]
-    bias: float
-
-
-class SavedSettings(BaseModel):
-    """The settings in the file "cfg" of a relation extractor: see `DocRelationExtractor`. Those of
-    a newer version are let through."""
+class SavedState(ExtractorSettings):
+    """The file "cfg" of a relation extractor: its settings and what it has learned beside its
+    weights. What a newer version adds is let through. `configured_limits` and
+    `configured_constraints` are of version 0.1.0, which had no `configured`."""
 
     model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
 
-    labels: list[str] = []
-    entity_types: list[str] = []
-    prefix: Name = "_"
-    attr: Name = "_"
-    threshold: Share = 0
-    thresholds: dict[str, Share] = {}
-    calibration: SavedCalibration | None = None
-    max_labels: AtLeast1 = 1
-    max_pairs: Limit = None
-    max_mentions: Limit = None
-    max_wordpieces: Limit = None
-    max_batch_items: AtLeast1 = 1
-    use_gold_clusters: bool = True
-    on_nonfinite: OnNonFinite = "raise"
-    constraints: dict[str, Any] | None = None
-    configured_constraints: dict[str, Any] = {}
+    labels: list[str] = Field(default=[])
+    entity_types: list[str] = Field(default=[])
     observed: SavedCounts | None = None
+    configured: dict[str, Any] = Field(default={})
+    configured_limits: dict[str, Any] = Field(default={})
+    configured_constraints: dict[str, Any] = Field(default={})
 
 
-class CheckedPipe(TrainablePipe):
-    """Base class of a component whose saved files may come from anybody. They are read and checked
-    as a whole before the component changes; if anything is wrong, it stays as it was, and the error
-    names the file."""
+class Saved(Protocol):
+    """A component that is loaded. `cfg` holds its settings and `cfg["configured"]` those that it
+    was made with; `model` has the ref "head"."""
 
-    name: str
+    model: Model
     cfg: dict[str, Any]
 
-    def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "CheckedPipe":
-        """Load the component from disk; see `TrainablePipe.from_disk`.
 
-        path (Union[str, Path]): The component's folder.
-        exclude (Iterable[str]): What not to load.
-        RETURNS (CheckedPipe): The component.
-        RAISES (DocreError): If a file is not what the component saved.
-        """
-        excluded = set(exclude)
-        files = {name: Path(path) / name for name in ("cfg", "model") if name not in excluded}
-        with self._unchanged_on_error():
-            self._load({name: _read(file) for name, file in files.items()}, files)
-            if "vocab" not in excluded:
-                self.vocab.from_disk(Path(path) / "vocab", exclude=excluded)
-        return self
+def load_parts(pipe: Saved, parts: Mapping[str, Any], places: Mapping[str, Any]) -> None:
+    """Load the settings and the model of a component, as far as there are any.
 
-    def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> "CheckedPipe":
-        """Load the component from bytes; see `TrainablePipe.from_bytes`.
-
-        bytes_data (bytes): What `to_bytes` gave.
-        exclude (Iterable[str]): What not to load.
-        RETURNS (CheckedPipe): The component.
-        RAISES (DocreError): If they are not what the component saved.
-        """
-        excluded = set(exclude)
-        place = f"The bytes of the component '{self.name}'"
-        with _naming(place):
-            message = read_message(bytes_data, ())
-        parts = {name: part for name, part in message.items() if name not in excluded}
-        places = {name: f"{place}, part '{name}'," for name in ("cfg", "model")}
-        with self._unchanged_on_error():
-            self._load({name: parts[name] for name in places if name in parts}, places)
-            if "vocab" in parts:
-                self.vocab.from_bytes(parts["vocab"], exclude=excluded)
-        return self
-
-    def _settle(self, before: Mapping[str, Any]) -> None:
-        """Bring loaded settings together with those that there were.
-
-        before (Mapping[str, Any]): The settings before.
-        RAISES (DocreError): If they do not go with each other.
-        """
-
-    def _load(self, parts: Mapping[str, bytes], places: Mapping[str, Any]) -> None:
-        before = dict(self.cfg)
-        if "cfg" in parts:
-            with _naming(places["cfg"]):
-                self.cfg.update(read_settings(parts["cfg"], before))
-        if "model" in parts:
-            with _naming(places["model"]):
-                if not isinstance(parts["model"], bytes):
-                    raise FormatError("it is no bytes")
-                load_model(self.model, parts["model"])
-            bad = non_finite_weights(self.model)
-            if bad:
-                names = first_of(bad, SHOWN_NAMES)
-                message = Warnings.DW41.format(path=places["model"], names=names)
-                warnings.warn(message, stacklevel=4)
-        if {"cfg", "model"} <= parts.keys():
-            with _naming(places["cfg"]):
-                self._check_sizes()
-        self._settle(before)
-
-    def _check_sizes(self) -> None:
-        head = self.model.get_ref("head")
-        for dim, kind, count in (
-            ("nO", "labels", len(self.cfg["labels"])),
-            ("nT", "entity_types", len(self.cfg["entity_types"]) + 1),
-        ):
-            if head.has_dim(dim) and head.get_dim(dim) != count:
-                size = head.get_dim(dim)
-                raise FormatError(f"`{kind}` has names for {count} outputs, but there are {size}")
-        sizes = head.shims[0].cfg or {}
-        for dim, name in (("nO", "n_labels"), ("nT", "n_types"), ("nI", "width")):
-            if name in sizes and head.has_dim(dim) and head.get_dim(dim) != sizes[name]:
-                raise FormatError(f"the model was built for other sizes ('{name}')")
-
-    @contextmanager
-    def _unchanged_on_error(self) -> Iterator[None]:
-        before = dict(self.cfg)
-        try:
-            with unchanged_on_error(self.model):
-                yield
-        except BaseException:
-            self.cfg.clear()
-            self.cfg.update(before)
-            raise
+    pipe (Saved): The component.
+    parts (Mapping[str, bytes]): The contents of "cfg" and "model".
+    places (Mapping[str, Any]): What to call each in messages.
+    RAISES (DocreError): If one of them is not what a component saves.
+    """
+    if "cfg" in parts:
+        with naming(places["cfg"]):
+            state = read_state(parts["cfg"], pipe.cfg)
+            saved = {k: state.pop(k) for k in ExtractorSettings.model_fields if k in state}
+            configured = state.pop("configured", None)
+            limits = state.pop("configured_limits", {})
+            constraints = state.pop("configured_constraints", None)
+            if configured is None:
+                configured = limits | ({} if constraints is None else {"constraints": constraints})
+            given = pipe.cfg["configured"]
+            pipe.cfg.update(state | with_overrides(saved, configured, given))
+    if "model" in parts:
+        with naming(places["model"]):
+            if not isinstance(parts["model"], bytes):
+                raise FormatError("it is not bytes")
+            load_model(pipe.model, parts["model"])
+        bad = non_finite_weights(pipe.model)
+        if bad:
+            names = first_of(bad, SHOWN_NAMES)
+            warnings.warn(Warnings.DW41.format(path=places["model"], names=names), stacklevel=4)
+    if {"cfg", "model"} <= parts.keys():
+        with naming(places["cfg"]):
+            _check_sizes(pipe)
 
 
-def read_settings(data: Any, known: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the settings of a component.
+def read_state(data: Any, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the file "cfg" of a component.
 
-    data (bytes): The file "cfg".
-    known (Mapping[str, Any]): The settings that there are.
-    RETURNS (dict[str, Any]): The saved settings.
-    RAISES (FormatError): If one is not what it can be.
+    data (bytes): Its content.
+    known (Mapping[str, Any]): The component's `cfg`.
+    RETURNS (dict[str, Any]): What was saved.
+    RAISES (FormatError): If something is not what it can be.
     """
     try:
-        SavedSettings.model_validate_json(data)
-        settings: dict[str, Any] = srsly.json_loads(data)
+        SavedState.model_validate_json(data)
+        # srsly's numbers differ from the written ones in the last bit, and overrides are told by
+        # comparing.
+        state: dict[str, Any] = json.loads(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "it"
@@ -181,19 +105,39 @@ def read_settings(data: Any, known: Mapping[str, Any]) -> dict[str, Any]:
     except (ValueError, TypeError) as error:
         raise FormatError(str(error)) from None
     for kind in ("labels", "entity_types"):
-        names = settings.get(kind, ())
+        names = state.get(kind, ())
         if len(set(names)) < len(names):
             raise FormatError(f"`{kind}` has a name twice")
-    for name, value in settings.items():
+    for name, value in state.items():
         now = known.get(name)
-        is_unchecked = name not in SavedSettings.model_fields and None not in (now, value)
+        is_unchecked = name not in SavedState.model_fields and None not in (now, value)
         if is_unchecked and not same_kind(now, value):
             raise FormatError(f"`{name}` is {value!r}")
-    return settings
+    return state
 
 
 @contextmanager
-def _naming(place: Any) -> Iterator[None]:
+def restored_on_error(pipe: Saved) -> Iterator[None]:
+    """A context whose errors leave a component as it was.
+
+    pipe (Saved): The component.
+    """
+    before = dict(pipe.cfg)
+    try:
+        with unchanged_on_error(pipe.model):
+            yield
+    except BaseException:
+        pipe.cfg.clear()
+        pipe.cfg.update(before)
+        raise
+
+
+@contextmanager
+def naming(place: Any) -> Iterator[None]:
+    """A context whose errors are errors of loading that name the file.
+
+    place (Any): The file, or what else is read.
+    """
     try:
         yield
     except Exception as error:
@@ -202,10 +146,31 @@ def _naming(place: Any) -> Iterator[None]:
         raise DocreError(Errors.D102.format(path=place, reason=reason)) from error
 
 
-def _read(file: Path) -> bytes:
-    with _naming(file):
+def read_file(file: Path) -> bytes:
+    """Read a file of a saved component.
+
+    file (Path): The file.
+    RETURNS (bytes): Its content.
+    RAISES (DocreError): If it is missing or not a regular file.
+    """
+    with naming(file):
         if not file.exists():
             raise FormatError("there is no such file")
         if not file.is_file():
-            raise FormatError("it is no file")
+            raise FormatError("it is not a file")
         return file.read_bytes()
+
+
+def _check_sizes(pipe: Saved) -> None:
+    head = pipe.model.get_ref("head")
+    for dim, kind, count in (
+        ("nO", "labels", len(pipe.cfg["labels"])),
+        ("nT", "entity_types", len(pipe.cfg["entity_types"]) + 1),
+    ):
+        if head.has_dim(dim) and head.get_dim(dim) != count:
+            size = head.get_dim(dim)
+            raise FormatError(f"`{kind}` has names for {count} outputs, but there are {size}")
+    sizes = head.shims[0].cfg or {}
+    for dim, name in (("nO", "n_labels"), ("nT", "n_types"), ("nI", "width")):
+        if name in sizes and head.has_dim(dim) and head.get_dim(dim) != sizes[name]:
+            raise FormatError(f"the model was built for other sizes ('{name}')")

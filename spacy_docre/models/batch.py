@@ -6,13 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from spacy.tokens import Doc
 
-from ..data.clusters import (
-    DEFAULT_PREFIX,
-    describe,
-    get_clusters,
-    most_frequent_label,
-    sentence_of_token,
-)
+from ..data.clusters import DEFAULT_PREFIX, describe, get_clusters, most_frequent_label
+from ..data.sentences import sentence_of_token
 from ..errors import DocreError, Errors
 
 UNKNOWN_TYPE = 0

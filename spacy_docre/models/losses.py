@@ -1,9 +1,62 @@
 """Losses over the candidate pairs of a batch."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from .encoding import Targets
+
+PairLoss = Literal["bce", "bce_sum", "adaptive_threshold", "balanced_softmax"]
+
+# Losses without a threshold class, whose logits are log-odds.
+CROSS_ENTROPIES = ("bce", "bce_sum")
+
+
+class PairObjective(nn.Module):
+    """The loss of a head for the relations of its pairs, by name:
+
+    - "bce": binary cross-entropy of each type, averaged over the types; "bce_sum": summed over them
+      (GLRE, equation 9). A relation is set above a score that is chosen on development data.
+    - "adaptive_threshold": see `adaptive_threshold_loss`. A relation is set above the logit of a
+      threshold class that the head learns.
+    - "balanced_softmax": see `balanced_softmax_loss`. A relation is set above the logit of a
+      threshold class, or above zero in a head without one.
+
+    name (PairLoss): The loss.
+    """
+
+    def __init__(self, name: PairLoss) -> None:
+        super().__init__()
+        self.name = name
+
+    @property
+    def has_threshold(self) -> bool:
+        """Whether the loss wants a threshold class beside the relation types."""
+        return self.name not in (*CROSS_ENTROPIES, "balanced_softmax")
+
+    @property
+    def needs_threshold(self) -> bool:
+        """See `RelationHead.needs_threshold`."""
+        return self.name in CROSS_ENTROPIES
+
+    def forward(self, logits: Tensor, threshold: Tensor, targets: Targets) -> Tensor:
+        """logits (Tensor): [P, R] float. The types' logits, without the threshold class.
+        threshold (Tensor): [P] float. The logit of the threshold class, or zero.
+        targets (Targets): The gold standard.
+        RETURNS (Tensor): [] The loss, averaged over the pairs whose relations are known.
+        """
+        labels = targets.labels
+        if self.name in CROSS_ENTROPIES:
+            losses = nn.functional.binary_cross_entropy_with_logits(
+                logits - threshold[:, None], labels.to(logits.dtype), reduction="none"
+            )
+            by_pair = losses.mean(dim=1) if self.name == "bce" else losses.sum(dim=1)
+        elif self.name == "adaptive_threshold":
+            by_pair = adaptive_threshold_loss(logits, threshold, labels)
+        else:
+            by_pair = balanced_softmax_loss(logits, threshold, labels)
+        return masked_mean(by_pair, targets.mask)
 
 
 def adaptive_threshold_loss(logits: Tensor, threshold: Tensor, labels: Tensor) -> Tensor:
@@ -28,20 +81,6 @@ def adaptive_threshold_loss(logits: Tensor, threshold: Tensor, labels: Tensor) -
     above = torch.where(labels, log_positives - logits, torch.zeros_like(logits)).sum(dim=1)
     below = torch.logsumexp(negatives, dim=1) - threshold[:, 0]
     return above + below
-
-
-def binary_cross_entropy(logits: Tensor, targets: Targets) -> Tensor:
-    """Binary cross-entropy of each relation type by itself, averaged over the types, then over the
-    pairs whose relations are known.
-
-    logits (Tensor): [P, R] float.
-    targets (Targets): The gold standard.
-    RETURNS (Tensor): [] The loss.
-    """
-    losses = nn.functional.binary_cross_entropy_with_logits(
-        logits, targets.labels.to(logits.dtype), reduction="none"
-    )
-    return masked_mean(losses.mean(dim=1), targets.mask)
 
 
 def balanced_softmax_loss(logits: Tensor, threshold: Tensor, labels: Tensor) -> Tensor:

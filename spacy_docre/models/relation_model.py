@@ -81,13 +81,39 @@ def forward(
     model: Model[EncoderInput, HeadOutput], inputs: EncoderInput, is_train: bool
 ) -> tuple[HeadOutput, Callable[[Sequence[Tensor | None]], None]]:
     """Run encoder and head. The backward pass takes the gradients of the output's tensors."""
+    return _run(model, inputs, is_train)
+
+
+def begin_update(
+    model: Model[EncoderInput, HeadOutput], inputs: EncoderInput, *, train_encoder: bool
+) -> tuple[HeadOutput, Callable[[Sequence[Tensor | None]], None]]:
+    """As `Model.begin_update`, but for an encoder that may be frozen: then nothing is kept for its
+    backward pass and no gradient of it computed. Its dropout stays.
+
+    model (Model[tuple[list[Doc], ClusterBatch], HeadOutput]): The model.
+    inputs (tuple[list[Doc], ClusterBatch]): The batch.
+    train_encoder (bool): Whether the encoder gets gradients.
+    RETURNS (tuple[HeadOutput, Callable]): The output and the backward pass.
+    """
+    return _run(model, inputs, True, train_encoder)
+
+
+def _run(
+    model: Model[EncoderInput, HeadOutput],
+    inputs: EncoderInput,
+    is_train: bool,
+    train_encoder: bool = True,
+) -> tuple[HeadOutput, Callable[[Sequence[Tensor | None]], None]]:
     encoder, head = model.layers
-    encoding, backprop_encoder = encoder(inputs, is_train)
+    with torch.set_grad_enabled(train_encoder and torch.is_grad_enabled()):
+        encoding, backprop_encoder = encoder(inputs, is_train)
     with block_limit(model.attrs["max_block_items"]):
         output, backprop_head = head(encoding, is_train)
 
     def backprop(gradients: Sequence[Tensor | None]) -> None:
-        backprop_encoder(backprop_head(gradients))
+        d_encoding = backprop_head(gradients)
+        if train_encoder:
+            backprop_encoder(d_encoding)
 
     return output, backprop
 

@@ -4,9 +4,10 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from thinc.api import ArgsKwargs, Model
 from torch import Tensor, nn
 
@@ -14,11 +15,13 @@ from ..data.relation import Evidence
 from ..errors import DocreError, Errors
 from .batch import ClusterBatch
 from .encoding import Encoding, HeadOutput, Targets
-from .losses import adaptive_threshold_loss, binary_cross_entropy, masked_mean
+from .losses import PairLoss, PairObjective
 from .precision import at_least_single
 from .torch_module import LazyTorchShim, lazy_shim, run_backward
 
-PairLoss = Literal["bce", "adaptive_threshold"]
+# The version of the heads' behaviour that new models have. A saved model keeps the one that it was
+# trained with, so that what changes here does not change its scores.
+HEAD_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class HeadSizes:
     n_labels (int): The number R of relation types.
     n_types (int): The number of entity types, the unknown type (0) included.
     second_width (Optional[int]): The width of the second encoder's vectors, if there is one.
+    version (int): The version of the heads' behaviour: 1 for models that were saved before there
+        was one, whose weights would mean something else to a head of today.
     """
 
     width: int
@@ -37,6 +42,7 @@ class HeadSizes:
     n_labels: int
     n_types: int
     second_width: int | None = None
+    version: int = HEAD_VERSION
 
 
 class KeyPairs(NamedTuple):
@@ -64,8 +70,8 @@ class RelationHead(nn.Module):
 
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
-        """RETURNS (dict[str, Any]): Settings of a head that is small enough for tests. Every head
-        that is registered is put through the contract tests with these.
+        """RETURNS (dict[str, Any]): Settings of a head that is small enough for tests and has no
+        dropout. Every head that is registered is put through the contract tests with these.
         """
         return {}
 
@@ -79,6 +85,25 @@ class RelationHead(nn.Module):
         """Whether the score above which a relation is set must be chosen on development data,
         since the head learns none."""
         return False
+
+    @property
+    def uses_prior(self) -> bool:
+        """Whether `start_at` makes use of how frequent the types are in the training data."""
+        return False
+
+    def start_at(self, prior: Tensor) -> None:
+        """Learn how frequent the types are, once, before training.
+
+        prior (Tensor): [R] float. The share of the training data's pairs that have each type, in
+            0..1, both excluded.
+        """
+
+    def parts(self) -> list[list[nn.Parameter]]:
+        """RETURNS (list[list[nn.Parameter]]): The parameters of each part of the method that learns
+        from a loss of its own: of those that read the encoder, or the first of two; then of
+        those that read the second, if any do. Together they are all parameters.
+        """
+        return [list(self.parameters())]
 
     def set_phase(self, epoch: int, warmup_epochs: int) -> bool:
         """Set the phase of a method that is trained in phases, see `em_schedule`.
@@ -140,20 +165,40 @@ class TypewiseHead(RelationHead):
     """Base class of heads with a logit for each relation type by itself, which is compared with
     zero or with the logit of a threshold class: subclasses have `logits` instead of `forward`.
 
-    loss (PairLoss): "bce" for binary cross-entropy, or "adaptive_threshold" for ATLOP's loss, whose
-        threshold class is the first of `n_outputs`.
+    With cross-entropy, a classifier that starts near zero spends its first steps on learning that
+    hardly any pair has any relation. So its bias starts at the log-odds of the types.
+
     n_labels (int): The number R of relation types.
+    loss (PairLoss): The loss, see `PairObjective`. If it has a threshold class, that is the first
+        of `n_outputs`.
     """
 
     def __init__(self, n_labels: int, loss: PairLoss = "bce") -> None:
         super().__init__()
-        self.has_threshold = loss == "adaptive_threshold"
+        self.objective = PairObjective(loss)
+        self.has_threshold = self.objective.has_threshold
         self.n_outputs = n_labels + self.has_threshold
+
+    @property
+    def output_bias(self) -> nn.Parameter | None:
+        """[n_outputs] The bias of the logits, if there is one."""
+        return None
 
     @property
     def needs_threshold(self) -> bool:
         """See `RelationHead.needs_threshold`."""
-        return not self.has_threshold
+        return self.objective.needs_threshold
+
+    @property
+    def uses_prior(self) -> bool:
+        """See `RelationHead.uses_prior`."""
+        return self.needs_threshold and self.output_bias is not None
+
+    def start_at(self, prior: Tensor) -> None:
+        """See `RelationHead.start_at`."""
+        if self.needs_threshold and self.output_bias is not None:
+            with torch.no_grad():
+                self.output_bias.copy_(torch.logit(prior))
 
     def logits(self, encoding: Encoding) -> Tensor:
         """encoding (Encoding): The batch.
@@ -179,17 +224,14 @@ class TypewiseHead(RelationHead):
         return HeadOutput(logits[:, 1:], logits[:, 0], aux)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
-        """Binary cross-entropy or the adaptive-threshold loss, averaged over the pairs whose
-        relations are known.
+        """The loss of the objective.
 
         output (HeadOutput): What `forward` returned.
         targets (Targets): The gold standard.
         RETURNS (Tensor): [] The loss.
         """
-        if not self.has_threshold:
-            return binary_cross_entropy(output.logits, targets)
-        losses = adaptive_threshold_loss(output.logits, output.threshold, targets.labels)
-        return masked_mean(losses, targets.mask)
+        loss: Tensor = self.objective(output.logits, output.threshold, targets)
+        return loss
 
 
 def head_factory(name: str, head: type[RelationHead]) -> Callable[..., Model[Encoding, HeadOutput]]:
@@ -242,9 +284,13 @@ def build_head(
 
 
 def _make(
-    module: Callable[..., RelationHead], settings: dict[str, Any], **sizes: Any
+    module: Callable[..., RelationHead],
+    settings: dict[str, Any],
+    *,
+    version: int = 1,
+    **sizes: Any,
 ) -> RelationHead:
-    return module(HeadSizes(**sizes), **settings)
+    return module(HeadSizes(version=version, **sizes), **settings)
 
 
 def init(model: Model[Encoding, HeadOutput], X: Encoding | None = None, Y: None = None) -> None:

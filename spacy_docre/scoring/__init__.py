@@ -1,0 +1,3 @@
+from ..moved import former
+
+__getattr__ = former(__name__)

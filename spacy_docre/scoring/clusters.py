@@ -164,7 +164,7 @@ def has_names_only(references: Iterable[Doc], prefix: str = DEFAULT_PREFIX) -> b
     for doc in references:
         named = {i for ent in doc.ents for i in range(ent.start, ent.end)}
         for cluster in get_clusters(doc, prefix):
-            for span in cluster.group:
+            for span in cluster.mentions:
                 if named.isdisjoint(range(span.start, span.end)):
                     return False
     return True
@@ -173,7 +173,7 @@ def has_names_only(references: Iterable[Doc], prefix: str = DEFAULT_PREFIX) -> b
 def _entities(doc: Doc, prefix: str) -> list[Entity]:
     entities = []
     for cluster in get_clusters(doc, prefix):
-        typed = frozenset(((s.start_char, s.end_char), s.label_) for s in cluster.group)
+        typed = frozenset(((s.start_char, s.end_char), s.label_) for s in cluster.mentions)
         mentions = frozenset(offsets for offsets, _ in typed)
         entities.append(Entity(cluster.key, cluster.label, mentions, typed))
     return entities

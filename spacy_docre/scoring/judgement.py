@@ -10,9 +10,10 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..data.alignment import align_clusters
-from ..data.clusters import DEFAULT_PREFIX, get_clusters, sentence_of_token
-from ..data.evidence import Triple, sentence_ends, sentence_numbers
+from ..data.clusters import DEFAULT_PREFIX, get_clusters
+from ..data.evidence import Triple, sentence_numbers
 from ..data.relation import DEFAULT_ATTR, Relation, excluded_pairs, get_relations, has_relations
+from ..data.sentences import sentence_ends, sentence_of_token
 
 Fact = tuple[str, str, str]
 
@@ -230,7 +231,7 @@ def _sentences(example: Example, keys: Mapping[str, str], prefix: str) -> dict[s
     and of predicted ones that no gold cluster corresponds to."""
     sentence = sentence_of_token(example.reference).tolist()
     found = {
-        cluster.key: [sentence[span.start] for span in cluster.group]
+        cluster.key: [sentence[span.start] for span in cluster.mentions]
         for cluster in get_clusters(example.reference, prefix)
     }
     if all(key in found for key in keys.values()):
@@ -238,7 +239,7 @@ def _sentences(example: Example, keys: Mapping[str, str], prefix: str) -> dict[s
     starts = np.array([token.idx for token in example.reference])
     for cluster in get_clusters(example.predicted, prefix):
         if keys[cluster.key] not in found:
-            places = [span.start_char for span in cluster.group]
+            places = [span.start_char for span in cluster.mentions]
             tokens = np.searchsorted(starts, places, side="right") - 1
             found[keys[cluster.key]] = [sentence[i] for i in tokens]
     return found

@@ -1,9 +1,9 @@
 """The folder of a training run's checkpoints.
 
-A checkpoint is written under a name that begins with a dot, brought to the disk and renamed; the
-ones before it are removed after that. So there is a whole one at each moment, whatever happens."""
+A checkpoint is written under a name that begins with a dot, brought to the disk and renamed, to a
+name that no other has; the ones before it are removed after that. So there is a whole one at each
+moment, whatever happens."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from spacy.util import dict_to_dot
 from thinc.api import Model, Optimizer
 
 from ..errors import DocreError, Errors
-from ..files import write_folder
+from ..files import checksum, replacing, write_folder
 from ..models.loading import load_model
 from .state import (
     Evaluation,
@@ -42,6 +42,8 @@ FREE_SETTINGS = (
     "system.gpu_allocator",
 )
 FREE_ENDINGS = (".on_nonfinite",)
+# Where a config names files that are read: corpora, labels and vectors, pretrained encoders.
+SECTIONS_WITH_FILES = ("corpora.", "initialize.", "components.")
 
 
 class Checkpoints:
@@ -49,15 +51,19 @@ class Checkpoints:
 
     output (Path): The folder of the run.
     config (dict[str, Any]): The run's config, interpolated.
+    inputs (Mapping[str, Path]): Files and folders that it depends on and that the config does not
+        name, by the names that they have in messages.
     """
 
-    def __init__(self, output: Path, config: dict[str, Any]) -> None:
+    def __init__(self, output: Path, config: dict[str, Any], inputs: Mapping[str, Path]) -> None:
         self.folder = output / FOLDER
-        self.config = json.loads(json.dumps(dict_to_dot(config), default=str))
-        for name, value in list(self.config.items()):
-            if name.startswith("corpora.") and isinstance(value, str) and Path(value).is_file():
-                digest = hashlib.sha256(Path(value).read_bytes()).hexdigest()
-                self.config[f"{name} (its content)"] = digest
+        self.config: dict[str, Any] = {}
+        values = json.loads(json.dumps(dict_to_dot(config), default=str))
+        for name, value in [*values.items(), *inputs.items()]:
+            path = _existing(value)
+            self.config[name] = value if path is None else path.as_posix()
+            if path is not None and (name.startswith(SECTIONS_WITH_FILES) or name in inputs):
+                self.config[f"{name} (its content)"] = checksum(path)
 
     def load_history(self) -> History:
         """What has happened in the run so far: nothing, if it has no checkpoint, or if it was
@@ -132,12 +138,18 @@ class Checkpoints:
         history (History): What has happened.
         """
 
-        def write(draft: Path) -> None:
-            content = {"config": self.config, "history": asdict(history)}
-            (draft / HISTORY).write_text(json.dumps(content, default=float), encoding="utf8")
-
-        write_folder(self.folder / f"step-{history.steps:08}", write)
+        content = {"config": self.config, "history": asdict(history)}
+        newest = self.folder / f"step-{history.steps:08}"
+        text = json.dumps(content, default=float)
+        if newest.exists():
+            with replacing(newest / HISTORY) as draft:
+                draft.write_text(text, encoding="utf8")
+        else:
+            write_folder(newest, lambda draft: (draft / HISTORY).write_text(text, encoding="utf8"))
         self._remove_older()
+        for path in newest.iterdir():
+            if path.name != HISTORY:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def clear(self) -> None:
         """Remove all checkpoints."""
@@ -163,6 +175,15 @@ def read_history(output: Path) -> History:
 
 def _newest(folder: Path) -> Path | None:
     return max(folder.glob("step-*"), default=None)
+
+
+def _existing(value: Any) -> Path | None:
+    """The file or folder that a setting names, if it names one that is there."""
+    try:
+        path = Path(value)
+        return path if path.exists() and path.name else None
+    except (TypeError, ValueError, OSError):
+        return None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -14,9 +14,10 @@ def em_schedule(
     component: str = "doc_relation_extractor", warmup_epochs: int = 2
 ) -> Callable[[Language, dict[str, Any]], None]:
     """The callback "spacy-docre.em_schedule.v1" for `[training.before_update]`: sets the phase of a
-    head that has phases, as KMGRE has, before each step. First comes the warm-up, then what the
-    head's `period` says. The phase depends on the epoch alone, so that a training can be continued
-    anywhere. A component whose head has no phases is left as it is, with a warning.
+    head that has phases, such as KMGRE's, be it part of a blend, before each step. First comes the
+    warm-up, then what the head's `period` says. The phase depends on the epoch alone, so that a
+    training can be continued anywhere. A component whose head has no phases is left as it is, with
+    a warning.
 
     component (str): The name of the relation extractor.
     warmup_epochs (int): The number of epochs in which all mention pairs count as key.

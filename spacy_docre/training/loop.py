@@ -5,13 +5,15 @@ import shutil
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Any
 
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.training.loop import (
     DIR_MODEL_BEST,
@@ -24,14 +26,16 @@ from spacy.training.loop import (
     update_meta,
 )
 from spacy.util import registry, resolve_dot_names
-from thinc.api import Optimizer, fix_random_seed, set_gpu_allocator
+from thinc.api import Config, Optimizer, fix_random_seed, set_gpu_allocator
 from wasabi import Printer
 
 from ..errors import DocreError, Errors
-from ..files import write_folder
+from ..files import locked, restore_folder, write_folder
 from .checkpoint import Checkpoints
 from .guard import StepGuard, left_out_key
 from .state import Evaluation, peak_memory, restore_python_random, trainable_models
+
+LOCK = ".train.lock"
 
 
 def train(
@@ -40,7 +44,9 @@ def train(
     *,
     resume: bool = False,
     checkpoint_every: int | None = None,
+    until: int | None = None,
     use_gpu: int = -1,
+    inputs: Mapping[str, Path] | None = None,
     stdout: IO = sys.stdout,
     stderr: IO = sys.stderr,
 ) -> None:
@@ -57,22 +63,41 @@ def train(
         checkpoints and models are removed.
     checkpoint_every (Optional[int]): Steps between checkpoints. None makes one after each
         evaluation.
+    until (Optional[int]): Stop after that many steps, with a checkpoint. The schedules are those of
+        the whole training, which can be resumed.
     use_gpu (int): The number of the GPU, or -1.
+    inputs (Optional[Mapping[str, Path]]): Files and folders that decide the result and that the
+        pipeline's config does not name, such as code, by the names that they have in messages.
     stdout (IO): Where the progress is written.
     stderr (IO): Where the logger writes the rest.
-    RAISES (DocreError): If the checkpoint cannot be read, or does not go with config and corpus.
+    RAISES (DocreError): If the checkpoint cannot be read, or does not go with config and corpus, or
+        if another process trains in the folder.
     """
-    run = TrainingRun(nlp, output, resume=resume, use_gpu=use_gpu)
+    output.mkdir(parents=True, exist_ok=True)
+    with locked(output, LOCK):
+        run = TrainingRun(nlp, output, resume=resume, use_gpu=use_gpu, inputs=inputs or {})
+        _train(run, checkpoint_every, stdout, stderr, until)
+
+
+def _train(
+    run: "TrainingRun",
+    checkpoint_every: int | None,
+    stdout: IO,
+    stderr: IO,
+    until: int | None,
+) -> None:
     message = Printer(no_print=True)
     if run.history.finished:
         stdout.write(
-            message.good(f"Finished already, after {run.first_step} steps: {output}") + "\n"
+            message.good(f"Finished already, after {run.first_step} steps: {run.output}") + "\n"
         )
         return
     if run.first_step:
         stdout.write(message.info(f"Going on after step {run.first_step - 1}") + "\n")
-    stdout.write(message.info(f"Pipeline: {nlp.pipe_names}") + "\n")
-    run.train(checkpoint_every, stdout, stderr)
+    stdout.write(message.info(f"Pipeline: {run.nlp.pipe_names}") + "\n")
+    if until is not None and run.first_step >= until:
+        return
+    run.train(checkpoint_every, stdout, stderr, until)
     for name, guard in run.guards.items():
         if guard.count:
             text = f"'{name}': {guard.count} steps were left out"
@@ -83,12 +108,22 @@ def train(
 class TrainingRun:
     """A training run and its checkpoints; see `train`."""
 
-    def __init__(self, nlp: Language, output: Path, *, resume: bool, use_gpu: int) -> None:
+    def __init__(
+        self,
+        nlp: Language,
+        output: Path,
+        *,
+        resume: bool,
+        use_gpu: int,
+        inputs: Mapping[str, Path],
+    ) -> None:
         self.nlp = nlp
         self.output = output
         self.last = output / DIR_MODEL_LAST
         config = nlp.config.interpolate()
-        self.checkpoints = Checkpoints(output, config)
+        self.checkpoints = Checkpoints(output, config, inputs)
+        for name in (DIR_MODEL_BEST, DIR_MODEL_LAST):
+            restore_folder(output / name)
         if not resume:
             self.checkpoints.clear()
             clean_output_dir(output)
@@ -114,12 +149,15 @@ class TrainingRun:
         self._epochs_replayed = 0
         self._evaluations_replayed = 0
 
-    def train(self, checkpoint_every: int | None, stdout: IO, stderr: IO) -> None:
-        """Run to the end.
+    def train(
+        self, checkpoint_every: int | None, stdout: IO, stderr: IO, until: int | None = None
+    ) -> None:
+        """Run to the end, or for a number of steps.
 
         checkpoint_every (Optional[int]): Steps between checkpoints.
         stdout (IO): Where the logger writes.
         stderr (IO): Where the logger writes the rest.
+        until (Optional[int]): The number of steps, from the beginning.
         """
         frozen = self.settings["frozen_components"]
         with self.nlp.select_pipes(disable=frozen):
@@ -143,8 +181,13 @@ class TrainingRun:
                     self._end_replay(info)
                     continue
                 self._remember(info, time.monotonic() - start, evaluated)
-                if self.history.steps % checkpoint_every == 0 if checkpoint_every else evaluated:
+                stops = self.history.steps == until
+                if stops or (
+                    self.history.steps % checkpoint_every == 0 if checkpoint_every else evaluated
+                ):
                     self.checkpoints.save(self.history, self.models, self.optimizer)
+                if stops:
+                    return
         finally:
             finalize_logger()
             if not self.is_replaying:
@@ -181,7 +224,7 @@ class TrainingRun:
 
     def _digest(self, batch: Iterable[Example]) -> None:
         for example in batch:
-            self.digest = zlib.crc32(example.reference.text.encode(), self.digest)
+            self.digest = zlib.crc32(_content(example.reference), self.digest)
 
     def _evaluate(self) -> tuple[float, dict[str, Any]]:
         if not self.is_replaying:
@@ -202,10 +245,20 @@ class TrainingRun:
         if self.digest != self.history.digest:
             raise DocreError(Errors.D093.format(folder=self.output))
         self.checkpoints.restore(self.models, self.optimizer)
+        self._restore_thresholds()
         pending = {} if info["score"] is not None else info["losses"]
         for name, guard in self.guards.items():
             guard.count = int(self.left_out[name] + pending.get(left_out_key(name), 0))
         self.is_replaying = False
+
+    def _restore_thresholds(self) -> None:
+        """The thresholds that the last evaluation chose, see `DocRelationExtractor`."""
+        scores = [e.other_scores for e in self.history.evaluations]
+        if scores and scores[-1].get("rel_threshold") is not None:
+            pipes: list[tuple[str, Any]] = self.nlp.pipeline
+            for _, pipe in pipes:
+                if hasattr(pipe, "threshold_choice"):
+                    pipe.cfg["threshold"] = scores[-1]["rel_threshold"]
 
     def _log_left_out(self, losses: dict[str, float], stdout: IO) -> None:
         """Say how many steps were left out. spaCy's logger does not, and in the morning nobody
@@ -245,6 +298,33 @@ class TrainingRun:
         if self.checkpoints.folder.exists() and not self.history.finished and path:
             Path(path).unlink(missing_ok=True)
         self.checkpoints.folder.mkdir(parents=True, exist_ok=True)
+
+
+def check_settings(config: Config) -> None:
+    """Check the names of the settings of training. spaCy's schema forbids others, but with newer
+    versions of confection they are dropped without a word.
+
+    config (Config): The config, before a pipeline is made of it.
+    RAISES (DocreError): If a setting is unknown.
+    """
+    known = list(ConfigSchemaTraining.model_fields)
+    if unknown := [name for name in config.get("training", ()) if name not in known]:
+        close = [match for name in unknown for match in get_close_matches(name, known, cutoff=0.5)]
+        meant = f"; did you mean {', '.join(map(repr, close))}?" if close else "."
+        raise DocreError(Errors.D148.format(names=", ".join(map(repr, unknown)), meant=meant))
+
+
+def _content(doc: Doc) -> bytes:
+    """What is learned of a document: its text and tokens, and what is annotated, but for attributes
+    of single tokens."""
+    ents = [(ent.start, ent.end, ent.label_, ent.kb_id_) for ent in doc.ents]
+    spans = {
+        key: [(span.start, span.end, span.label_, span.kb_id_) for span in group]
+        for key, group in doc.spans.items()
+    }
+    # Relations among them, whatever the attribute is called.
+    lists = [value for value in doc.user_data.values() if isinstance(value, list)]
+    return repr((doc.text, [token.idx for token in doc], ents, spans, lists)).encode()
 
 
 class _Replay:

@@ -137,8 +137,8 @@ class DocumentView:
         """
         found = get_clusters(doc, prefix)
         views = {cluster.key: _cluster_view(i, cluster) for i, cluster in enumerate(found)}
-        owners = [views[cluster.key] for cluster in found for _ in cluster.group]
-        mentions = [(s.start_char, s.end_char) for c in found for s in c.group]
+        owners = [views[cluster.key] for cluster in found for _ in cluster.mentions]
+        mentions = [(s.start_char, s.end_char) for c in found for s in c.mentions]
         relations = sorted(get_relations(doc, attr=attr), key=_by_score)
         evidence: dict[Offsets, int] = {}
         for relation in relations:

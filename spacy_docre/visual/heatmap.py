@@ -11,8 +11,8 @@ from spacy.tokens import Doc
 from ..data.clusters import EntityCluster, describe, get_clusters
 from ..data.relation import get_relations
 from ..errors import DocreError, Errors
-from ..evaluation.run import find_extractor
 from ..extractor.component import DocRelationExtractor
+from ..extractor.pipeline import find_extractor
 from ..models.batch import ClusterBatch
 from ..models.encoding import HeadOutput
 from ..models.relation_model import relation_head
@@ -147,7 +147,7 @@ def _run(extractor: DocRelationExtractor, doc: Doc) -> tuple[ClusterBatch, HeadO
         [doc],
         prefix=extractor.cfg["prefix"],
         entity_types=extractor.cfg["entity_types"],
-        parts=[limited.part for limited in extractor.read([doc])],
+        parts=[limited.part for limited in extractor.reader.read([doc])],
     )
     if len(clusters.keys) < 2:
         raise DocreError(

@@ -10,11 +10,10 @@ from spacy.tokens import DocBin
 
 from spacy_docre import DocreError, get_clusters
 from spacy_docre.annotate import annotate
-from spacy_docre.annotate.docred import to_docred
 from spacy_docre.annotate.naming import entity_path, path_segment
 from spacy_docre.annotate.sinks import SUFFIXES, Format, SinkSettings, make_sinks
 from spacy_docre.annotate.sources import read_records
-from spacy_docre.corpora.docred import read_docred
+from spacy_docre.corpora.docred import read_docred, to_docred
 from spacy_docre.corpora.jsonl import read_jsonl, to_jsonl
 from spacy_docre.data.relation import get_relations
 

@@ -29,7 +29,7 @@ from spacy_docre.annotate.ray_engine import (  # noqa: E402
     annotate_corpus_on_ray,
 )
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FORMATS = [Format.jsonl, Format.parquet, Format.spacy, Format.ntriples, Format.graphml]
 PART_SIZE = 7
 COMMAND = {"part_size": PART_SIZE}

@@ -16,7 +16,7 @@ pytest.importorskip("pandas", reason="needs pandas")
 pytest.importorskip("pyarrow", reason="needs pyarrow")
 pyspark = pytest.importorskip("pyspark.sql", reason="needs pyspark")
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def recipe() -> str:

@@ -7,7 +7,7 @@ from spacy.tokens import DocBin
 
 from spacy_docre.benchmark.results import Results
 
-from ..cli.test_app import run
+from ..commands import run
 from ..util import birth_doc
 
 CONFIGS = Path(__file__).parents[2] / "configs"

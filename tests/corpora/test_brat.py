@@ -10,11 +10,10 @@ from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, get_clusters, has_relations, set_clusters
-from spacy_docre.corpora.brat import read_brat
-from spacy_docre.corpora.brat_export import to_brat
+from spacy_docre.corpora.brat import read_brat, to_brat
 from spacy_docre.corpora.report import ConversionReport
 
-from .test_dwie import PIECES
+from .strategies import PIECES
 
 NLP = spacy.blank("en")
 TEXT = "𝒜nn Lee\r\nleft. South and North Korea fought; she saw New\nYork."

@@ -1,6 +1,5 @@
 import json
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,7 +10,8 @@ from spacy.vocab import Vocab
 from spacy_docre import DocreError, get_clusters, has_relations
 from spacy_docre.corpora.docred import read_docred, read_relation_names, to_docred_predictions
 
-REAL = Path(__file__).parents[3] / "shared" / "data"
+from ..util import PUBLIC_CORPORA
+from .strategies import json_values
 
 
 def document():
@@ -116,16 +116,6 @@ def test_malformed_files(tmp_path, text):
         list(read_docred(path, Vocab()))
 
 
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["h", "t", "r", "pos"]), inner, max_size=3)
-    ),
-    max_leaves=5,
-)
-
-
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
     path=st.sampled_from(
@@ -171,13 +161,13 @@ def test_relation_names_are_checked(tmp_path, names):
         read_relation_names(path)
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the public corpora are not beside the project")
+@pytest.mark.corpora("redocred", "docred")
 @pytest.mark.parametrize(
     ("name", "n_docs", "n_relations"),
     [("redocred/dev.json", 100, 3327), ("docred/docred_200.json", 200, 2539)],
 )
 def test_real_corpora_keep_their_counts(name, n_docs, n_relations):
-    path = REAL / name
+    path = PUBLIC_CORPORA / name
     rows = json.loads(path.read_text())
     docs = list(read_docred(path, Vocab()))
     assert len(docs) == len(rows) == n_docs

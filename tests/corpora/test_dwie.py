@@ -1,7 +1,6 @@
 import json
 from collections import Counter
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 import spacy
@@ -14,9 +13,10 @@ from spacy_docre import DocreError, get_clusters, has_relations
 from spacy_docre.corpora.dwie import OTHER_TYPE, TYPES, entity_type, read_dwie, to_dwie
 from spacy_docre.corpora.report import ConversionReport
 
-from .test_docred import json_values
+from ..util import PUBLIC_CORPORA
+from .strategies import PIECES, json_values
 
-REAL = Path(__file__).parents[3] / "shared" / "data" / "dwie"
+DWIE = PUBLIC_CORPORA / "dwie"
 NLP = spacy.blank("en")
 TEXT = "Lee left\nAnn Lee-Smith left Rome. She is 𝒜 U.S. citizen."
 
@@ -197,6 +197,7 @@ def test_documents_of_other_sources_can_be_written():
     assert row["mentions"][1] == {"begin": 9, "end": 17, "text": "New York", "concept": 1}
     assert row["relations"] == [{"s": 0, "p": "left", "o": 1}]
     assert report.counts == {
+        "entities of types that DWIE does not have, read again as another": 2,
         "relations written without their evidence": 1,
         "relations written without their score": 1,
     }
@@ -298,12 +299,6 @@ def test_any_value_anywhere_is_read_or_refused(tmp_path, path, value):
         assert len(convert(tmp_path, broken(path, value))) == 1
 
 
-WORDS = "Ann U.S. don't 𝒜 e\u0301 \u200d 👩\u200d🚀 - . ” \ufeff \u2028 ﬁ 日本語 's $5m \x00 \x1b"
-PIECES = st.lists(
-    st.sampled_from([*WORDS.split(" "), "\n", "\r\n", " ", "  ", "\t"]), max_size=25
-).map("".join)
-
-
 @st.composite
 def documents(draw):
     """Files with any text, and any mentions: nested, crossing and identical ones, of one entity and
@@ -356,20 +351,17 @@ def test_any_document_survives_both_ways(tmp_path, row):
     assert meaning(written) == meaning(row)
 
 
-real = pytest.mark.skipif(not REAL.exists(), reason="DWIE is not beside the project")
-
-
-@real
+@pytest.mark.corpora("dwie")
 def test_a_few_real_documents_survive_both_ways(tmp_path):
     splits = tmp_path / "splits.json"
-    ids = json.loads((REAL / "splits.json").read_text())["dev"][:5]
+    ids = json.loads((DWIE / "splits.json").read_text())["dev"][:5]
     splits.write_text(json.dumps({"some": ids}))
     check_real(splits, "some")
 
 
 def check_real(splits, split):
     report, counts = ConversionReport(), Counter()
-    folder = REAL / "annos_with_content"
+    folder = DWIE / "annos_with_content"
     ids = json.loads(splits.read_text())[split]
     docs = read_dwie(folder, NLP, splits=splits, split=split, report=report)
     for name, doc in zip(ids, docs, strict=True):
@@ -388,7 +380,7 @@ def check_real(splits, split):
     return counts, report.counts
 
 
-@real
+@pytest.mark.corpora("dwie")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("split", "counts", "reported"),
@@ -435,7 +427,7 @@ def check_real(splits, split):
     ],
 )
 def test_all_real_documents_survive_both_ways_and_keep_their_counts(split, counts, reported):
-    found, found_reported = check_real(REAL / "splits.json", split)
+    found, found_reported = check_real(DWIE / "splits.json", split)
     assert found == counts
     for reason in ("frames left out", "mentions' candidates for links left out"):
         assert found_reported.pop(reason) > 0

@@ -1,5 +1,4 @@
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,13 +7,12 @@ from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, get_clusters, set_clusters
-from spacy_docre.corpora.edge_oriented import read_edge_oriented
-from spacy_docre.corpora.edge_oriented_export import to_edge_oriented
+from spacy_docre.corpora.edge_oriented import read_edge_oriented, to_edge_oriented
 from spacy_docre.corpora.report import ConversionReport
 
-from ..cli.test_app import run
+from ..commands import run
+from ..util import PUBLIC_CORPORA
 
-REAL = Path(__file__).parents[3] / "shared" / "data"
 TEXT = "Lithium harms .|Tricuspid failure | and goitre after lithium ."
 LITHIUM = ["C1", "Lithium|lithium", "Chemical", "0:9", "1:10", "0:1"]
 FAILURE = ["D1", "failures", "Disease", "4", "5", "1"]
@@ -170,13 +168,13 @@ def test_any_document_is_written_as_it_was_read(tmp_path, data, tokens):
             assert relation.triple in found
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the public corpora are not beside the project")
+@pytest.mark.corpora("cdr")
 @pytest.mark.parametrize(
     ("name", "n_relations", "n_excluded"), [("train", 1038, 192), ("dev", 1012, 174)]
 )
 @pytest.mark.slow
 def test_real_corpora_are_written_byte_for_byte(tmp_path, name, n_relations, n_excluded):
-    path = REAL / "cdr" / f"{name}_filter.data"
+    path = PUBLIC_CORPORA / "cdr" / f"{name}_filter.data"
     output = run("convert", "edge-oriented", path, tmp_path / "x.spacy")
     assert f"500 documents with {n_relations} relations" in output
     assert re.search(rf"{n_excluded} +pairs marked not_include", output)

@@ -17,11 +17,9 @@ from spacy_docre.annotate.sources import read_records
 from spacy_docre.corpora.brat import read_brat
 from spacy_docre.corpora.docred import read_docred, read_relation_names, to_docred_predictions
 from spacy_docre.corpora.dwie import read_dwie
-from spacy_docre.corpora.edge_oriented import read_edge_oriented
-from spacy_docre.corpora.edge_oriented_export import to_edge_oriented
+from spacy_docre.corpora.edge_oriented import read_edge_oriented, to_edge_oriented
 from spacy_docre.corpora.jsonl import read_jsonl
-from spacy_docre.corpora.pubtator import read_pubtator
-from spacy_docre.corpora.pubtator_export import to_pubtator
+from spacy_docre.corpora.pubtator import read_pubtator, to_pubtator
 from spacy_docre.corpora.report import ConversionReport
 from spacy_docre.data.clusters import copy_clusters, describe
 

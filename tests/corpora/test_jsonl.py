@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from spacy_docre import DocreError, get_clusters, has_relations
 from spacy_docre.corpora.jsonl import read_jsonl, to_jsonl
 
-from .test_docred import json_values
+from .strategies import json_values
 
 NLP = spacy.blank("en")
 TEXT = "Ann ran. She left Rome."

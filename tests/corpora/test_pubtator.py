@@ -1,5 +1,4 @@
 import re
-from pathlib import Path
 
 import pytest
 import spacy
@@ -11,15 +10,14 @@ from spacy_docre.corpora.pubtator import (
     SymmetricTypes,
     read_pubtator,
     split_identifiers,
+    to_pubtator,
 )
-from spacy_docre.corpora.pubtator_export import to_pubtator
 from spacy_docre.corpora.report import ConversionReport
 from spacy_docre.corpora.tokenizer import create_fine_tokenizer
 
-from ..cli.test_app import run
-from ..util import birth_doc
+from ..commands import run
+from ..util import PUBLIC_CORPORA, birth_doc
 
-REAL = Path(__file__).parents[3] / "shared" / "data"
 NLP = spacy.blank("en")
 NLP.tokenizer = create_fine_tokenizer()(NLP)
 NLP.add_pipe("sentencizer")
@@ -265,7 +263,7 @@ def test_any_document_is_written_as_it_was_read(tmp_path, data, title, abstract)
     assert triples[0] == triples[1]
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the public corpora are not beside the project")
+@pytest.mark.corpora("cdr", "biored")
 @pytest.mark.parametrize(
     ("name", "n_docs", "n_relations", "n_widened"),
     [
@@ -277,8 +275,8 @@ def test_any_document_is_written_as_it_was_read(tmp_path, data, title, abstract)
 )
 @pytest.mark.slow
 def test_real_corpora_are_written_byte_for_byte(tmp_path, name, n_docs, n_relations, n_widened):
-    output = run("convert", "pubtator", REAL / name, tmp_path / "x.spacy")
+    output = run("convert", "pubtator", PUBLIC_CORPORA / name, tmp_path / "x.spacy")
     assert f"{n_docs} documents with {n_relations} relations" in output
     assert re.search(rf"{n_widened} +mentions widened to whole tokens", output)
     run("export", "pubtator", tmp_path / "x.spacy", tmp_path / "x.txt")
-    assert (tmp_path / "x.txt").read_bytes() == (REAL / name).read_bytes()
+    assert (tmp_path / "x.txt").read_bytes() == (PUBLIC_CORPORA / name).read_bytes()

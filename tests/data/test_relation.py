@@ -7,6 +7,7 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, Relation, has_relations, install_extension
+from spacy_docre.data.relation import set_relations
 
 from ..util import birth_doc, make_doc
 
@@ -129,6 +130,16 @@ def test_foreign_extension_is_not_replaced(attr, foreign):
     with pytest.raises(DocreError, match="D001"):
         install_extension(attr)
     assert Doc.get_extension(attr)[0] == foreign.get("default")
+
+
+def test_nothing_is_written_to_a_foreign_extension(attr):
+    """Another package can take the attribute when the component is there already."""
+    install_extension(attr)
+    doc = make_doc(Vocab(), ["a", "b"], [[(0, 1)], [(1, 2)]])
+    Doc.set_extension(attr, default="theirs", force=True)
+    with pytest.raises(DocreError, match=rf"D001.*{attr}"):
+        set_relations(doc, [], attr=attr)
+    assert doc._.get(attr) == "theirs"
 
 
 def test_evidence_sentences_without_marked_sentences():

@@ -6,13 +6,12 @@ import pytest
 import spacy
 from spacy.tokens import DocBin, Span
 from spacy.training import Example
-from typer.testing import CliRunner
 
-from spacy_docre.cli import app
 from spacy_docre.data.clusters import get_clusters
 from spacy_docre.evaluation.end_to_end import lost_by_step, possible_stages, score_stages
 from spacy_docre.evaluation.run import annotate_examples, read_examples
 
+from ..commands import run
 from ..methods import add_extractor
 from ..util import PEOPLE, PLACES, birth_doc, birth_examples
 
@@ -107,12 +106,6 @@ def test_stages_follow_from_the_components(nlp):
         assert possible_stages(nlp) == ["gold_clusters", "raw_text"]
         with nlp.select_pipes(disable=["entity_ruler"]):
             assert possible_stages(nlp) == ["gold_clusters"]
-
-
-def run(*arguments, code=0):
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def test_command_prints_and_writes_all_stages(folder, stages):

@@ -3,7 +3,7 @@
 import pytest
 import spacy
 
-from spacy_docre.evaluation.run import change_settings, find_extractor
+from spacy_docre.extractor.pipeline import change_settings, find_extractor
 
 from ..methods import add_extractor
 from ..util import birth_examples

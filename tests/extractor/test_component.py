@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import spacy
 import srsly
+import torch
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import raise_error
@@ -11,6 +12,7 @@ from spacy.util import raise_error
 from spacy_docre import DocreError, Relation, get_clusters
 from spacy_docre.extractor import component
 from spacy_docre.extractor.decoding import split_by_doc
+from spacy_docre.models.relation_model import relation_head
 from spacy_docre.training.optimizer import create_adamw
 
 from ..methods import add_extractor, overfitted, with_shared_tok2vec
@@ -317,3 +319,28 @@ def test_no_warning_in_ordinary_use(trained):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         trained(birth_doc(trained.vocab, 0))
+
+
+@pytest.mark.parametrize("head", ["bilinear", "context_aware", "glre", "rsman_context", "rsman"])
+def test_cross_entropy_starts_at_the_log_odds_of_the_types(head):
+    nlp = spacy.blank("en")
+    extractor = add_extractor(nlp, head, "cnn")
+    examples = birth_examples(nlp.vocab, 3)
+    # Of a pair whose relations are not known nothing is counted.
+    examples.append(Example(nlp.make_doc("Ada lives"), nlp.make_doc("Ada lives")))
+    examples[0].reference._.relations = examples[0].reference._.relations[:1]
+    nlp.initialize(lambda: examples)
+    module = relation_head(extractor.model.get_ref("head"))
+    bias = module.output_bias.detach().tolist()
+    if head == "rsman":
+        assert module.has_threshold
+        assert bias == [0.0] * 3
+        return
+    # Three documents of five entities: 60 pairs, 5 of which are births, 4 deaths.
+    shares = [5.5 / 61, 4.5 / 61]
+    assert bias == pytest.approx([np.log(p / (1 - p)) for p in shares], abs=1e-5)
+    # What is trained already stays.
+    with torch.no_grad():
+        module.output_bias.fill_(3.0)
+    extractor.initialize(lambda: examples)
+    assert module.output_bias.tolist() == [3.0, 3.0]

@@ -10,7 +10,6 @@ import random
 import shutil
 import warnings
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,37 +27,8 @@ from spacy_docre.models.encoders.saved_tokenizer import is_name
 from spacy_docre.models.loading import AXES
 from spacy_docre.models.weights import read_weights
 
-from ..methods import add_extractor
-from ..util import birth_doc, birth_examples
-
-NAME = "doc_relation_extractor"
-PIPELINES = {"cnn": "atlop", "transformer": "atlop", "twin": "kmgre"}
-
-
-class Payload:
-    """A pickle of it makes a file when it is read."""
-
-    def __init__(self, trace):
-        self.trace = trace
-
-    def __reduce__(self):
-        return Path.touch, (self.trace,)
-
-
-@pytest.fixture(scope="module")
-def saved(tiny_bert, tmp_path_factory):
-    """Pipelines, and the folders that they are saved in."""
-    found = {}
-    for encoder, head in PIPELINES.items():
-        nlp = spacy.blank("en")
-        add_extractor(nlp, head, encoder, tiny_bert)
-        examples = birth_examples(nlp.vocab, 4)
-        optimizer = nlp.initialize(lambda examples=examples: examples)
-        nlp.update(examples, sgd=optimizer)
-        path = tmp_path_factory.mktemp("saved") / encoder
-        nlp.to_disk(path)
-        found[encoder] = nlp, path
-    return found
+from ..saved import NAME, PIPELINES, Payload, torch_file
+from ..util import birth_doc
 
 
 def copied(saved, encoder, tmp_path):
@@ -155,12 +125,6 @@ def test_wrong_tensors(encoder, change, saved, tmp_path):
     key = "state" if encoder == "transformer" else "weights"
     edit_tensors(folder, change, key)
     refuse(nlp, folder, "model", TENSORS[change])
-
-
-def torch_file(value):
-    file = io.BytesIO()
-    torch.save(value, file)
-    return file.getvalue()
 
 
 def compressed(data):
@@ -368,6 +332,7 @@ CFG = {
     "on_nonfinite": ["ignore", 1],
     "constraints": [[], "learned"],
     "configured_constraints": [None, 1],
+    "configured": [None, [], "all"],
     "observed": [{"types": 1}, {"types": [["a", "b", "c", "d"]], "opposites": []}, []],
 }
 

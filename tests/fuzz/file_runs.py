@@ -1,11 +1,11 @@
 """What is done with files, and what comes out of it."""
 
 import json
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import spacy
 from spacy.language import Language
@@ -16,19 +16,11 @@ from spacy_docre import DocreError, get_clusters
 from spacy_docre.annotate.engine import annotate
 from spacy_docre.annotate.records import Failure
 from spacy_docre.annotate.sources import read_records
-from spacy_docre.corpora.brat import read_brat
-from spacy_docre.corpora.brat_export import to_brat
-from spacy_docre.corpora.docred import read_docred, to_docred_predictions
-from spacy_docre.corpora.dwie import read_dwie, to_dwie
-from spacy_docre.corpora.edge_oriented import read_edge_oriented
-from spacy_docre.corpora.edge_oriented_export import to_edge_oriented
-from spacy_docre.corpora.folders import new_folder
-from spacy_docre.corpora.jsonl import read_jsonl, to_jsonl
-from spacy_docre.corpora.pubtator import read_pubtator
-from spacy_docre.corpora.pubtator_export import to_pubtator
+from spacy_docre.corpora.docred import to_docred_predictions
+from spacy_docre.corpora.formats import all_formats
 from spacy_docre.corpora.readers import GoldClusterCorpus, read_docs
 from spacy_docre.corpora.report import ConversionReport
-from spacy_docre.corpora.tokenizer import create_fine_tokenizer
+from spacy_docre.data.clusters import DEFAULT_PREFIX
 from spacy_docre.data.relation import get_relations
 
 from .checks import (
@@ -44,34 +36,19 @@ from .checks import (
 from .files import Case
 from .pipelines import pipeline
 
-Read = Callable[[Path, ConversionReport], Iterable[Doc]]
-Write = Callable[[list[Doc], Path, ConversionReport], None]
-
 
 @cache
 def tokenizing() -> Language:
     return spacy.blank("en")
 
 
-@cache
-def sentencizing() -> Language:
-    nlp = spacy.blank("en")
-    nlp.tokenizer = create_fine_tokenizer()(nlp)
-    nlp.add_pipe("sentencizer")
-    return nlp
-
-
-READ: dict[str, Read] = {
-    "docred": lambda path, report: read_docred(path / "in.json", Vocab()),
-    "dwie": lambda path, report: read_dwie(path, tokenizing(), report=report),
-    "pubtator": lambda path, report: read_pubtator(path / "in.txt", sentencizing(), report=report),
-    "brat": lambda path, report: read_brat(path, tokenizing(), report=report),
-    "edge-oriented": lambda path, report: read_edge_oriented(
-        path / "in.data", Vocab(), report=report
-    ),
-    "jsonl": lambda path, report: read_jsonl(path / "in.jsonl", tokenizing()),
-    "spacy": lambda path, report: read_docs(path / "in.spacy", Vocab()),
-}
+def read(name: str, folder: Path, report: ConversionReport) -> Iterator[Doc]:
+    """The documents of a case of a format in a folder."""
+    if name == "spacy":
+        return read_docs(folder / "in.spacy", Vocab())
+    entry = all_formats()[name]
+    path = folder if entry.is_folder else folder / f"in{entry.suffix}"
+    return entry.read(path, spacy.blank("en"), report=report, prefix=DEFAULT_PREFIX)
 
 
 def run_case(case: Case, folder: Path) -> Counter[str]:
@@ -89,7 +66,7 @@ def run_case(case: Case, folder: Path) -> Counter[str]:
             if case.format == "records":
                 return run_records(folder)
             report = ConversionReport()
-            docs = list(READ[case.format](folder, report))
+            docs = list(read(case.format, folder, report))
             check_docs(case, docs, report)
             if case.format == "spacy":
                 run_corpus(docs, folder)
@@ -134,12 +111,19 @@ def run_corpus(docs: list[Doc], folder: Path) -> None:
 def write_all(doc: Doc) -> Counter[str]:
     """A document in each format that it can be written in."""
     outcomes: Counter[str] = Counter()
-    for name, write in WRITE.items():
-        try:
-            write(doc, ConversionReport())
-            outcomes[f"as {name}"] += 1
-        except DocreError as error:
-            outcomes[error_code(error)] += 1
+    try:
+        json.dumps(to_docred_predictions([doc]), allow_nan=False)
+    except DocreError as error:
+        outcomes[error_code(error)] += 1
+    with tempfile.TemporaryDirectory() as folder:
+        for name, entry in all_formats().items():
+            try:
+                if entry.write:
+                    path, report = Path(folder, name), ConversionReport()
+                    entry.write([doc], path, report=report, prefix=DEFAULT_PREFIX)
+                    outcomes[f"as {name}"] += 1
+            except DocreError as error:
+                outcomes[error_code(error)] += 1
     return outcomes
 
 
@@ -215,43 +199,19 @@ ADDS_UP: dict[str, Callable[[Case, list[Doc], ConversionReport], None]] = {
     "brat": _brat_adds_up,
 }
 
-WRITE: dict[str, Callable[[Doc, ConversionReport], Any]] = {
-    "dwie": lambda doc, report: json.dumps(to_dwie(doc, report=report)),
-    "pubtator": lambda doc, report: to_pubtator(doc, report=report),
-    "brat": lambda doc, report: to_brat(doc, report=report),
-    "edge-oriented": lambda doc, report: to_edge_oriented(doc, report=report),
-    "jsonl": lambda doc, report: json.dumps(to_jsonl(doc), allow_nan=False),
-    "docred": lambda doc, report: json.dumps(to_docred_predictions([doc]), allow_nan=False),
-}
-
-# The file of a format and what ends a document.
-LINES = {
-    "jsonl": ("in.jsonl", "\n"),
-    "edge-oriented": ("in.data", "\n"),
-    "pubtator": ("in.txt", ""),
-}
-
 
 def round_trip(name: str, docs: list[Doc], folder: Path) -> None:
     """Write documents in their own format again: read once more they are the same, but for what
     the report of the writer counts."""
     report = ConversionReport()
-    again = folder / "again"
-    written = [WRITE[name](doc, report) for doc in docs]
-    if name == "docred":
+    entry, again = all_formats()[name], folder / "again"
+    if not entry.write:
         return
-    if name in ("dwie", "brat"):
-        with new_folder(again) as files:
-            for doc, text in zip(docs, written, strict=True):
-                brat = {".txt": doc.text, ".ann": text}
-                files.write(doc, brat if name == "brat" else {".json": text})
-    else:
-        again.mkdir()
-        file, end = LINES[name]
-        (again / file).write_bytes("".join(f"{text}{end}" for text in written).encode("utf8"))
+    path = again if entry.is_folder else again / f"in{entry.suffix}"
+    entry.write(docs, path, report=report, prefix=DEFAULT_PREFIX)
     titles = [str(doc.user_data["title"]) for doc in docs]
     if docs and not report.counts and len(set(titles)) == len(titles):
-        back = {doc.user_data["title"]: doc for doc in READ[name](again, ConversionReport())}
+        back = {doc.user_data["title"]: doc for doc in read(name, again, ConversionReport())}
         check(len(back) == len(docs), "documents are lost when written")
         for old, new in ((doc, back[doc.user_data["title"]]) for doc in docs):
             check(

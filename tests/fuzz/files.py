@@ -2,17 +2,24 @@
 
 import json
 import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 from typing import Any
 
+import spacy
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
 from spacy_docre import Relation, get_clusters
 from spacy_docre.corpora.folders import file_stem
+from spacy_docre.corpora.formats import Format, all_formats
+from spacy_docre.corpora.jsonl import read_jsonl
+from spacy_docre.corpora.report import ConversionReport
 
 from .documents import random_plan
 from .texts import SURROGATES, random_name, random_text, random_word
@@ -296,7 +303,21 @@ def spacy_file(rng: Random) -> Case:
     return Case("spacy", {"in.spacy": doc_bin.to_bytes()}, counts)
 
 
-FORMATS: dict[str, Callable[[Random], Case]] = {
+def written(entry: Format, rng: Random) -> Case:
+    """A file of a format that has no generator of its own: what its writer makes of others."""
+    report = ConversionReport()
+    case = jsonl(rng)
+    with tempfile.TemporaryDirectory() as name:
+        source, target = Path(name, "in.jsonl"), Path(name, "out")
+        source.write_bytes(case.files["in.jsonl"])
+        docs = list(read_jsonl(source, spacy.blank("en")))
+        path = target if entry.is_folder else target / f"in{entry.suffix}"
+        entry.write(docs, path, report=report, prefix="entity_clusters")
+        files = {str(path.relative_to(target)): path.read_bytes() for path in target.iterdir()}
+    return Case(entry.name, files, None if report.counts else case.counts)
+
+
+OWN: dict[str, Callable[[Random], Case]] = {
     "docred": docred,
     "dwie": dwie,
     "pubtator": pubtator,
@@ -306,3 +327,16 @@ FORMATS: dict[str, Callable[[Random], Case]] = {
     "records": records,
     "spacy": spacy_file,
 }
+
+
+def generators() -> dict[str, Callable[[Random], Case]]:
+    """What makes files of each format that the package knows, and of the two that it has beside."""
+    others = {
+        name: partial(written, entry)
+        for name, entry in all_formats().items()
+        if entry.write and name not in OWN
+    }
+    return {**OWN, **others}
+
+
+FORMATS = generators()

@@ -12,7 +12,7 @@ from spacy_docre import DocreError
 from spacy_docre.annotate.engine import annotate
 from spacy_docre.annotate.records import Failure, Record
 from spacy_docre.data.relation import get_relations
-from spacy_docre.evaluation.run import find_extractor
+from spacy_docre.extractor.pipeline import find_extractor
 from spacy_docre.visual.page import to_page
 
 from .checks import check, check_relations, check_same_scores, content, error_code, strict_warnings

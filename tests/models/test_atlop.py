@@ -5,38 +5,15 @@ import pytest
 import torch
 
 from spacy_docre.errors import DocreError
-from spacy_docre.models.heads.atlop import ATLOPHead
 from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.layers.context import localized_context
 from spacy_docre.models.layers.grouped_bilinear import GroupedBilinear
-from spacy_docre.models.torch_head import HeadSizes
 
+from ..reference.layers import slow_context, slow_grouped_bilinear
 from ..util import random_encoding
-from .slow import slow_grouped_bilinear
+from .heads import small_atlop
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
-
-
-def slow_context(encoding, head, tail, evidence_threshold=None):
-    """Equations 9 to 11 of the paper. With a threshold, from the evidence sentences only."""
-    index = encoding.index
-    doc = index.entity_doc[head].item()
-    attention = encoding.attention.detach().numpy()
-    by_entity = [
-        attention[:, (index.mention_entity == entity).numpy()].mean(axis=1)
-        for entity in (head, tail)
-    ]
-    shared = sum(by_entity[0][k] * by_entity[1][k] for k in range(len(attention)))
-    shared = shared / (shared.sum() + 1e-5)
-    if evidence_threshold is not None:
-        sentence_of = index.column_sentence[doc].numpy()
-        own = [s for s in range(index.n_sentences) if index.sentence_doc[s] == doc]
-        share = {s: shared[sentence_of == s].sum() for s in own}
-        for s in own:
-            if share[s] <= evidence_threshold and share[s] < max(share.values()):
-                shared = np.where(sentence_of == s, 0.0, shared)
-        shared = shared / (shared.sum() + 1e-5)
-    return encoding.tokens[doc].detach().numpy().T @ shared
 
 
 def slow_atlop(head_module, encoding, evidence_threshold=None):
@@ -60,21 +37,9 @@ def slow_atlop(head_module, encoding, evidence_threshold=None):
     return np.array(rows).reshape(-1, len(head_module.bilinear.bias))
 
 
-def make_head(n_labels=3):
-    sizes = HeadSizes(width=6, n_heads=2, n_labels=n_labels, n_types=3)
-    return ATLOPHead(
-        sizes,
-        hidden=8,
-        block=4,
-        evidence_threshold=0.2,
-        evidence_weight=0.1,
-        evidence_fusion=False,
-    ).double()
-
-
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_head_equals_the_equations(entities):
-    encoding, head = random_encoding(1, entities), make_head()
+    encoding, head = random_encoding(1, entities), small_atlop()
     output = head(encoding)
     expected = slow_atlop(head, encoding)
     np.testing.assert_allclose(output.threshold.detach(), expected[:, 0], atol=1e-9)
@@ -84,7 +49,7 @@ def test_head_equals_the_equations(entities):
 @pytest.mark.parametrize("threshold", [0.0, 0.2, 0.4, 1.0])
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_fusion_with_the_evidence_equals_the_equations(entities, threshold):
-    encoding, head = random_encoding(5, entities), make_head()
+    encoding, head = random_encoding(5, entities), small_atlop()
     head.evidence_fusion, head.evidence_threshold = True, threshold
     whole = slow_atlop(head, encoding)
     np.testing.assert_allclose(head(encoding).logits.detach(), whole[:, 1:], atol=1e-9)
@@ -97,7 +62,7 @@ def test_fusion_with_the_evidence_equals_the_equations(entities, threshold):
 
 
 def test_head_gradients():
-    encoding, head = random_encoding(2, [2, 3]).detached(), make_head()
+    encoding, head = random_encoding(2, [2, 3]).detached(), small_atlop()
 
     def run(tokens, mention, attention):
         output = head(type(encoding)(tokens, mention, attention, encoding.index))
@@ -108,7 +73,7 @@ def test_head_gradients():
 
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_blocks_at_inference_change_nothing(entities):
-    encoding, head = random_encoding(3, entities), make_head()
+    encoding, head = random_encoding(3, entities), small_atlop()
     expected = head(encoding).scores().detach()
     with torch.no_grad(), block_limit(64):
         np.testing.assert_allclose(head(encoding).scores(), expected, atol=1e-12)

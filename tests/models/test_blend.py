@@ -14,7 +14,7 @@ from spacy_docre.training.em_schedule import em_schedule
 
 from ..methods import HEADS, add_extractor
 from ..util import birth_examples, random_batch, random_encoding
-from . import test_atlop, test_docunet, test_kmgre
+from .heads import random_targets, small_atlop, small_docunet, small_kmgre
 
 ENTITIES = [[3], [2, 5, 3], [0, 2, 0, 3], [1, 0]]
 
@@ -22,9 +22,9 @@ ENTITIES = [[3], [2, 5, 3], [0, 2, 0, 3], [1, 0]]
 def make_blend(**settings):
     torch.manual_seed(0)
     heads = {
-        "atlop": test_atlop.make_head(),
-        "docunet": test_docunet.make_head(),
-        "kmgre": test_kmgre.make_head(second_width=None),
+        "atlop": small_atlop(),
+        "docunet": small_docunet(),
+        "kmgre": small_kmgre(second_width=None),
     }
     defaults = {
         "own_weight": 0.5, "joint_weight": 2.0, "evidence_from": "kmgre", "voters": list(heads)
@@ -74,7 +74,7 @@ def slow_joint_loss(logits, targets):
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_loss_is_the_weighted_sum(entities, voters):
     encoding, blend = random_encoding(2, entities), make_blend(voters=voters)
-    targets = test_kmgre.random_targets(len(encoding.index.pair_head))
+    targets = random_targets(len(encoding.index.pair_head))
     output = blend(encoding)
     own = [head.loss(head(encoding), targets).item() for head in blend.heads.values()]
     joint = slow_joint_loss(output.logits.detach().numpy(), targets)

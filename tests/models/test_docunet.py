@@ -5,25 +5,16 @@ import pytest
 import torch
 
 from spacy_docre.models.encoding import Targets
-from spacy_docre.models.heads.docunet import DocuNetHead
 from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.layers.pair_map import in_order_of_mention
-from spacy_docre.models.torch_head import HeadSizes
 
+from ..reference.layers import slow_context, slow_grouped_bilinear
+from ..reference.losses import slow_balanced_softmax_loss
+from ..reference.networks import slow_linear, slow_pair_map
 from ..util import random_encoding
-from .slow import slow_grouped_bilinear
-from .slow_networks import slow_linear, slow_pair_map
-from .test_atlop import slow_context
-from .test_losses import slow_balanced_softmax_loss
+from .heads import small_docunet
 
 ENTITIES = [[3], [2, 6, 3], [1, 4], [0, 2, 0, 3], [1, 0], [0]]
-
-
-def make_head(n_labels=3):
-    torch.manual_seed(0)
-    sizes = HeadSizes(width=6, n_heads=2, n_labels=n_labels, n_types=3)
-    settings = {"hidden": 8, "block": 4, "size": 5, "in_channels": 3, "base": 4, "out_channels": 5}
-    return DocuNetHead(sizes, **settings, evidence_threshold=0.2, evidence_weight=0.1).double()
 
 
 def slow_docunet(module, encoding):
@@ -56,14 +47,14 @@ def slow_docunet(module, encoding):
 
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_head_equals_the_equations(entities):
-    encoding, head = random_encoding(1, entities), make_head()
+    encoding, head = random_encoding(1, entities), small_docunet()
     output = head(encoding)
     np.testing.assert_allclose(output.logits.detach(), slow_docunet(head, encoding), atol=1e-9)
     assert (output.threshold == 0).all()
 
 
 def test_loss_equals_the_equation():
-    encoding, head = random_encoding(2, [3, 2]), make_head()
+    encoding, head = random_encoding(2, [3, 2]), small_docunet()
     output = head(encoding)
     labels, mask = torch.rand(8, 3) < 0.3, torch.rand(8) < 0.7
     losses = slow_balanced_softmax_loss(output.logits.detach().numpy(), np.zeros(8), labels)
@@ -72,7 +63,7 @@ def test_loss_equals_the_equation():
 
 
 def test_head_gradients():
-    encoding, head = random_encoding(3, [2, 3]).detached(), make_head()
+    encoding, head = random_encoding(3, [3]).detached(), small_docunet()
 
     def run(tokens, mention, attention):
         return head(type(encoding)(tokens, mention, attention, encoding.index)).logits
@@ -82,7 +73,7 @@ def test_head_gradients():
 
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_blocks_at_inference_change_nothing(entities):
-    encoding, head = random_encoding(4, entities), make_head()
+    encoding, head = random_encoding(4, entities), small_docunet()
     expected = head(encoding).scores().detach()
     with torch.no_grad(), block_limit(64):
         np.testing.assert_allclose(head(encoding).scores(), expected, atol=1e-12)

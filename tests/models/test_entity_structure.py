@@ -11,8 +11,8 @@ from spacy_docre.errors import DocreError
 from spacy_docre.models.batch import ClusterBatch
 from spacy_docre.training.optimizer import create_adamw
 
+from ..reference.structure import dense
 from ..util import birth_doc, make_doc, make_tiny_transformer, random_doc
-from .test_structure import dense
 
 pytest.importorskip("spacy_transformers")
 from spacy_docre.models.encoders import transformer as transformer_module

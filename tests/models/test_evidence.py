@@ -16,8 +16,7 @@ from spacy_docre.models.evidence import mention_spans, sentence_attention
 
 from ..methods import add_extractor
 from ..util import birth_doc, birth_examples, make_doc, random_batch, random_doc, random_encoding
-from . import test_docunet, test_paee
-from .test_atlop import make_head
+from .heads import small_atlop, small_docunet, small_paee
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3]]
 LOCALIZED = ["atlop", "docunet", "paee"]
@@ -56,7 +55,7 @@ def slow_evidence(encoding, clusters, pair, threshold):
 
 @pytest.mark.parametrize("threshold", [0.0, 0.2, 0.4, 1.0])
 @pytest.mark.parametrize("entities", ENTITIES)
-@pytest.mark.parametrize("make", [make_head, test_docunet.make_head, test_paee.make_head])
+@pytest.mark.parametrize("make", [small_atlop, small_docunet, small_paee])
 def test_evidence_equals_a_loop(make, entities, threshold):
     encoding, head = random_encoding(3, entities), make()
     clusters = random_batch(np.random.default_rng(3), entities)
@@ -71,7 +70,7 @@ def test_evidence_equals_a_loop(make, entities, threshold):
 
 
 def test_shares_do_not_depend_on_the_blocks(monkeypatch):
-    encoding, head = random_encoding(5, [2, 5, 3]), make_head()
+    encoding, head = random_encoding(5, [2, 5, 3]), small_atlop()
     output, pairs = head(encoding), torch.arange(len(encoding.index.pair_head))
     whole = sentence_attention(output, pairs).detach()
     for pair in pairs.tolist():
@@ -107,7 +106,7 @@ def slow_evidence_loss(encoding, cells):
 
 
 @pytest.mark.parametrize("entities", ENTITIES)
-@pytest.mark.parametrize("make", [make_head, test_docunet.make_head, test_paee.make_head])
+@pytest.mark.parametrize("make", [small_atlop, small_docunet, small_paee])
 def test_evidence_loss_equals_a_loop(make, entities):
     encoding, head = random_encoding(7, entities), make()
     head.evidence_weight = 0.1
@@ -122,7 +121,7 @@ def test_evidence_loss_equals_a_loop(make, entities):
 
 
 def test_evidence_loss_has_a_gradient_for_the_attention():
-    encoding, head = random_encoding(8, [3, 2]).detached(), make_head()
+    encoding, head = random_encoding(8, [3, 2]).detached(), small_atlop()
     none = torch.zeros(len(encoding.index.pair_head), dtype=torch.bool)
     targets = Targets(none[:, None].expand(-1, 3), none, random_evidence(encoding, 8))
 
@@ -159,14 +158,14 @@ def test_attention_learns_the_evidence():
 
 
 def test_no_relation_no_evidence():
-    encoding, head = random_encoding(6, [2, 3]), make_head()
+    encoding, head = random_encoding(6, [2, 3]), small_atlop()
     clusters = random_batch(np.random.default_rng(6), [2, 3])
     none = np.zeros(0, dtype=np.int64)
     assert head.evidence(head(encoding), clusters, none, none) == {}
 
 
 def test_a_pair_that_shares_no_attention_has_none():
-    encoding, head = random_encoding(4, [2]), make_head()
+    encoding, head = random_encoding(4, [2]), small_atlop()
     clusters = random_batch(np.random.default_rng(4), [2])
     attention = torch.zeros_like(encoding.attention)
     is_first = encoding.index.mention_entity == 0

@@ -16,14 +16,17 @@ from spacy_docre.models.layers import pair_context
 from spacy_docre.models.layers.distance import distance_bins
 from spacy_docre.models.torch_head import HeadSizes
 
+from ..reference.layers import array, linear, pairs_of, slow_classifier, slow_distance_bin
 from ..util import make_doc, random_encoding
-from .slow import array, linear, pairs_of, slow_classifier, slow_distance_bin
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 SETTINGS = [
     {"layers": 2, "heads": 2, "hidden": 5, "normalisation": "type", "context": "full"},
     {"layers": 1, "heads": 1, "hidden": 0, "normalisation": "degree", "context": "low_rank"},
     {"layers": 3, "heads": 4, "hidden": 3, "normalisation": "degree", "context": "diagonal"},
+    {"global_representation": False, "zero_distance": True},
+    {"local_representation": False, "loss": "adaptive_threshold"},
+    {"context": "none"},
 ]
 
 
@@ -122,7 +125,7 @@ def slow_glre(head, encoding):
     """Equations 2 to 8, as logits."""
     index = encoding.index
     nodes = slow_nodes(head, encoding)
-    entities = slow_rgcn(head, nodes, index)
+    entities = nodes if head.rgcn is None else slow_rgcn(head, nodes, index)
     pairs = []
     for a, b in pairs_of(index):
         parts = []
@@ -130,9 +133,12 @@ def slow_glre(head, encoding):
             own = np.flatnonzero((index.mention_entity == one).numpy())
             keys = [nodes["sentence", index.mention_sentence[m].item()] for m in own]
             values = [nodes["mention", m] for m in own]
-            parts.append(entities["entity", one])
-            parts.append(slow_local(attention, entities["entity", other], keys, values))
-            parts.append(array(head.distance.weight)[slow_distance_bin(index, one, other)])
+            if head.rgcn is not None:
+                parts.append(entities["entity", one])
+            if attention is not None:
+                parts.append(slow_local(attention, entities["entity", other], keys, values))
+            bin_ = slow_distance_bin(index, one, other, head.distance.zero)
+            parts.append(array(head.distance.weight)[bin_])
         pairs.append(np.concatenate(parts))
     return slow_classifier(head.classifier, pairs, index)
 
@@ -142,14 +148,16 @@ def slow_glre(head, encoding):
 def test_head_equals_the_equations(entities, settings):
     encoding, head = random_encoding(1, entities, max_length=15), make_head(**settings)
     output = head(encoding)
-    assert output.threshold.tolist() == [0.0] * len(output.logits)
-    expected = slow_glre(head, encoding).reshape(-1, 3)
-    np.testing.assert_allclose(array(output.logits), expected, atol=1e-9)
+    expected = slow_glre(head, encoding).reshape(-1, head.n_outputs)
+    if not head.has_threshold:
+        expected = np.pad(expected, ((0, 0), (1, 0)))
+    np.testing.assert_allclose(array(output.threshold), expected[:, 0], atol=1e-9)
+    np.testing.assert_allclose(array(output.logits), expected[:, 1:], atol=1e-9)
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_head_gradients(settings):
-    encoding, head = random_encoding(2, [2, 3], max_length=15).detached(), make_head(**settings)
+    encoding, head = random_encoding(2, [3], max_length=5).detached(), make_head(**settings)
 
     def run(tokens, mention, attention):
         return head(Encoding(tokens, mention, attention, encoding.index)).logits
@@ -190,13 +198,15 @@ def test_no_matrix_of_pairs_by_pairs_is_made(monkeypatch):
 def test_dropout_is_for_training_only():
     encoding = random_encoding(4, [4])
     for hidden in (0, 5):
-        head = make_head(hidden=hidden)
+        head = make_head(hidden=hidden, graph_dropout=0.0)
         expected = head(encoding).logits
         assert torch.equal(head(encoding).logits, expected)
         head.train()
         assert not torch.equal(head(encoding).logits, expected)
         head.classifier.dropout.p = 0.0
         assert torch.equal(head(encoding).logits, expected)
+        head.rgcn.dropout.p = 0.2
+        assert not torch.equal(head(encoding).logits, expected)
 
 
 def test_a_mention_without_words_is_not_lost():
@@ -236,11 +246,13 @@ def test_empty_documents_and_documents_without_pairs_change_nothing():
 def test_bins_of_distances_equal_their_definition():
     index = random_encoding(6, [40, 2, 0], width=1, max_length=2000).index
     index.mention_start[1:3] = index.mention_start[0]
-    forth, back = distance_bins(index)
-    for pair, (h, t) in enumerate(pairs_of(index)):
-        assert forth[pair] == slow_distance_bin(index, h, t)
-        assert back[pair] == slow_distance_bin(index, t, h)
-    assert set(forth.tolist()) >= {*range(4, 10), *range(14, 20)}
+    for zero in (False, True):
+        forth, back = distance_bins(index, zero=zero)
+        for pair, (h, t) in enumerate(pairs_of(index)):
+            assert forth[pair] == slow_distance_bin(index, h, t, zero)
+            assert back[pair] == slow_distance_bin(index, t, h, zero)
+        assert set(forth.tolist()) >= {*range(4, 10), *range(14, 20)}
+    assert 20 in forth
 
 
 @pytest.mark.parametrize(("distance", "expected"), [(0, 0), (1, 0), (2, 1), (8, 3), (9, 4)])
@@ -259,3 +271,16 @@ def test_bins_at_powers_of_two(distance, expected, sign):
 def test_settings_that_cannot_be_are_told(name, value):
     with pytest.raises(DocreError, match=f"D020.*{name}"):
         make_head(**{name: value})
+
+
+def test_a_pair_needs_some_representation_of_its_entities():
+    with pytest.raises(DocreError, match=r"D020.*local_representation"):
+        make_head(global_representation=False, local_representation=False)
+
+
+def test_embeddings_start_smaller_than_words():
+    """Projected words have a standard deviation of about 0.17."""
+    sizes = HeadSizes(width=384, n_heads=2, n_labels=3, n_types=3)
+    head = GLREHead(sizes, distance_width=100, type_width=100)
+    for embedding in (head.distance.weight, head.node_type):
+        assert embedding.std().item() == pytest.approx(0.1, rel=0.15)

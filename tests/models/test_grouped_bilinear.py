@@ -8,7 +8,7 @@ from spacy_docre.models.layers import grouped_bilinear
 from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.layers.grouped_bilinear import GroupedBilinear
 
-from .slow import slow_grouped_bilinear
+from ..reference.layers import slow_grouped_bilinear
 
 SHAPES = [(12, 1), (12, 3), (12, 4), (12, 12), (5, 5)]
 

@@ -5,29 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from spacy_docre.models.encoding import Encoding, Targets
-from spacy_docre.models.heads.kmgre import TIE, KMGREHead
+from spacy_docre.errors import DocreError
+from spacy_docre.models.encoding import Encoding
+from spacy_docre.models.heads.kmgre import TIE
 from spacy_docre.models.layers import mention_context
 from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.layers.mention_pairs import MentionPairs
-from spacy_docre.models.torch_head import HeadSizes
 
+from ..reference.layers import slow_grouped_bilinear
+from ..reference.networks import slow_linear
 from ..util import random_batch, random_encoding
+from .heads import ALPHA, GAMMA, random_targets, small_kmgre, twin_encoding
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0], [12, 2]]
-XI, ALPHA, GAMMA = 0.2, 0.3, 2.0
 
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
-
-
-def twin_encoding(seed, entities):
-    """Two encodings of the same documents, of different widths and numbers of heads."""
-    second = random_encoding(seed, entities, width=4, n_heads=3)
-    return replace(random_encoding(seed, entities), second=second)
 
 
 def without_some_pairs(encoding, share=0.5):
@@ -40,37 +35,30 @@ def without_some_pairs(encoding, share=0.5):
     return replace(encoding, index=replace(index, **kept), second=second)
 
 
-def make_head(n_labels=3, second_width=4, step=2000, **settings):
-    sizes = HeadSizes(width=6, n_heads=2, n_labels=n_labels, n_types=3, second_width=second_width)
-    settings = {"xi": XI, "alpha": ALPHA, "gamma": GAMMA, "negative_ratio": None} | settings
-    head = KMGREHead(sizes, **{"period": "batch", **settings}).double().eval()
-    # A tau of which mention pairs fall short, and probabilities that differ widely.
-    head.step.fill_(step)
-    nn.init.normal_(head.key.weight, std=0.7)
-    return head
-
-
-def random_targets(n_pairs, n_labels=3):
-    return Targets(torch.rand(n_pairs, n_labels) < 0.4, torch.rand(n_pairs) < 0.8)
-
-
 def numpy_of(tensor):
     return tensor.detach().numpy()
 
 
-def slow_context(encoding, i, j):
-    """Equation 4 of the paper, as a mean over the heads."""
+def slow_context(encoding, i, j, context):
+    """Equation 4 of the paper, or the mean over the heads."""
     doc = encoding.index.mention_doc[i].item()
     a, b = numpy_of(encoding.attention[:, i]), numpy_of(encoding.attention[:, j])
-    shared = sum(a[k] * b[k] / (a[k] @ b[k]) for k in range(len(a))) / len(a)
+    shared = sum(a[k] * b[k] / (a[k] @ b[k]) for k in range(len(a)))
+    if context == "mean":
+        shared = shared / len(a)
     return numpy_of(encoding.tokens[doc]).T @ shared
 
 
 def slow_scores(layer, encoding, i, j):
-    """Equations 5 to 8 of the paper, before the sigmoid."""
+    """Equations 5 to 8 of the paper, before the sigmoid, and the bilinear form if there is one."""
     mention = numpy_of(encoding.mention)
-    x = np.concatenate([mention[i], mention[j], slow_context(encoding, i, j)])
-    return numpy_of(layer.weight) @ x + numpy_of(layer.bias)
+    x = np.concatenate([mention[i], mention[j], slow_context(encoding, i, j, layer.context)])
+    scores = numpy_of(layer.weight) @ x + numpy_of(layer.bias)
+    if layer.interaction is not None:
+        z_i = np.tanh(slow_linear(layer.head_projection, mention[i]))
+        z_j = np.tanh(slow_linear(layer.tail_projection, mention[j]))
+        scores = scores + slow_grouped_bilinear(layer.interaction, z_i, z_j)
+    return scores
 
 
 def slow_key_pairs(scores, xi, tau):
@@ -80,20 +68,31 @@ def slow_key_pairs(scores, xi, tau):
     return [n for n in range(len(p)) if p[n] >= threshold - TIE or p[n] == max(p)]
 
 
+def slow_tau(head, base):
+    """Section 4.3 of the paper."""
+    return 0.5 * (1 - base ** int(head.step))
+
+
 def slow_kmgre(head, encoding):
     """For each pair of entities: its mention pairs, theta's and omega's scores of them, which are
     key, and the logits of equation 16."""
     index = encoding.index
     other = encoding if encoding.second is None else encoding.second
-    tau = 0.5 * (1 - 0.999 ** int(head.step))
+    tau = slow_tau(head, 0.999)
     rows = []
     for h, t in zip(index.pair_head.tolist(), index.pair_tail.tolist(), strict=True):
         mentions = [np.flatnonzero(index.mention_entity.numpy() == e).tolist() for e in (h, t)]
         pairs = [(i, j) for i in mentions[0] for j in mentions[1]]
         relation = np.array([slow_scores(head.relation, encoding, i, j) for i, j in pairs])
-        key = np.array([slow_scores(head.key, other, i, j)[0] for i, j in pairs])
-        chosen = slow_key_pairs(key, head.xi, tau)
+        key, chosen = np.zeros(len(pairs)), list(range(len(pairs)))
+        if head.key is not None:
+            key = np.array([slow_scores(head.key, other, i, j)[0] for i, j in pairs])
+        if head.key is not None and head.phase != "warmup":
+            chosen = slow_key_pairs(key, head.xi, tau)
         logits = np.log(np.exp(relation[chosen]).sum(axis=0))
+        if not head.fusion:
+            # Equation 1, with the margin over the threshold class in place of the probability.
+            logits = np.append(0, (relation[chosen, 1:] - relation[chosen, :1]).max(axis=0))
         rows.append((pairs, relation, key, chosen, logits))
     return rows
 
@@ -106,12 +105,21 @@ def slow_theta_loss(logits, labels):
     return -sum(np.log(e[c] / e[gold].sum()) for c in gold[1:]) - np.log(e[0] / e[other].sum())
 
 
+def slow_mention_labels(relation, labels):
+    """For each mention pair and type, whether equation 9 holds of that type."""
+    p = sigmoid(relation[:, 1:])
+    return np.array(
+        [
+            [bool(labels[c]) and p[n, c] >= p[:, c].mean() - TIE for c in range(len(labels))]
+            for n in range(len(p))
+        ]
+    )
+
+
 def slow_omega_losses(relation, key, labels):
     """Equations 9 to 11."""
-    p = sigmoid(relation[:, 1:])
     losses = []
-    for n in range(len(key)):
-        z = any(labels[c] and p[n, c] >= p[:, c].mean() - TIE for c in range(len(labels)))
+    for n, z in enumerate(slow_mention_labels(relation, labels).any(axis=1)):
         p_hat = sigmoid(key[n]) if z else 1 - sigmoid(key[n])
         losses.append(-ALPHA * (1 - p_hat) ** GAMMA * np.log(p_hat))
     return losses
@@ -124,17 +132,37 @@ ENCODINGS = {
 }
 
 
+SETTINGS = [
+    {},
+    {"context": "mean", "fusion": False},
+    {"bilinear": 4, "block": 2, "key_classifier": False},
+]
+
+
 @pytest.fixture(params=ENCODINGS)
 def case(request):
     second_width = None if request.param == "one encoder" else 4
-    return ENCODINGS[request.param], make_head(second_width=second_width)
+    return ENCODINGS[request.param], small_kmgre(second_width=second_width)
+
+
+def settings_case(settings):
+    return twin_encoding, small_kmgre(**settings)
 
 
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_head_equals_the_equations(case, entities, monkeypatch):
+    check_head(*case, entities, monkeypatch)
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("entities", ENTITIES)
+def test_head_equals_the_equations_with_any_settings(settings, entities, monkeypatch):
+    check_head(*settings_case(settings), entities, monkeypatch)
+
+
+def check_head(encode, head, entities, monkeypatch):
     # The guard against sums of zero is not in the paper.
     monkeypatch.setattr(mention_context, "EPSILON", 0.0)
-    encode, head = case
     encoding = encode(1, entities)
     output = head(encoding)
     rows = slow_kmgre(head, encoding)
@@ -146,7 +174,8 @@ def test_head_equals_the_equations(case, entities, monkeypatch):
         assert list(zip(*own, strict=True)) == pairs
         assert set(output.index["pair"][span].tolist()) == {p}
         np.testing.assert_allclose(numpy_of(output.aux["relation"])[span], relation, atol=1e-9)
-        np.testing.assert_allclose(numpy_of(output.aux["key"])[span], key, atol=1e-9)
+        if head.key is not None:
+            np.testing.assert_allclose(numpy_of(output.aux["key"])[span], key, atol=1e-9)
         assert np.flatnonzero(is_key[span]).tolist() == chosen
         np.testing.assert_allclose(output.threshold[p].detach(), logits[0], atol=1e-9)
         np.testing.assert_allclose(output.logits[p].detach(), logits[1:], atol=1e-9)
@@ -155,14 +184,24 @@ def test_head_equals_the_equations(case, entities, monkeypatch):
 
 
 def test_some_mention_pairs_are_key_and_some_are_not():
-    is_key = make_head()(twin_encoding(1, [2, 5, 3])).index["is_key"]
+    is_key = small_kmgre()(twin_encoding(1, [2, 5, 3])).index["is_key"]
     assert 0 < is_key.sum() < len(is_key)
 
 
 @pytest.mark.parametrize("entities", ENTITIES[:4])
 @pytest.mark.parametrize("phase", ["both", "expectation", "maximization"])
 def test_loss_equals_the_equations(case, entities, phase, monkeypatch):
-    encode, head = case
+    check_loss(*case, entities, phase, monkeypatch)
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize("entities", ENTITIES[:4])
+def test_loss_equals_the_equations_with_any_settings(settings, entities, monkeypatch):
+    phase = "both" if settings.get("key_classifier", True) else "maximization"
+    check_loss(*settings_case(settings), entities, phase, monkeypatch)
+
+
+def check_loss(encode, head, entities, phase, monkeypatch):
     head.phase = phase
     monkeypatch.setattr(mention_context, "EPSILON", 0.0)
     encoding = encode(2, entities)
@@ -172,9 +211,13 @@ def test_loss_equals_the_equations(case, entities, phase, monkeypatch):
     for row, labels, known in zip(
         rows, *map(numpy_of, (targets.labels, targets.mask)), strict=True
     ):
-        _, relation, key, _, logits = row
-        if known:
+        _, relation, key, chosen, logits = row
+        if known and head.fusion:
             theta.append(slow_theta_loss(logits, labels))
+        elif known:
+            own = slow_mention_labels(relation, labels)
+            theta += [slow_theta_loss(relation[n], own[n]) for n in chosen]
+        if known:
             omega += slow_omega_losses(relation, key, labels)
     expected = {
         "expectation": np.mean(omega or [0]),
@@ -185,8 +228,9 @@ def test_loss_equals_the_equations(case, entities, phase, monkeypatch):
     assert loss == pytest.approx(expected[phase], abs=1e-9)
 
 
-def test_gradients():
-    encoding, head = twin_encoding(3, [2, 3]).detached(), make_head()
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_gradients(settings):
+    encoding, head = twin_encoding(3, [3]).detached(), small_kmgre(**settings)
     assert len(encoding.tensors) == 6
     index, second = encoding.index, encoding.second.index
 
@@ -198,8 +242,9 @@ def test_gradients():
     assert torch.autograd.gradcheck(run, encoding.tensors)
 
 
-def test_gradients_of_the_loss():
-    encoding, head = twin_encoding(3, [2, 3]), make_head()
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_gradients_of_the_loss(settings):
+    encoding, head = twin_encoding(3, [2, 3]), small_kmgre(**settings)
     targets = random_targets(len(encoding.index.pair_head))
     parameters = dict(head.named_parameters())
 
@@ -214,7 +259,7 @@ def test_gradients_of_the_loss():
 
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_blocks_change_nothing(entities, monkeypatch):
-    encoding, head = twin_encoding(4, entities), make_head()
+    encoding, head = twin_encoding(4, entities), small_kmgre()
     leaves = encoding.detached()
     expected = head(leaves)
     sum(tensor.sum() for tensor in expected.tensors).backward()
@@ -246,7 +291,7 @@ def test_mentions_that_share_no_attention_have_no_context():
 
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_evidence_equals_a_loop(entities):
-    encoding, head = twin_encoding(10, entities), make_head()
+    encoding, head = twin_encoding(10, entities), small_kmgre()
     output = head(encoding)
     clusters = random_batch(np.random.default_rng(10), entities)
     rows = slow_kmgre(head, encoding)
@@ -261,3 +306,21 @@ def test_evidence_equals_a_loop(entities):
         expected[p, label] = list(dict.fromkeys(spans))
     pairs, labels = np.array(wanted, dtype=np.int64).reshape(-1, 2).T
     assert head.evidence(output, clusters, pairs, labels) == expected
+
+
+def test_what_a_head_says_of_its_mention_pairs():
+    encoding, head = twin_encoding(1, [2, 3]), small_kmgre()
+    output = head(encoding)
+    pairs = head.key_pairs(output)
+    assert torch.equal(pairs.is_key, output.index["is_key"])
+    assert torch.equal(pairs.probability, torch.sigmoid(output.aux["key"]))
+    assert (
+        encoding.index.mention_entity[pairs.first] == encoding.index.pair_head[pairs.pair]
+    ).all()
+    assert small_kmgre(key_classifier=False).key_pairs(output) is None
+
+
+def test_tau_base_must_be_a_share():
+    for base in (0.0, 1.0, 1.5):
+        with pytest.raises(DocreError, match="D020"):
+            small_kmgre(tau_base=base)

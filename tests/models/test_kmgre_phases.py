@@ -7,25 +7,41 @@ from torch import nn
 from spacy_docre.models.encoding import Targets
 from spacy_docre.models.heads.kmgre import sample_negatives
 
-from .test_kmgre import make_head, random_targets, twin_encoding
+from .heads import random_targets, small_kmgre, twin_encoding
 
 
-def test_warm_up_takes_all_mention_pairs_in_training_only():
-    encoding, head = twin_encoding(6, [2, 5]), make_head()
-    head.phase = "warmup"
-    assert not head(encoding).index["is_key"].all()
-    assert head.train()(encoding).index["is_key"].all()
+def test_warm_up_takes_all_mention_pairs_at_inference_too():
+    encoding, head = twin_encoding(6, [2, 5]), small_kmgre()
+    for epoch, all_count in ((0, True), (1, True), (2, False)):
+        assert head.set_phase(epoch, warmup_epochs=2)
+        for training in (True, False):
+            assert head.train(training)(encoding).index["is_key"].all() == all_count
+
+
+def test_a_saved_head_knows_whether_it_was_warming_up():
+    encoding, head, loaded = twin_encoding(6, [2, 5]), small_kmgre(), small_kmgre()
+    head.set_phase(0, warmup_epochs=2)
+    loaded.load_state_dict(head.state_dict())
+    assert loaded(encoding).index["is_key"].all()
+
+
+def test_without_a_classifier_there_is_one_phase_and_all_mention_pairs_count():
+    head = small_kmgre(key_classifier=False)
+    for epoch in range(4):
+        assert head.set_phase(epoch, warmup_epochs=2)
+        assert head.phase == "maximization"
+        assert head(twin_encoding(6, [2, 5])).index["is_key"].all()
 
 
 def test_equal_probabilities_are_all_key():
-    encoding, head = twin_encoding(7, [3, 2]), make_head(xi=0.0)
+    encoding, head = twin_encoding(7, [3, 2]), small_kmgre(xi=0.0)
     nn.init.zeros_(head.key.weight)
     nn.init.constant_(head.key.bias, -1.2345)
     assert head(encoding).index["is_key"].all()
 
 
 def test_tau_grows_with_the_losses_of_training():
-    encoding, head = twin_encoding(8, [3]), make_head(step=0)
+    encoding, head = twin_encoding(8, [3]), small_kmgre(step=0)
     targets = random_targets(6)
     assert head.tau == 0
     assert head(encoding).index["is_key"].all()
@@ -42,6 +58,19 @@ def test_tau_grows_with_the_losses_of_training():
     assert head.tau.item() == pytest.approx(0.5 * (1 - 0.999**3))
 
 
+@pytest.mark.parametrize("total_steps", [100, 4605, 20000])
+def test_tau_is_scaled_to_the_steps_of_a_training(total_steps):
+    head = small_kmgre(total_steps=total_steps, step=total_steps)
+    assert head.tau.item() == pytest.approx(0.5 * 0.99, abs=1e-4)
+    half = small_kmgre(total_steps=total_steps, step=total_steps // 2)
+    assert half.tau.item() == pytest.approx(0.5 * (1 - 0.999 ** (4605 / 2)), abs=1e-3)
+
+
+@pytest.mark.parametrize("base", [0.9, 0.999])
+def test_the_base_of_tau_is_a_setting(base):
+    assert small_kmgre(tau_base=base, step=7).tau.item() == pytest.approx(0.5 * (1 - base**7))
+
+
 @pytest.mark.parametrize(
     ("period", "phases"),
     [
@@ -50,9 +79,9 @@ def test_tau_grows_with_the_losses_of_training():
     ],
 )
 def test_phases_depend_on_the_epoch_alone(period, phases):
-    head = make_head(period=period)
+    head = small_kmgre(period=period)
     for epoch in (4, 0, 3, 1, 2):
-        head.enter_epoch(epoch, warmup_epochs=2)
+        head.set_phase(epoch, warmup_epochs=2)
         assert head.phase == phases[epoch]
 
 
@@ -68,6 +97,6 @@ def test_negatives_are_sampled_at_the_ratio():
 
 
 def test_loss_with_sampled_negatives_is_finite():
-    encoding, head = twin_encoding(9, [3, 4]), make_head(negative_ratio=1.0)
+    encoding, head = twin_encoding(9, [3, 4]), small_kmgre(negative_ratio=1.0)
     for labels in (torch.zeros(18, 3).bool(), torch.rand(18, 3) < 0.3):
         assert head.loss(head(encoding), Targets(labels, torch.ones(18).bool())).isfinite()

@@ -4,47 +4,10 @@ import pytest
 import spacy
 from spacy.training import Example
 
+from ..methods import with_shared_transformer
 from ..util import birth_examples, make_doc
 
 pytest.importorskip("spacy_transformers")
-
-LISTENER = {"@architectures": "spacy-transformers.TransformerListener.v1", "grad_factor": 1.0}
-
-
-def make_pipeline(tiny_bert, grad_factor=1.0):
-    nlp = spacy.blank("en")
-    transformer = {
-        "@architectures": "spacy-transformers.TransformerModel.v3",
-        "name": str(tiny_bert),
-        "tokenizer_config": {"use_fast": True},
-        "get_spans": {
-            "@span_getters": "spacy-transformers.strided_spans.v1",
-            "window": 16,
-            "stride": 12,
-        },
-    }
-    nlp.add_pipe("transformer", config={"model": transformer})
-    tok2vec = {**LISTENER, "pooling": {"@layers": "reduce_mean.v1"}}
-    ner = {
-        "@architectures": "spacy.TransitionBasedParser.v2",
-        "state_type": "ner",
-        "extra_state_tokens": False,
-        "hidden_width": 16,
-        "maxout_pieces": 2,
-        "use_upper": False,
-        "tok2vec": tok2vec,
-    }
-    nlp.add_pipe("ner", config={"model": ner})
-    encoder = {
-        "@architectures": "spacy-docre.TransformerListener.v1",
-        "grad_factor": grad_factor,
-        "n_heads": 4,
-        "head_width": 8,
-    }
-    head = {"@architectures": "spacy-docre.ATLOP.v1", "hidden": 32, "block": 8}
-    model = {"@architectures": "spacy-docre.RelationModel.v1", "encoder": encoder, "head": head}
-    nlp.add_pipe("doc_relation_extractor", config={"model": model})
-    return nlp
 
 
 def make_examples(vocab):
@@ -62,7 +25,7 @@ def transformer_weights(nlp):
 
 
 def test_one_transformer_is_trained_by_both(tiny_bert):
-    nlp = make_pipeline(tiny_bert)
+    nlp = with_shared_transformer(tiny_bert)
     examples = make_examples(nlp.vocab)
     optimizer = nlp.initialize(lambda: examples)
     optimizer.learn_rate = 3e-3
@@ -77,7 +40,7 @@ def test_one_transformer_is_trained_by_both(tiny_bert):
 
 @pytest.mark.parametrize("grad_factor", [1.0, 0.0])
 def test_gradients_of_the_extractor_reach_the_transformer(tiny_bert, grad_factor):
-    nlp = make_pipeline(tiny_bert, grad_factor)
+    nlp = with_shared_transformer(tiny_bert, grad_factor)
     examples = birth_examples(nlp.vocab)
     nlp.initialize(lambda: examples)
     with nlp.select_pipes(disable="ner"):
@@ -88,7 +51,7 @@ def test_gradients_of_the_extractor_reach_the_transformer(tiny_bert, grad_factor
 
 
 def test_a_batch_without_pairs_loses_no_gradient_of_the_recogniser(tiny_bert):
-    nlp = make_pipeline(tiny_bert)
+    nlp = with_shared_transformer(tiny_bert)
     examples = birth_examples(nlp.vocab)
     nlp.initialize(lambda: examples)
     docs = [eg.reference.copy() for eg in examples[:2]]
@@ -104,7 +67,7 @@ def test_a_batch_without_pairs_loses_no_gradient_of_the_recogniser(tiny_bert):
 
 
 def test_saved_and_loaded_pipeline_is_the_same(tiny_bert, tmp_path):
-    nlp = make_pipeline(tiny_bert)
+    nlp = with_shared_transformer(tiny_bert)
     examples = make_examples(nlp.vocab)
     nlp.initialize(lambda: examples)
     nlp.to_disk(tmp_path)

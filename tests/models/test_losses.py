@@ -2,37 +2,16 @@ import numpy as np
 import pytest
 import torch
 
+from spacy_docre.models.encoding import Targets
 from spacy_docre.models.losses import (
+    PairObjective,
     adaptive_threshold_loss,
     balanced_softmax_loss,
     focal_loss,
     masked_mean,
 )
 
-
-def slow_adaptive_threshold_loss(logits, threshold, labels):
-    """Equations 6 to 8 of the ATLOP paper, one pair and type at a time."""
-    losses = []
-    for pair in range(len(logits)):
-        positives = [r for r in range(logits.shape[1]) if labels[pair, r]]
-        negatives = [r for r in range(logits.shape[1]) if not labels[pair, r]]
-        exp_th = np.exp(threshold[pair])
-        above = sum(np.exp(logits[pair, r]) for r in positives) + exp_th
-        below = sum(np.exp(logits[pair, r]) for r in negatives) + exp_th
-        loss = -np.log(exp_th / below)
-        loss -= sum(np.log(np.exp(logits[pair, r]) / above) for r in positives)
-        losses.append(loss)
-    return losses
-
-
-def slow_balanced_softmax_loss(logits, threshold, labels):
-    """Equation 9 of the PAEE paper, one pair at a time."""
-    losses = []
-    for scores, th, gold in zip(logits, threshold, labels, strict=True):
-        below = np.exp(th) + sum(np.exp(scores[r]) for r in range(len(scores)) if not gold[r])
-        above = np.exp(-th) + sum(np.exp(-scores[r]) for r in range(len(scores)) if gold[r])
-        losses.append(np.log(below) + np.log(above))
-    return losses
+from ..reference.losses import slow_adaptive_threshold_loss, slow_balanced_softmax_loss
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -76,6 +55,22 @@ def test_threshold_loss_in_half_precision_is_finite(function):
     loss.sum().backward()
     assert loss.isfinite().all()
     assert logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["bce", "bce_sum"])
+def test_cross_entropy_is_that_of_each_type(name):
+    """Equation 9 of the GLRE paper, or its mean over the types, over the known pairs."""
+    rng = np.random.default_rng(3)
+    logits, labels = rng.normal(size=(5, 4)) * 3, rng.random((5, 4)) < 0.4
+    mask = np.array([True, False, True, True, False])
+    by_pair = []
+    for pair in np.flatnonzero(mask):
+        p = 1 / (1 + np.exp(-logits[pair]))
+        losses = [-np.log(p[r] if labels[pair, r] else 1 - p[r]) for r in range(4)]
+        by_pair.append(sum(losses) / (4 if name == "bce" else 1))
+    targets = Targets(torch.from_numpy(labels), torch.from_numpy(mask))
+    loss = PairObjective(name)(torch.from_numpy(logits), torch.zeros(5), targets)
+    assert loss.item() == pytest.approx(np.mean(by_pair), abs=1e-9)
 
 
 def test_masked_mean_leaves_out_what_is_not_known():

@@ -1,44 +1,22 @@
 """The PAEE head against its equations, one pair and entity at a time in numpy float64."""
 
-import inspect
-
 import numpy as np
 import pytest
 import torch
 
 from spacy_docre.errors import DocreError
 from spacy_docre.models.encoding import Encoding, Targets
-from spacy_docre.models.heads.paee import PAEE, PAEEHead
 from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.layers.pair_aware import local_mean, pairs_bit
 from spacy_docre.models.layers.pair_map import in_order_of_mention
-from spacy_docre.models.torch_head import HeadSizes
 
+from ..reference.layers import slow_context, slow_grouped_bilinear
+from ..reference.losses import slow_balanced_softmax_loss
+from ..reference.networks import array, slow_linear, slow_pair_map, slow_transformer_layer, softmax
 from ..util import random_encoding
-from .slow import slow_grouped_bilinear
-from .slow_networks import array, slow_linear, slow_pair_map, slow_transformer_layer, softmax
-from .test_atlop import slow_context
-from .test_losses import slow_balanced_softmax_loss
+from .heads import small_paee
 
 ENTITIES = [[3], [2, 6, 3], [1, 4], [0, 2, 0, 3], [1, 0], [0]]
-SMALL = {
-    "hidden": 8,
-    "block": 4,
-    "channels": 4,
-    "size": 5,
-    "type_width": 3,
-    "heads": 2,
-    "feed_forward": 5,
-    "max_sentences": 2,
-    "potential_threshold": 0.5,
-}
-
-
-def make_head(**settings):
-    torch.manual_seed(0)
-    sizes = HeadSizes(width=6, n_heads=2, n_labels=3, n_types=3)
-    defaults = {name: p.default for name, p in inspect.signature(PAEE).parameters.items()}
-    return PAEEHead(sizes, **(defaults | SMALL | settings)).double().eval()
 
 
 def sigmoid(x):
@@ -90,7 +68,8 @@ def slow_pairs(module, encoding):
             for j, o in enumerate(own):
                 around = y[max(0, i - 1) : i + 2, max(0, j - 1) : j + 2].reshape(-1, y.shape[2])
                 joined = np.concatenate([around.mean(axis=0), features(s, o)])
-                result[s, o] = y[i, j], slow_linear(module.potential, joined)[0]
+                potential = module.potential and slow_linear(module.potential, joined)[0]
+                result[s, o] = y[i, j], potential
     return result
 
 
@@ -98,7 +77,7 @@ def slow_entities(module, encoding):
     """Equations 2 and 6."""
     index = encoding.index
     mention, tokens = encoding.mention.detach().numpy(), encoding.tokens.detach().numpy()
-    positions = array(module.position.weight)
+    positions = array(module.position.weight) if module.transformer else np.zeros((1, 6))
     result = np.zeros((index.n_entities, mention.shape[1]))
     for doc in range(index.n_docs):
         own = (index.entity_doc == doc).nonzero()[:, 0].tolist()
@@ -112,7 +91,7 @@ def slow_entities(module, encoding):
             nodes.append(pooled + positions[min(number, len(positions) - 1)])
         if own:
             states = np.array(nodes)
-            for layer in module.transformer.layers:
+            for layer in module.transformer.layers if module.transformer else []:
                 states = slow_transformer_layer(layer, states)
             result[own] = states[: len(own)]
     return result
@@ -120,44 +99,63 @@ def slow_entities(module, encoding):
 
 def slow_paee(module, encoding):
     """Logits with those of TH first, potentials, and logits of subjects and objects."""
-    index, pairs = encoding.index, slow_pairs(module.pairs, encoding)
-    entity = slow_entities(module.entities, encoding)
-    roles = [slow_linear(module.roles, row) for row in entity]
-    n_labels = len(module.roles.bias) // 2
+    index = encoding.index
+    pairs = slow_pairs(module.pairs, encoding) if module.pairs else None
+    entity = slow_entities(module.entities or EntitiesAsTheyAre, encoding)
+    roles = [slow_linear(module.roles, row) for row in entity] if module.entities else []
+    n_labels = len(module.bilinear.bias) - 1
     logits, potentials = [], []
     for s, o in zip(index.pair_head.tolist(), index.pair_tail.tolist(), strict=True):
-        y, potential = pairs[s, o]
-        bit = float(sigmoid(potential) > module.potential_threshold)
-        y_pair = np.append(y, bit)
-        e_sub = np.concatenate([entity[s], sigmoid(roles[s][:n_labels])])
-        e_obj = np.concatenate([entity[o], sigmoid(roles[o][n_labels:])])
+        y_pair, e_sub, e_obj = 0.0, entity[s], entity[o]
+        if module.pairs:
+            y_pair, potential = pairs[s, o]
+        if module.pairs and module.pairs.potential:
+            y_pair = np.append(y_pair, sigmoid(potential) > module.potential_threshold)
+            potentials.append(potential)
+        if module.entities:
+            e_sub = np.concatenate([e_sub, sigmoid(roles[s][:n_labels])])
+            e_obj = np.concatenate([e_obj, sigmoid(roles[o][n_labels:])])
         z_s = np.tanh(slow_linear(module.subject_projection, e_sub) + y_pair)
         z_o = np.tanh(slow_linear(module.object_projection, e_obj) + y_pair)
         logits.append(slow_grouped_bilinear(module.bilinear, z_s, z_o))
-        potentials.append(potential)
-    shape = (-1, len(module.bilinear.bias))
+    shape = (-1, n_labels + 1)
     return np.array(logits).reshape(shape), np.array(potentials), np.array(roles)
+
+
+class EntitiesAsTheyAre:
+    """In place of the encoder that a head without Entity-Enhanced Representation does not have."""
+
+    transformer = None
 
 
 SETTINGS = [
     {},
     {"context": "softmax", "fill": "zero"},
-    {"backbone": "unet", "layers": 2},
-    {"backbone": "conv", "size": 3},
+    {"backbone": "unet", "layers": 2, "fill": "edge"},
+    {"backbone": "conv", "size": 3, "norm": "post"},
+    {"layers": 0, "potential_pairs": False},
+    {"pair_aware": False},
+    {"entity_enhanced": False},
+    {"version": 1},
 ]
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_head_equals_the_equations(entities, settings):
-    encoding, head = random_encoding(1, entities), make_head(**settings)
+    encoding, head = random_encoding(1, entities), small_paee(**settings)
     output = head(encoding)
     logits, potentials, roles = slow_paee(head, encoding)
     np.testing.assert_allclose(output.threshold.detach(), logits[:, 0], atol=1e-9)
     np.testing.assert_allclose(output.logits.detach(), logits[:, 1:], atol=1e-9)
-    np.testing.assert_allclose(output.aux["potential"].detach(), potentials, atol=1e-9)
-    result = torch.cat([output.aux["subject"], output.aux["object"]], dim=1).detach()
-    np.testing.assert_allclose(result, roles.reshape(result.shape), atol=1e-9)
+    is_predicted = head.pairs is not None and head.pairs.potential is not None
+    assert ("potential" in output.aux) == is_predicted
+    assert ("subject" in output.aux) == (head.entities is not None)
+    if is_predicted:
+        np.testing.assert_allclose(output.aux["potential"].detach(), potentials, atol=1e-9)
+    if head.entities is not None:
+        result = torch.cat([output.aux["subject"], output.aux["object"]], dim=1).detach()
+        np.testing.assert_allclose(result, roles.reshape(result.shape), atol=1e-9)
 
 
 def slow_loss(module, output, targets):
@@ -170,9 +168,13 @@ def slow_loss(module, output, targets):
     def cross_entropy(logit, is_gold):
         return -np.log(sigmoid(logit) if is_gold else 1 - sigmoid(logit))
 
-    potential = np.mean(
-        [cross_entropy(output.aux["potential"][p].item(), labels[p].any()) for p in known]
-    )
+    loss = module.alpha * relation
+    if "potential" in output.aux:
+        loss += module.beta * np.mean(
+            [cross_entropy(output.aux["potential"][p].item(), labels[p].any()) for p in known]
+        )
+    if "subject" not in output.aux:
+        return loss
     roles = []
     for name, entity_of in (("subject", index["pair_head"]), ("object", index["pair_tail"])):
         losses = []
@@ -181,15 +183,21 @@ def slow_loss(module, output, targets):
                 is_gold = any(labels[p, c] for p in known if entity_of[p] == entity)
                 losses.append(cross_entropy(output.aux[name][entity, c].item(), is_gold))
         roles.append(np.mean(losses))
-    return (
-        module.alpha * relation + module.beta * potential + module.gamma * (roles[0] + roles[1]) / 2
-    )
+    return loss + module.gamma * (roles[0] + roles[1]) / 2
 
 
 @pytest.mark.parametrize("weights", [(1.0, 1.0, 1.0), (0.5, 2.0, 3.0), (0.0, 0.0, 1.0)])
 def test_loss_equals_the_equations(weights):
-    alpha, beta, gamma = weights
-    encoding, head = random_encoding(2, [3, 2]), make_head(alpha=alpha, beta=beta, gamma=gamma)
+    check_loss(**dict(zip(("alpha", "beta", "gamma"), weights, strict=True)))
+
+
+@pytest.mark.parametrize("part", ["pair_aware", "entity_enhanced", "potential_pairs"])
+def test_loss_without_a_part_equals_the_equations(part):
+    check_loss(**{part: False})
+
+
+def check_loss(**settings):
+    encoding, head = random_encoding(2, [3, 2]), small_paee(**settings)
     output = head(encoding)
     labels = torch.rand(8, 3) < 0.3
     # The second document is not annotated; of the first, one subject is in no known pair.
@@ -200,7 +208,7 @@ def test_loss_equals_the_equations(weights):
 
 
 def test_loss_of_a_batch_without_known_pairs_is_zero():
-    head = make_head()
+    head = small_paee()
     for entities in ([2, 3], [1], [0]):
         output = head(random_encoding(3, entities))
         n_pairs = len(output.logits)
@@ -212,7 +220,7 @@ def test_loss_of_a_batch_without_known_pairs_is_zero():
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_head_gradients(settings):
-    encoding, head = random_encoding(2, [2, 3]).detached(), make_head(**settings)
+    encoding, head = random_encoding(2, [3], max_length=4).detached(), small_paee(**settings)
 
     def run(tokens, mention, attention):
         output = head(Encoding(tokens, mention, attention, encoding.index))
@@ -222,7 +230,7 @@ def test_head_gradients(settings):
 
 
 def test_documents_without_a_token_give_no_nan():
-    encoding, head = random_encoding(4, [3, 0]), make_head(context="softmax").train()
+    encoding, head = random_encoding(4, [3, 0]), small_paee(context="softmax").train()
     index = encoding.index
     # An empty document has no columns and no sentences.
     is_first = index.sentence_doc == 0
@@ -246,7 +254,7 @@ def test_documents_without_a_token_give_no_nan():
 
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_blocks_at_inference_change_nothing(entities):
-    encoding, head = random_encoding(3, entities), make_head()
+    encoding, head = random_encoding(3, entities), small_paee()
     expected = head(encoding).scores().detach()
     with torch.no_grad(), block_limit(64):
         np.testing.assert_allclose(head(encoding).scores(), expected, atol=1e-12)
@@ -254,7 +262,7 @@ def test_blocks_at_inference_change_nothing(entities):
 
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_unlikely_pairs_can_be_skipped(entities):
-    encoding, head = random_encoding(3, entities), make_head()
+    encoding, head = random_encoding(3, entities), small_paee()
     every = head(encoding)
     head.potential_threshold = torch.sigmoid(every.aux["potential"]).median().nan_to_num().item()
     expected, head.skip_unlikely = head(encoding), True
@@ -288,4 +296,4 @@ def test_local_mean_leaves_out_what_is_not_the_documents():
 
 def test_heads_must_divide_the_width():
     with pytest.raises(DocreError, match="D020"):
-        make_head(heads=4)
+        small_paee(heads=4)

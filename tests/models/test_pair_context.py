@@ -9,8 +9,8 @@ import torch
 from spacy_docre.models.layers import pair_context
 from spacy_docre.models.layers.pair_context import PairContext
 
+from ..reference.layers import array, slow_contexts
 from ..util import random_encoding
-from .slow import array, slow_contexts
 
 ENTITIES = [[3], [2, 4, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 FORMS = ["full", "low_rank", "diagonal"]

@@ -18,8 +18,8 @@ from spacy_docre.models.layers.sentences import sentence_positions
 from spacy_docre.models.layers.tnet import TNet, best_cells
 from spacy_docre.models.layers.unet import UNet
 
+from ..reference.networks import slow_pair_map
 from ..util import random_encoding
-from .slow_networks import slow_pair_map
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0], [0]]
 NETWORKS = {
@@ -75,7 +75,7 @@ def test_sentences_equal_loops(entities):
     assert longest == max(by_doc)
 
 
-@pytest.mark.parametrize("fill", ["sliding", "zero"])
+@pytest.mark.parametrize("fill", ["sliding", "zero", "edge"])
 def test_square_is_filled_with_the_matrix(fill):
     cells, counts = torch.randn(3, 4, 4, 2), torch.tensor([4, 1, 3])
     square = fill_square(cells, counts, 7, fill)
@@ -83,12 +83,14 @@ def test_square_is_filled_with_the_matrix(fill):
         for i in range(7):
             for j in range(7):
                 expected = cells[doc, i % n, j % n]
+                if fill == "edge":
+                    expected = cells[doc, min(i, n - 1), min(j, n - 1)]
                 if fill == "zero" and not (i < n and j < n):
                     expected = torch.zeros(2)
                 assert torch.equal(square[doc, i, j], expected)
 
 
-@pytest.mark.parametrize("fill", ["sliding", "zero"])
+@pytest.mark.parametrize("fill", ["sliding", "zero", "edge"])
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("counts", [[3], [2, 5, 4], [0, 6, 1], [9, 2, 7, 9, 0]])
 def test_networks_equal_loops_whatever_the_batch(counts, name, fill):

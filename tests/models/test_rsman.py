@@ -8,8 +8,14 @@ from spacy_docre.models.encoding import Encoding, Targets
 from spacy_docre.models.heads.rsman import RSMANHead
 from spacy_docre.models.torch_head import HeadSizes
 
+from ..reference.layers import (
+    array,
+    linear,
+    slow_context,
+    slow_pair_context_weights,
+    slow_reduced_mentions,
+)
 from ..util import random_batch, random_encoding
-from .test_atlop import slow_context
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 BCE, THRESHOLD = {"loss": "bce"}, {"loss": "adaptive_threshold", "document_context": True}
@@ -20,25 +26,17 @@ SETTINGS = [
     {**THRESHOLD, "similarity": "mlp", "reduced_width": 4},
     {**BCE, "similarity": "dot", "reduced_width": 4, "localized_context": True},
     {**THRESHOLD, "similarity": "dot", "reduced_width": 3, "localized_context": True},
+    {**THRESHOLD, "similarity": "dot", "reduced_width": 4, "reduce": "words"},
 ]
-DEFAULTS = {"prototype_width": 5, "document_context": False, "localized_context": False}
+DEFAULTS = {"prototype_width": 5}
 
 
 def make_head(**settings):
     sizes = HeadSizes(width=6, n_heads=2, n_labels=3, n_types=3)
     torch.manual_seed(0)
-    head = RSMANHead(sizes, **{**DEFAULTS, **SETTINGS[0], **settings}).double()
+    head = RSMANHead(sizes, **{**DEFAULTS, **SETTINGS[0], **settings}).double().eval()
     torch.nn.init.normal_(head.bilinear.bias)
     return head
-
-
-def array(parameter):
-    return parameter.detach().numpy()
-
-
-def linear(layer, vector):
-    bias = 0 if layer.bias is None else array(layer.bias)
-    return array(layer.weight) @ vector + bias
 
 
 def slow_weights(head):
@@ -47,11 +45,7 @@ def slow_weights(head):
     if head.context_reduction is None:
         return weight, bias
     layer = head.context_bilinear
-    subject, object_ = array(layer.subject), array(layer.object).transpose(0, 2, 1)
-    context = array(layer.context.weight).reshape(len(bias), *[subject.shape[2]] * 2)
-    blocks = zip(weight, subject, object_, context, strict=True)
-    joined = [np.block([[w, s], [o, c]]) for w, s, o, c in blocks]
-    return joined, bias + array(layer.context.bias)
+    return slow_pair_context_weights(weight, layer), bias + array(layer.context.bias)
 
 
 def slow_rsman(head, encoding):
@@ -69,21 +63,25 @@ def slow_rsman(head, encoding):
         joined = linear(layer.from_prototype, prototype) + linear(layer.from_mention, mention)
         return linear(layer.output, np.tanh(joined)).item()
 
-    mentions = [reduce(vector) for vector in encoding.mention.detach().numpy()]
+    mentions = slow_reduced_mentions(encoding, head.reduction, head.reduce)
     n_outputs = len(head.prototypes)
     weights = np.zeros((len(mentions), n_outputs))
     entities = []
     for i in range(index.n_entities):
         own = np.flatnonzero((index.mention_entity == i).numpy())
         doc = index.entity_doc[i].item()
-        tokens = encoding.tokens[doc, : index.lengths[doc]].detach().numpy()
+        sentences = [
+            np.mean([reduce(t) for t in array(encoding.tokens[doc, columns])], axis=0)
+            for sentence in np.flatnonzero((index.sentence_doc == doc).numpy())
+            if (columns := index.column_sentence[doc] == sentence).any()
+        ]
         for_types = []
         for r in range(n_outputs):
             s = np.exp([similarity(r, mentions[j]) for j in own])
             weights[own, r] = s / s.sum()
             e = sum(weights[j, r] * mentions[j] for j in own)
             if head.document_context:
-                e = np.concatenate([e, np.mean([reduce(token) for token in tokens], axis=0)])
+                e = np.concatenate([e, np.mean(sentences, axis=0)])
             for_types.append(e)
         entities.append(for_types)
     weight, bias = slow_weights(head)
@@ -117,7 +115,7 @@ def test_head_equals_the_equations(entities, settings):
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_head_gradients(settings):
-    encoding, head = random_encoding(2, [2, 3]).detached(), make_head(**settings)
+    encoding, head = random_encoding(2, [2, 3], max_length=4).detached(), make_head(**settings)
 
     def run(tokens, mention, attention):
         output = head(Encoding(tokens, mention, attention, encoding.index))

@@ -8,6 +8,7 @@ from spacy.vocab import Vocab
 
 from spacy_docre.models.batch import ClusterBatch
 
+from ..reference.structure import dense
 from ..util import make_doc, random_doc
 
 pytest.importorskip("spacy_transformers")
@@ -74,16 +75,6 @@ def slow_structure(entities_i, sentence_i, entities_j, sentence_j):
             return Structure.INTRA_COREF if intra else Structure.INTER_COREF
         return Structure.INTRA_RELATE if intra else Structure.INTER_RELATE
     return Structure.INTRA_NE if intra and (entities_i or entities_j) else Structure.NONE
-
-
-def dense(structure, w):
-    """[l, l] The structure of a window in the order of the document."""
-    order = structure.order[w]
-    n_first, length = structure.rows.shape[1:]
-    full = np.zeros((length, length), dtype=int)
-    full[order[:n_first]] = structure.rows[w][:, np.argsort(order)]
-    full[:, order[:n_first]] = full[order[:n_first]].T
-    return full
 
 
 @pytest.mark.parametrize("markers", [False, True])

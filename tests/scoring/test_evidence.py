@@ -16,7 +16,7 @@ from spacy_docre.data.clusters import copy_clusters
 from spacy_docre.scoring.scorer import score_relations
 
 from ..methods import add_extractor
-from ..official import official_scores
+from ..reference.official import official_scores
 from ..util import birth_docs_as_docred, birth_examples, make_doc
 
 VOCAB = Vocab()

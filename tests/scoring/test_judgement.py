@@ -1,7 +1,5 @@
 """Judged relations, their tallies and subsets, against slow and obvious counting."""
 
-import random
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,17 +11,12 @@ from spacy.vocab import Vocab
 from spacy_docre import Relation, set_clusters
 from spacy_docre.data.clusters import copy_clusters
 from spacy_docre.scoring.judgement import count_types, judge_relations
+from spacy_docre.scoring.metrics import tally_relations
 from spacy_docre.scoring.scorer import make_relation_scorer, score_relations
 from spacy_docre.scoring.subsets import frequent_types, relation_subsets
-from spacy_docre.scoring.tallies import (
-    PREDICTED,
-    TYPES,
-    macro_f1,
-    precision_recall_f1,
-    tally_relations,
-)
+from spacy_docre.scoring.tallies import PREDICTED, TYPES, macro_f1, precision_recall_f1
 
-from ..util import make_doc, random_doc
+from ..util import make_doc, random_examples
 
 VOCAB = Vocab()
 # Sentences of three tokens. Entities: 0 in sentences 0 and 2, 1 in 0, 2 in 1, 3 in 4, 4 in 0, 1
@@ -38,22 +31,6 @@ def example(gold, predicted):
         for relations in (predicted, gold)
     ]
     return Example(*docs)
-
-
-def random_examples(seed, n=5):
-    rng = random.Random(seed)
-    examples = []
-    for _ in range(n):
-        reference = random_doc(VOCAB, rng, rng.choice([0, 12, 30]), rng.randint(0, 5))
-        predicted = reference.copy()
-        for doc in (reference, predicted):
-            keys = list(doc.spans)
-            doc._.relations = [
-                Relation(rng.choice(keys), rng.choice("xyz"), rng.choice(keys), rng.random())
-                for _ in range(rng.randint(0, 6) if keys else 0)
-            ]
-        examples.append(Example(predicted, reference))
-    return examples
 
 
 def triples(doc):
@@ -136,7 +113,7 @@ def test_entities_without_mentions_are_at_no_distance():
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6))
 def test_tallies_are_what_sets_say(seed):
-    examples = random_examples(seed)
+    examples = random_examples(VOCAB, seed)
     judged = judge_relations(examples)
     tallies = tally_relations(judged, relation_subsets(judged, {"x": 3, "y": 1}))
     for number, eg in enumerate(examples):
@@ -174,7 +151,7 @@ def test_tallies_are_what_sets_say(seed):
         ]  # fmt: skip
         for i, label in enumerate(judged.labels):
             of_type = [{t for t in s if t[1] == label} for s in (gold & predicted, predicted, gold)]
-            assert tallies[TYPES][number, i].tolist() == [*map(len, of_type), 0]
+            assert tallies[TYPES.name][number, i].tolist() == [*map(len, of_type), 0]
 
 
 def test_macro_f1_counts_types_that_occur():

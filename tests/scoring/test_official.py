@@ -15,18 +15,13 @@ from spacy_docre.corpora.jsonl import to_jsonl
 from spacy_docre.corpora.readers import read_docs
 from spacy_docre.evaluation.predictions import read_predictions
 
-from ..official import official_scores
-from ..util import birth_docs_as_docred
+from ..commands import run
+from ..reference.official import official_scores
+from ..util import PUBLIC_CORPORA, birth_docs_as_docred
 
 RUNNER = CliRunner()
 NAMES = {"P1": "born", "P2": "died"}
 N_SYSTEMS = 10
-
-
-def run(*arguments):
-    result = RUNNER.invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 def corpus(numbers, seed):
@@ -158,11 +153,12 @@ def test_documents_without_predictions_are_named(folder, tmp_path):
 
 MODELS = sorted(Path("training/redocred400").glob("*-66/model-best"))
 DEV = Path("corpus/redocred400/dev.spacy")
-SOURCE = Path("../shared/data/redocred")
+SOURCE = PUBLIC_CORPORA / "redocred"
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not (MODELS and DEV.exists() and SOURCE.exists()), reason="no trained models")
+@pytest.mark.corpora("redocred")
+@pytest.mark.skipif(not (MODELS and DEV.exists()), reason="no trained models")
 @pytest.mark.parametrize("model", MODELS, ids=lambda path: path.parent.name)
 def test_trained_models_are_scored_as_officially(model, tmp_path):
     names = ("--rel-info", SOURCE / "rel_info.json")

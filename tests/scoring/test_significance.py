@@ -8,12 +8,11 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_docre.scoring.judgement import judge_relations
+from spacy_docre.scoring.metrics import tally_relations
 from spacy_docre.scoring.scorer import score_judgement, score_relations
 from spacy_docre.scoring.significance import bootstrap_intervals, bootstrap_sums, compare
-from spacy_docre.scoring.tallies import tally_relations
 
-from ..util import make_doc
-from .test_judgement import random_examples
+from ..util import make_doc, random_examples
 
 VOCAB = Vocab()
 WORDS = ["a"] * 8
@@ -37,7 +36,7 @@ def judged(correct, wrong):
 
 
 def test_a_sample_is_documents_drawn_with_replacement():
-    examples = random_examples(3, n=6)
+    examples = random_examples(VOCAB, 3, n=6)
     judgement = judge_relations(examples)
     sums = next(iter(bootstrap_sums(tally_relations(judgement), n=40, seed=5)))
     draws = np.random.default_rng(5).multinomial(6, [1 / 6] * 6, size=40)

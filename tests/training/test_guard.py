@@ -21,8 +21,7 @@ from spacy_docre.training.guard import left_out_key
 from spacy_docre.training.loop import train
 from spacy_docre.training.optimizer import create_adamw
 
-from ..methods import HEADS, add_extractor, with_shared_tok2vec
-from ..models.test_listener import make_pipeline
+from ..methods import HEADS, add_extractor, with_shared_tok2vec, with_shared_transformer
 from ..util import birth_doc, birth_examples
 
 COMBINATIONS = [(head, "cnn") for head in HEADS]
@@ -161,7 +160,7 @@ def step(nlp, examples, optimizer):
 @pytest.mark.parametrize("shared", ["tok2vec", "transformer"])
 def test_shared_encoder_learns_from_the_others_only(shared, what, tiny_bert):
     """What the relation extractor would teach is left out, with finite weights everywhere."""
-    nlp = make_pipeline(tiny_bert) if shared == "transformer" else with_shared_tok2vec()
+    nlp = with_shared_transformer(tiny_bert) if shared == "transformer" else with_shared_tok2vec()
     extractor = nlp.get_pipe(NAME)
     extractor.cfg["on_nonfinite"] = "skip"
     examples = make_examples(nlp.vocab)

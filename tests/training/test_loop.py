@@ -4,7 +4,10 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +15,18 @@ import pytest
 import spacy
 from safetensors.numpy import load_file
 from spacy.tokens import DocBin
+from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as spacy_train
 
+from spacy_docre import files
 from spacy_docre.errors import DocreError
+from spacy_docre.evaluation.run import bare_doc
 from spacy_docre.extractor.component import DocRelationExtractor
 from spacy_docre.training import checkpoint
 from spacy_docre.training.loop import train
 
-from ..test_configs import CONFIGS, save_births, small_config
+from ..configs import CONFIGS, save_births, small_config
 
 N_STEPS = 12
 CONFIG = {path.stem: path for path in CONFIGS}
@@ -104,7 +110,7 @@ def test_killed_twenty_times(name, corpus, tiny_bert, tmp_path, monkeypatch):
             if rng.random() < 0.7:
                 dies_at(patched, DocRelationExtractor, "finish_update", rng.randrange(1, 4))
             else:
-                dies_at(patched, checkpoint, "sync", rng.randrange(1, 9))
+                dies_at(patched, files, "sync", rng.randrange(1, 9))
             if in_child(lambda: run(config, tmp_path / "cut", resume=True, checkpoint_every=2)):
                 break
         kills += 1
@@ -115,7 +121,10 @@ def test_killed_twenty_times(name, corpus, tiny_bert, tmp_path, monkeypatch):
     assert (tmp_path / "log.jsonl").read_text() == whole_log
 
 
-@pytest.mark.parametrize("settings", [{}, {"accumulate_gradient": 2, "dropout": 0.3}])
+@pytest.mark.parametrize(
+    "settings",
+    [pytest.param({}, marks=pytest.mark.slow), {"accumulate_gradient": 2, "dropout": 0.3}],
+)
 def test_same_as_spacy(settings, corpus, tiny_bert, tmp_path):
     config = make_config("atlop", corpus, tiny_bert, **settings)
     run(config, tmp_path / "ours")
@@ -130,7 +139,39 @@ def interrupted(config, output, monkeypatch, call=4):
         assert not in_child(lambda: run(config, output, checkpoint_every=1))
 
 
-@pytest.mark.parametrize("settings", [{}, {"max_epochs": -1}, {"patience": 5}])
+@pytest.fixture(scope="module")
+def config(corpus, tiny_bert):
+    return make_config("atlop", corpus, tiny_bert)
+
+
+@pytest.fixture(scope="module")
+def whole(config, tmp_path_factory):
+    """The folder of a run that came to its end."""
+    folder = tmp_path_factory.mktemp("whole")
+    run(config, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cut(config, tmp_path_factory):
+    """The folder of a run that was killed in its fourth step."""
+    folder = tmp_path_factory.mktemp("cut")
+    interrupted(config, folder, pytest.MonkeyPatch)
+    return folder
+
+
+def copy_of(folder, tmp_path):
+    return Path(shutil.copytree(folder, tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        pytest.param({"max_epochs": -1}, marks=pytest.mark.slow),
+        pytest.param({"patience": 5}, marks=pytest.mark.slow),
+    ],
+)
 def test_interrupted_once(settings, corpus, tiny_bert, tmp_path, monkeypatch):
     config = make_config("kmgre", corpus, tiny_bert, **settings)
     interrupted(config, tmp_path / "cut", monkeypatch, call=5)
@@ -156,30 +197,36 @@ def test_random_numbers_of_the_components_do_not_change_the_order(
     assert_same_weights(tmp_path / "cut" / "model-last", tmp_path / "whole" / "model-last")
 
 
-def test_finished_run_is_left_alone(corpus, tiny_bert, tmp_path):
-    config = make_config("atlop", corpus, tiny_bert)
-    run(config, tmp_path)
-    before = (tmp_path / "model-last" / "meta.json").stat().st_mtime_ns
+def test_a_run_that_stops_goes_on_as_if_it_had_not(config, whole, tmp_path):
+    for until, steps in ((3, 3), (3, 3), (7, 7), (2, 7)):
+        run(config, tmp_path / "parts", resume=True, until=until)
+        history = checkpoint.read_history(tmp_path / "parts")
+        assert (history.steps, history.finished) == (steps, False)
+    run(config, tmp_path / "parts", resume=True)
+    assert checkpoint.read_history(tmp_path / "parts").finished
+    assert_same_weights(tmp_path / "parts" / "model-last", whole / "model-last")
+
+
+def test_finished_run_is_left_alone(config, whole, tmp_path):
+    folder = copy_of(whole, tmp_path)
+    before = (folder / "model-last" / "meta.json").stat().st_mtime_ns
     stdout = io.StringIO()
-    train(init_nlp(config.copy()), tmp_path, resume=True, stdout=stdout)
+    train(init_nlp(config.copy()), folder, resume=True, stdout=stdout)
     assert "Finished already" in stdout.getvalue()
-    assert (tmp_path / "model-last" / "meta.json").stat().st_mtime_ns == before
+    assert (folder / "model-last" / "meta.json").stat().st_mtime_ns == before
 
 
-def test_without_resume_it_starts_anew(corpus, tiny_bert, tmp_path, monkeypatch):
-    config = make_config("atlop", corpus, tiny_bert)
-    interrupted(config, tmp_path, monkeypatch)
+def test_without_resume_it_starts_anew(config, cut, tmp_path):
     stdout = io.StringIO()
-    train(init_nlp(config.copy()), tmp_path, stdout=stdout)
+    train(init_nlp(config.copy()), copy_of(cut, tmp_path), stdout=stdout)
     assert "Going on" not in stdout.getvalue()
 
 
-def test_another_config_is_refused(corpus, tiny_bert, tmp_path, monkeypatch):
-    config = make_config("atlop", corpus, tiny_bert)
-    interrupted(config, tmp_path, monkeypatch)
+def test_another_config_is_refused(config, cut, tmp_path):
+    config = config.copy()
     config["training"]["dropout"] = 0.5
     with pytest.raises(DocreError, match=r"D090.*training\.dropout"):
-        run(config, tmp_path, resume=True)
+        run(config, copy_of(cut, tmp_path), resume=True)
 
 
 def test_another_corpus_is_refused(corpus, tiny_bert, tmp_path, monkeypatch):
@@ -201,24 +248,110 @@ def test_other_texts_of_a_corpus_in_a_folder_are_refused(corpus, tiny_bert, tmp_
     interrupted(config, tmp_path / "run", monkeypatch)
     docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
     DocBin(docs=docs[:2] * 5, store_user_data=True).to_disk(path)
-    with pytest.raises(DocreError, match="D093"):
+    with pytest.raises(DocreError, match=r"D090.*corpora\.train\.path \(its content\)"):
         run(config, tmp_path / "run", resume=True)
 
 
-def test_finished_run_of_another_config_is_trained_anew(corpus, tiny_bert, tmp_path):
+@pytest.mark.parametrize("change", ["text", "relations", "clusters"])
+def test_another_content_of_a_corpus_that_no_setting_names_is_refused(
+    change, corpus, tiny_bert, tmp_path, monkeypatch
+):
+    docs = list(DocBin().from_disk(corpus).get_docs(spacy.blank("en").vocab))
     config = make_config("atlop", corpus, tiny_bert)
-    run(config, tmp_path)
+    config["corpora"]["train"] = {"@readers": "from_memory"}
+
+    @spacy.registry.readers("from_memory")
+    def read():
+        return lambda nlp: (Example(bare_doc(doc, nlp.vocab), doc) for doc in docs)
+
+    interrupted(config, tmp_path, monkeypatch)
+    if change == "text":
+        docs[:] = docs[:2] * 5
+    else:
+        for doc in docs:
+            if change == "relations":
+                doc._.relations = doc._.relations[1:]
+            else:
+                doc.spans["entity_clusters_1"] = [doc.spans["entity_clusters_1"][0]]
+    with pytest.raises(DocreError, match="D093"):
+        run(config, tmp_path, resume=True)
+
+
+def test_a_path_with_a_slash_more_is_the_same_path(corpus, tiny_bert, tmp_path, monkeypatch):
+    config = make_config("atlop", corpus, f"{tiny_bert}/")
+    interrupted(config, tmp_path, monkeypatch)
+    run(make_config("atlop", corpus, str(tiny_bert)), tmp_path, resume=True)
+
+
+def test_another_encoder_or_other_code_in_its_place_is_refused(
+    corpus, tiny_bert, tmp_path, monkeypatch
+):
+    encoder = tmp_path / "bert"
+    shutil.copytree(tiny_bert, encoder)
+    code = tmp_path / "code.py"
+    code.write_text("")
+    config = make_config("atlop", corpus, str(encoder))
+    output = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        dies_at(patched, DocRelationExtractor, "finish_update", 4)
+        assert not in_child(
+            lambda: run(config, output, inputs={"--code": code}, checkpoint_every=1)
+        )
+    code.write_text("# another")
+    (encoder / "vocab.txt").write_text((encoder / "vocab.txt").read_text() + "new\n")
+    with pytest.raises(DocreError, match=r"D090.*--code \(its content\), components.*its content"):
+        run(config, output, resume=True, inputs={"--code": code})
+
+
+def test_two_trainings_do_not_share_a_folder(corpus, tiny_bert, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from spacy_docre.files import locked;"
+        "held = locked(Path(sys.argv[1]), '.train.lock'); print('locked', flush=True); input()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    config = make_config("atlop", corpus, tiny_bert)
+    (tmp_path / "model-best").mkdir()
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stdout.readline() == b"locked\n"
+        with pytest.raises(DocreError, match="D039"):
+            run(config, tmp_path)
+        process.communicate(b"\n")
+    assert (tmp_path / "model-best").exists(), "the other's results are left alone"
+
+
+@pytest.mark.slow
+def test_each_change_of_a_folder_can_be_the_last(corpus, tiny_bert, tmp_path, monkeypatch):
+    """A run that is killed at any rename or removal has both models whole when it was resumed."""
+    config = make_config("atlop", corpus, tiny_bert, max_steps=2, eval_frequency=1)
+    run(config, tmp_path / "whole")
+    for call in range(1, 100):
+        output = tmp_path / str(call)
+        with monkeypatch.context() as patched:
+            for name in ("rename", "replace", "unlink"):
+                dies_at(patched, Path, name, call)
+            dies_at(patched, shutil, "rmtree", call)
+            is_done = in_child(lambda output=output: run(config, output))
+        run(config, output, resume=True)
+        for model in ("model-last", "model-best"):
+            assert_same_weights(output / model, tmp_path / "whole" / model)
+        if is_done:
+            break
+    assert call > 4
+
+
+def test_finished_run_of_another_config_is_trained_anew(config, whole, tmp_path):
+    config = config.copy()
     config["training"]["dropout"] = 0.5
     stdout = io.StringIO()
-    train(init_nlp(config.copy()), tmp_path, resume=True, stdout=stdout)
+    train(init_nlp(config), copy_of(whole, tmp_path), resume=True, stdout=stdout)
     assert "Finished already" not in stdout.getvalue()
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing", "not json"])
-def test_damaged_checkpoint(damage, corpus, tiny_bert, tmp_path, monkeypatch):
-    config = make_config("atlop", corpus, tiny_bert)
-    interrupted(config, tmp_path, monkeypatch)
-    (newest,) = (tmp_path / "checkpoints").glob("step-*")
+def test_damaged_checkpoint(damage, config, cut, tmp_path):
+    folder = copy_of(cut, tmp_path)
+    (newest,) = (folder / "checkpoints").glob("step-*")
     path = newest / "optimizer.safetensors"
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:1000])
@@ -227,11 +360,10 @@ def test_damaged_checkpoint(damage, corpus, tiny_bert, tmp_path, monkeypatch):
     else:
         (newest / "history.json").write_text("[")
     with pytest.raises(DocreError, match="D091"):
-        run(config, tmp_path, resume=True)
+        run(config, folder, resume=True)
 
 
-def test_full_disk_leaves_the_last_checkpoint(corpus, tiny_bert, tmp_path, monkeypatch):
-    config = make_config("atlop", corpus, tiny_bert)
+def test_full_disk_leaves_the_last_checkpoint(config, whole, tmp_path, monkeypatch):
     original = checkpoint.save_file
     calls = 0
 
@@ -248,14 +380,11 @@ def test_full_disk_leaves_the_last_checkpoint(corpus, tiny_bert, tmp_path, monke
             run(config, tmp_path / "cut", checkpoint_every=2)
     assert [p.name for p in (tmp_path / "cut" / "checkpoints").iterdir()] == ["step-00000004"]
     run(config, tmp_path / "cut", resume=True)
-    run(config, tmp_path / "whole")
-    assert_same_weights(tmp_path / "cut" / "model-last", tmp_path / "whole" / "model-last")
+    assert_same_weights(tmp_path / "cut" / "model-last", whole / "model-last")
 
 
-def test_checkpoint_holds_data_only(corpus, tiny_bert, tmp_path, monkeypatch):
-    config = make_config("atlop", corpus, tiny_bert)
-    interrupted(config, tmp_path, monkeypatch)
-    (newest,) = (tmp_path / "checkpoints").glob("step-*")
+def test_checkpoint_holds_data_only(cut):
+    (newest,) = (cut / "checkpoints").glob("step-*")
     assert {p.name for p in newest.iterdir()} == {
         "doc_relation_extractor",
         "optimizer.safetensors",

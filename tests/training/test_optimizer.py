@@ -3,8 +3,16 @@ import spacy
 import torch
 from thinc.api import Linear, registry
 
-from spacy_docre.training.optimizer import Gradients, create_adamw, warmup_linear
+from spacy_docre.errors import DocreError
+from spacy_docre.models.relation_model import relation_head
+from spacy_docre.training.optimizer import (
+    Gradients,
+    create_adamw,
+    gradients_of_parts,
+    warmup_linear,
+)
 
+from ..methods import add_extractor
 from ..util import birth_examples
 
 
@@ -91,3 +99,107 @@ def test_names_resolve_from_config():
         optimizer.step_schedules()
         rates.append(optimizer.learn_rate)
     assert rates == pytest.approx([0.0, 5e-4, 1e-3, 5e-4, 0.0])
+
+
+def test_rates_by_name_have_one_schedule():
+    optimizer = create_adamw(
+        encoder_rate=1e-4, head_rate=3e-3, schedule=warmup_linear(1.0, 0.5, 4), max_norm=2.0
+    )
+    rates = []
+    for _ in range(5):
+        base = optimizer.learn_rate
+        rates.append((base * optimizer.encoder_factor, base * optimizer.head_factor))
+        optimizer.step_schedules()
+    shares = [0.0, 0.5, 1.0, 0.5, 0.0]
+    assert [rate for pair in rates for rate in pair] == pytest.approx(
+        [share * rate for share in shares for rate in (1e-4, 3e-3)]
+    )
+    constant = create_adamw(encoder_rate=2e-5, head_rate=1e-5)
+    assert constant.learn_rate == 2e-5
+    assert constant.head_factor == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        ({"learn_rate": 1e-4, "encoder_rate": 1e-4, "head_rate": 1e-3}, "D140"),
+        ({"encoder_rate": 1e-4}, "head_rate"),
+        ({"head_rate": 1e-4}, "encoder_rate"),
+        ({"encoder_rate": -1e-4, "head_rate": 1e-3}, "encoder_rate"),
+    ],
+)
+def test_rates_that_do_not_go_together_are_told(rates, message):
+    with pytest.raises(DocreError, match=message):
+        create_adamw(**rates)
+
+
+def parameters_of(layer):
+    parameters = []
+    for node in layer.walk():
+        parameters += [torch.from_numpy(node.get_param(name).copy()) for name in node.param_names]
+        parameters += [p.detach().clone() for s in node.shims for p in s._model.parameters()]
+    return parameters
+
+
+@pytest.mark.parametrize("frozen", ["encoder", "head"])
+def test_a_rate_of_zero_freezes(frozen):
+    nlp = spacy.blank("en")
+    extractor = add_extractor(nlp, "atlop", "cnn")
+    examples = birth_examples(nlp.vocab, 3)
+    nlp.initialize(lambda: examples)
+    rates = {"encoder_rate": 1e-3, "head_rate": 1e-3, f"{frozen}_rate": 0.0}
+    optimizer = create_adamw(**rates, L2=0.1)
+    layers = {name: extractor.model.get_ref(name) for name in ("encoder", "head")}
+    before = {name: parameters_of(layer) for name, layer in layers.items()}
+    for _ in range(3):
+        nlp.update(examples, sgd=optimizer)
+    for name, layer in layers.items():
+        pairs = zip(before[name], parameters_of(layer), strict=True)
+        same = [torch.equal(old, new) for old, new in pairs]
+        assert all(same) if name == frozen else not any(same)
+
+
+def test_a_frozen_encoder_gets_no_gradient():
+    nlp = spacy.blank("en")
+    extractor = add_extractor(nlp, "atlop", "cnn")
+    examples = birth_examples(nlp.vocab, 3)
+    nlp.initialize(lambda: examples)
+    encoder = extractor.model.get_ref("encoder")
+    for rate, has_gradient in ((0.0, False), (1e-4, True)):
+        extractor.update(examples, sgd=create_adamw(encoder_rate=rate, head_rate=1e-3))
+        extractor.update(examples)
+        assert bool(Gradients.of([encoder]).tensors) is has_gradient
+        assert Gradients.of([extractor.model.get_ref("head")]).norm > 0
+        extractor.finish_update(create_adamw(encoder_rate=rate, head_rate=1e-3))
+
+
+@pytest.mark.parametrize(("head", "encoder", "n"), [("kmgre", "twin", 2), ("atlop", "cnn", 1)])
+def test_each_part_is_clipped_by_its_own_norm(head, encoder, n):
+    nlp = spacy.blank("en")
+    extractor = add_extractor(nlp, head, encoder)
+    examples = birth_examples(nlp.vocab, 3)
+    nlp.initialize(lambda: examples)
+    layers = [extractor.model.get_ref(name) for name in ("encoder", "head")]
+    extractor.update(examples)
+    parts = gradients_of_parts(*layers)
+    assert len(parts) == n
+    every = Gradients.of(layers)
+    assert sum(part.norm**2 for part in parts).sqrt().item() == pytest.approx(every.norm.item())
+    places = sorted(t.data_ptr() for part in parts for t in part.tensors)
+    assert sorted(t.data_ptr() for t in every.tensors) == places
+    smallest = min(part.norm.item() for part in parts)
+    # Rates of zero leave the gradients where they are.
+    frozen = create_adamw(encoder_rate=0.0, head_rate=0.0, max_norm=smallest / 2, clip="parts")
+    frozen.update_parts(*layers, every)
+    norms = [part.norm.item() for part in gradients_of_parts(*layers)]
+    assert norms == pytest.approx([smallest / 2] * n, rel=1e-4)
+
+
+def test_parts_are_all_parameters():
+    nlp = spacy.blank("en")
+    extractor = add_extractor(nlp, "kmgre", "twin")
+    examples = birth_examples(nlp.vocab, 1)
+    nlp.initialize(lambda: examples)
+    module = relation_head(extractor.model.get_ref("head"))
+    parts = [p for part in module.parts() for p in part]
+    assert sorted(map(id, parts)) == sorted(map(id, module.parameters()))

@@ -6,7 +6,7 @@ import spacy
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, get_clusters
-from spacy_docre.evaluation.run import find_extractor
+from spacy_docre.extractor.pipeline import find_extractor
 from spacy_docre.models.batch import ClusterBatch
 from spacy_docre.visual.heatmap import find_cluster, plot_key_mentions, plot_mention_attention
 

@@ -2,14 +2,13 @@
 hold in both directions or are each other's inverse."""
 
 from .application import Constraints
-from .pipe import ConstrainedPipe
-from .settings import CONSTRAINTS, DEFAULT_CONSTRAINTS, check_settings, switch_settings
+from .rules import ConstraintRules
+from .settings import CONSTRAINTS, DEFAULT_CONSTRAINTS, switch_settings
 
 __all__ = [
     "CONSTRAINTS",
     "DEFAULT_CONSTRAINTS",
-    "ConstrainedPipe",
+    "ConstraintRules",
     "Constraints",
-    "check_settings",
     "switch_settings",
 ]

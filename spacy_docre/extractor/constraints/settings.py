@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from thinc.api import Config
 
-from ...errors import DocreError, Errors, first_of
+from ...errors import DocreError, Errors, suggestion
 
 LEARNED = "learned"
 ANY = "*"
 CONSTRAINTS = ("types", "symmetric", "inverse")
-SHOWN_NAMES = 20
 SHOWN_CHARACTERS = 100
 EXPECTED = {
     "types": 'null, "learned", or lists of head types and tail types for relation labels: '
@@ -145,24 +143,6 @@ def check_settings(settings: Mapping[str, Any] | None, *, name: str) -> dict[str
     return complete
 
 
-def merge_settings(
-    saved: Mapping[str, Any] | None,
-    saved_config: Mapping[str, Any],
-    config: Mapping[str, Any],
-) -> dict[str, Any]:
-    """The settings of a component that is loaded. They are the saved ones, which may have been
-    changed after the component was made, but for those that the config gives otherwise than it did
-    for the saved component: somebody has overridden them, as in `spacy.load(path, config=...)`.
-
-    saved (Optional[Mapping[str, Any]]): The saved settings.
-    saved_config (Mapping[str, Any]): The settings that the saved component was made with.
-    config (Mapping[str, Any]): The settings that this component was made with.
-    RETURNS (dict[str, Any]): The settings that hold.
-    """
-    overridden = {name: config[name] for name in config if config[name] != saved_config.get(name)}
-    return {**DEFAULT_CONSTRAINTS, **(saved or {}), **overridden}
-
-
 def switch_settings(settings: Mapping[str, Any] | None, names: Sequence[str]) -> dict[str, Any]:
     """Switch constraints on and off.
 
@@ -208,18 +188,6 @@ class Names:
                 )
             )
         return self.values.index(value)
-
-
-def suggestion(value: str, known: Sequence[str]) -> str:
-    """What a person may have meant, and what there is.
-
-    value (str): What was written.
-    known (Sequence[str]): What could have been.
-    RETURNS (str): A few sentences, to stand behind a statement.
-    """
-    close = get_close_matches(value, known)
-    meant = f". Did you mean {' or '.join(map(repr, close))}?" if close else "."
-    return f"{meant} Known: {first_of([repr(name) for name in known], SHOWN_NAMES) or 'none'}"
 
 
 def _is_config_key(label: str) -> bool:

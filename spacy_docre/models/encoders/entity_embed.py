@@ -83,7 +83,7 @@ def entity_features(doc: Doc, prefix: str = DEFAULT_PREFIX) -> np.ndarray:
     """
     entities = []
     for cluster in get_clusters(doc, prefix):
-        spans = sorted((span.start, span.end) for span in cluster.group)
+        spans = sorted((span.start, span.end) for span in cluster.mentions)
         if spans:
             entities.append((spans, doc.vocab.strings[cluster.label]))
     features = np.zeros((len(doc), 2), dtype="uint64")

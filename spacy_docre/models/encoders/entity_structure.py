@@ -13,6 +13,7 @@ from ..relation_model import Encoder, EncoderInput
 from .architecture import TextEncoder
 from .assembly import WindowOutput
 from .attention import BERT_FAMILY, find_projections
+from .entity_features import EntityFeatures
 from .layout import WindowLayout
 from .structure import WindowStructure
 from .structured_attention import CurrentMasks, Form, StructuredSelfAttention, StructureMasks
@@ -24,6 +25,8 @@ def EntityStructureTransformer(
     *,
     bias: Form = "biaffine",
     markers: bool = False,
+    type_width: int = 0,
+    number_width: int = 0,
     window: int | None = None,
     stride: int | None = None,
     start_marker: str = "*",
@@ -56,6 +59,9 @@ def EntityStructureTransformer(
     markers (bool): Whether to mark the mentions as `MarkedTransformer` does, and take the start
         marker's vector and attention as the mention's. What stands from the start marker to the
         last wordpiece of a mention then belongs to it.
+    type_width (int): Width of embeddings of the entity's type that are joined to the wordpieces and
+        mentions, see `EntityFeatures`; 0 for none. The authors of SSAN and RSMAN train with 20.
+    number_width (int): The same for the entity's number in its document.
     window (Optional[int]): Wordpieces in a window, special tokens included. None takes the
         largest that the model was trained for.
     stride (Optional[int]): Wordpieces that two neighbouring windows share. None takes a quarter
@@ -89,6 +95,8 @@ def EntityStructureTransformer(
         attrs={
             "name": name,
             "bias": bias,
+            "type_width": type_width,
+            "number_width": number_width,
             "window": window,
             "stride": stride,
             "start_marker": start_marker if markers else None,
@@ -101,14 +109,21 @@ def EntityStructureTransformer(
 
 def init(model: Encoder, X: EncoderInput | None = None, Y: None = None) -> None:
     """Load the pretrained encoder and give its layers their biases, unless that is done."""
-    load(model, lambda transformer: add_structure(transformer, model.attrs["bias"]))
+    widths = {name: model.attrs[name] for name in ("type_width", "number_width")}
+
+    def prepare(transformer: Any) -> None:
+        add_structure(transformer, model.attrs["bias"])
+        if any(widths.values()):
+            add_features(transformer, widths)
+
+    load(model, prepare)
 
 
 def forward(
     model: Encoder, inputs: EncoderInput, is_train: bool
 ) -> tuple[Encoding, Callable[[tuple[Tensor | None, ...]], None]]:
     """Encode a batch. The backward pass takes the gradients of `Encoding.tensors`."""
-    return encode(model, inputs, is_train, run_windows, _checkpointing)
+    return encode(model, inputs, is_train, run_windows, _checkpointing, _join_features)
 
 
 def run_windows(
@@ -123,6 +138,25 @@ def run_windows(
 
 def _checkpointing(transformer: Any) -> dict[str, Any]:
     return {"context_fn": transformer.entity_structure.checkpoint_contexts}
+
+
+def _join_features(
+    transformer: Any, tokens: Tensor, mention: Tensor, *of_batch: Any
+) -> tuple[Tensor, Tensor]:
+    if not hasattr(transformer, "entity_features"):
+        return tokens, mention
+    joined: tuple[Tensor, Tensor] = transformer.entity_features(tokens, mention, *of_batch)
+    return joined
+
+
+def add_features(transformer: Any, widths: dict[str, int]) -> None:
+    """Give an encoder `EntityFeatures`, whose widths are kept in its configuration.
+
+    transformer (PreTrainedModel): The encoder, changed in place.
+    widths (dict[str, int]): The features' settings.
+    """
+    transformer.config.entity_features = widths
+    transformer.entity_features = EntityFeatures(**widths)
 
 
 def add_structure(transformer: Any, form: Form) -> None:
@@ -160,4 +194,6 @@ class StructuredModel:
         """
         transformer = TextEncoder.from_config(config, **settings)
         add_structure(transformer, config.entity_structure)
+        if getattr(config, "entity_features", None):
+            add_features(transformer, config.entity_features)
         return transformer

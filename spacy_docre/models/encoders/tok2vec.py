@@ -13,7 +13,7 @@ from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
 from thinc.types import Floats2d, Ints1d
 from torch import Tensor, nn
 
-from ...data.clusters import beginning
+from ...data.docs import beginning
 from ..batch import ClusterBatch
 from ..encoding import Encoding, EncodingIndex
 from ..layers.segments import segment_mean

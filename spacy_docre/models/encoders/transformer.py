@@ -38,6 +38,9 @@ from .wordpieces import WordpieceMarker
 # training. Returns the output and the shim's backward pass.
 Run = Callable[[Any, WindowLayout, np.ndarray, bool], tuple[WindowOutput, Callable]]
 
+# From the transformer, tokens, mentions, layout and clusters to other tokens and mentions.
+Join = Callable[[Any, Tensor, Tensor, WindowLayout, ClusterBatch], tuple[Tensor, Tensor]]
+
 # Wordpieces, padding included, that go through an encoder at once on a CPU: enough for its matrix
 # products to run at full speed. More would only add padding, and leave the caches.
 CPU_BATCH_ITEMS = 512
@@ -128,7 +131,8 @@ def load(model: Encoder, prepare: Callable[[Any], Any] | None = None) -> None:
         prepare(loaded.transformer)
     shim._hfmodel = loaded
     shim._model = loaded.transformer
-    model.set_dim("nO", width)
+    features = getattr(loaded.transformer.config, "entity_features", {})
+    model.set_dim("nO", width + sum(features.values()))
 
 
 def encode(
@@ -137,6 +141,7 @@ def encode(
     is_train: bool,
     run: Run,
     checkpointing: Callable[[Any], dict[str, Any]] | None = None,
+    join: Join | None = None,
 ) -> tuple[Encoding, Callable[[tuple[Tensor | None, ...]], None]]:
     """Encode a batch. The backward pass takes the gradients of `Encoding.tensors`.
 
@@ -146,6 +151,7 @@ def encode(
     run (Run): How the transformer reads windows.
     checkpointing (Optional[Callable[[PreTrainedModel], dict[str, Any]]]): Further arguments of
         PyTorch's `checkpoint`, for gradient checkpointing.
+    join (Optional[Join]): What joins further features to tokens and mentions.
     RETURNS (tuple[Encoding, Callable]): The encoding and the backward pass.
     """
     docs, clusters = inputs
@@ -164,6 +170,8 @@ def encode(
         chunks = _chunks(layout, max_items, same_length=same_length)
         runs = [run(shim, layout, chunk, is_train) for chunk in chunks]
         tokens, mention, attention = assemble(layout, [output for output, _ in runs])
+        if join is not None:
+            tokens, mention = join(shim._model, tokens, mention, layout, clusters)
     index = EncodingIndex.from_clusters(clusters, layout.lengths, layout.column_token, shim.device)
     encoding = Encoding(tokens, mention, attention, index)
 

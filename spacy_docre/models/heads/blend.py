@@ -14,7 +14,7 @@ from ...errors import DocreError, Errors
 from ..batch import ClusterBatch
 from ..encoding import Encoding, HeadOutput, Targets
 from ..losses import adaptive_threshold_loss, masked_mean
-from ..torch_head import HeadSizes, RelationHead, build_head
+from ..torch_head import HeadSizes, KeyPairs, RelationHead, build_head
 from ..torch_module import lazy_shim
 
 # Between the name of a head and that of one of its tensors.
@@ -62,8 +62,19 @@ class BlendHead(RelationHead):
         """See `RelationHead.learns_evidence`."""
         return any(self._head(name).learns_evidence for name in self.heads)
 
+    @property
+    def uses_prior(self) -> bool:
+        """See `RelationHead.uses_prior`."""
+        return any(self._head(name).uses_prior for name in self.heads)
+
+    def start_at(self, prior: Tensor) -> None:
+        """See `RelationHead.start_at`."""
+        for name in self.heads:
+            self._head(name).start_at(prior)
+
     def set_phase(self, epoch: int, warmup_epochs: int) -> bool:
-        """See `RelationHead.set_phase`: that of all heads that have phases."""
+        """See `RelationHead.set_phase`."""
+        # All of them, not only up to the first that has phases.
         return any([self._head(name).set_phase(epoch, warmup_epochs) for name in self.heads])
 
     def forward(self, encoding: Encoding) -> HeadOutput:
@@ -105,6 +116,20 @@ class BlendHead(RelationHead):
         """The evidence of the head `evidence_from`; see `RelationHead.evidence`."""
         own = part_of(output, self.evidence_from)
         return self._head(self.evidence_from).evidence(own, clusters, pairs, labels)
+
+    def mention_attention(self, output: HeadOutput) -> Tensor | None:
+        """That of the first head that has such attention; see `RelationHead.mention_attention`."""
+        each = (self._head(n).mention_attention(part_of(output, n)) for n in self._run_in(output))
+        return next((attention for attention in each if attention is not None), None)
+
+    def key_pairs(self, output: HeadOutput) -> KeyPairs | None:
+        """Those of the first head that chooses some; see `RelationHead.key_pairs`."""
+        each = (self._head(name).key_pairs(part_of(output, name)) for name in self._run_in(output))
+        return next((pairs for pairs in each if pairs is not None), None)
+
+    def _run_in(self, output: HeadOutput) -> list[str]:
+        """The heads that were run for an output."""
+        return [name for name in self.heads if f"{name}{SEPARATOR}logits" in output.aux]
 
     def _head(self, name: str) -> RelationHead:
         return cast(RelationHead, self.heads[name])

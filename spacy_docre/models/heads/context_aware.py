@@ -3,11 +3,12 @@
 
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..encoding import Encoding
 from ..layers.pair_context import ContextClassifier, ContextForm
 from ..layers.pooled_bilinear import PooledBilinear
+from ..losses import PairLoss
 from ..torch_head import HeadSizes, TypewiseHead, head_factory
 
 
@@ -27,9 +28,11 @@ class ContextAwareHead(TypewiseHead):
     reduced_width (int): Width that mentions are reduced to, by a linear layer and ReLU; 0 leaves
         them as they are.
     distance_width (int): Width of the embeddings of distances joined with the entities; 0 for none.
-    context (ContextForm): "full", "low_rank" or "diagonal", see `PairContext`.
+    context (ContextForm): "full", "low_rank" or "diagonal", see `PairContext`, or "none".
     rank (int): The rank of W_c if it is "low_rank".
     include_self (bool): Whether a pair is in its own context.
+    dropout (float): The dropout rate of the pairs' vectors in training.
+    loss (PairLoss): The loss, see `PairObjective`.
     """
 
     def __init__(
@@ -42,16 +45,18 @@ class ContextAwareHead(TypewiseHead):
         context: ContextForm = "full",
         rank: int = 64,
         include_self: bool = False,
+        dropout: float = 0.1,
+        loss: PairLoss = "bce",
     ) -> None:
-        super().__init__(sizes.n_labels)
+        super().__init__(sizes.n_labels, loss)
         self.pairs = PooledBilinear(
             sizes.width, pair_width, reduced_width=reduced_width, distance_width=distance_width
         )
         self.classifier = ContextClassifier(
             pair_width,
-            sizes.n_labels,
+            self.n_outputs,
             hidden=0,
-            dropout=0.0,
+            dropout=dropout,
             form=context,
             rank=rank,
             include_self=include_self,
@@ -60,11 +65,16 @@ class ContextAwareHead(TypewiseHead):
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
         """See `RelationHead.small_settings`."""
-        return {"pair_width": 32, "reduced_width": 32, "distance_width": 4}
+        return {"pair_width": 32, "reduced_width": 32, "distance_width": 4, "dropout": 0.0}
+
+    @property
+    def output_bias(self) -> nn.Parameter:
+        """See `TypewiseHead.output_bias`."""
+        return self.classifier.bias
 
     def logits(self, encoding: Encoding) -> Tensor:
         """encoding (Encoding): The batch.
-        RETURNS (Tensor): [P, R] float. The logits.
+        RETURNS (Tensor): [P, n_outputs] float. The logits.
         """
         return self.classifier(self.pairs(encoding), encoding.index)
 

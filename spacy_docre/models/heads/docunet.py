@@ -2,20 +2,20 @@
 2021)."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
-from thinc.api import Model
 from torch import Tensor, nn
 
 from ..encoding import Encoding, HeadOutput, Targets
 from ..evidence import LocalizedHead
 from ..layers.context import context_matrix, localized_weights
 from ..layers.grouped_bilinear import GroupedBilinear
-from ..layers.pair_map import PairMap, in_order_of_mention
+from ..layers.pair_map import Fill, PairMap, in_order_of_mention
 from ..layers.segments import segment_logsumexp
 from ..layers.unet import UNet
 from ..losses import balanced_softmax_loss, masked_mean
-from ..torch_head import HeadSizes, build_head
+from ..torch_head import HeadSizes, head_factory
 
 
 class DocuNetHead(LocalizedHead):
@@ -31,38 +31,47 @@ class DocuNetHead(LocalizedHead):
     zero.
 
     Entities stand in the order of their first mentions, so the order of the clusters changes
-    nothing. The rest of the picture is zero.
+    nothing.
 
     sizes (HeadSizes): The sizes of encoder and data.
-    hidden (int): Width of z_h and z_t.
+    hidden (int): Width of z_h and z_t, a multiple of `block`.
     block (int): Block size of the grouped bilinear form.
     size (int): The rows N of the picture; larger documents have larger ones.
     in_channels (int): Channels that the contexts are reduced to.
     base (int): Channels of the U-Net at full resolution.
     out_channels (int): Width of Y.
+    fill (str): What is in the rest of the picture: zeros ("zero"), its last row and column ("edge",
+        as in the authors' code) or the picture again ("sliding", PAEE's).
     evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
-    evidence_weight (float): The weight of the evidence's loss, see `LocalizedHead`.
+    evidence_weight (float): The weight of the loss that trains the attention on gold evidence, see
+        `LocalizedHead`; 0 for none.
     """
 
     def __init__(
         self,
         sizes: HeadSizes,
         *,
-        hidden: int,
-        block: int,
-        size: int,
-        in_channels: int,
-        base: int,
-        out_channels: int,
-        evidence_threshold: float,
-        evidence_weight: float,
+        hidden: int = 768,
+        block: int = 64,
+        size: int = 42,
+        in_channels: int = 3,
+        base: int = 256,
+        out_channels: int = 256,
+        fill: Fill = "zero",
+        evidence_threshold: float = 0.2,
+        evidence_weight: float = 0.0,
     ) -> None:
         super().__init__(evidence_threshold, evidence_weight)
         self.reduce = nn.Linear(sizes.width, in_channels)
-        self.pair_map = PairMap(UNet(in_channels, out_channels, base), size=size, fill="zero")
+        self.pair_map = PairMap(UNet(in_channels, out_channels, base), size=size, fill=fill)
         self.head_projection = nn.Linear(sizes.width + out_channels, hidden)
         self.tail_projection = nn.Linear(sizes.width + out_channels, hidden)
         self.bilinear = GroupedBilinear(hidden, sizes.n_labels, block)
+
+    @classmethod
+    def small_settings(cls) -> dict[str, Any]:
+        """See `RelationHead.small_settings`."""
+        return {"hidden": 32, "block": 8, "size": 8, "base": 8, "out_channels": 8}
 
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
@@ -106,38 +115,4 @@ class DocuNetHead(LocalizedHead):
         return torch.tanh(projected[of_pair] + nn.functional.linear(pair, for_pair))
 
 
-def DocuNet(
-    hidden: int = 768,
-    block: int = 64,
-    size: int = 42,
-    in_channels: int = 3,
-    base: int = 256,
-    out_channels: int = 256,
-    evidence_threshold: float = 0.2,
-    evidence_weight: float = 0.0,
-) -> Model[Encoding, HeadOutput]:
-    """The head "spacy-docre.DocuNet.v1": see `DocuNetHead`.
-
-    hidden (int): Width of the entity representations of a pair; a multiple of `block`.
-    block (int): Block size of the grouped bilinear classifier.
-    size (int): The rows of the picture of all pairs; larger documents have larger ones.
-    in_channels (int): Channels of that picture.
-    base (int): Channels of the U-Net at full resolution.
-    out_channels (int): Width of the U-Net's feature of a pair.
-    evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
-    evidence_weight (float): The weight of the loss that trains the attention on gold evidence; 0
-        for none.
-    RETURNS (Model[Encoding, HeadOutput]): The head.
-    """
-    return build_head(
-        "docunet",
-        DocuNetHead,
-        hidden=hidden,
-        block=block,
-        size=size,
-        in_channels=in_channels,
-        base=base,
-        out_channels=out_channels,
-        evidence_threshold=evidence_threshold,
-        evidence_weight=evidence_weight,
-    )
+DocuNet = head_factory("docunet", DocuNetHead)

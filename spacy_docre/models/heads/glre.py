@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from ...errors import DocreError, Errors
 from ..encoding import Encoding
 from ..layers.counterpart import CounterpartAttention
-from ..layers.distance import N_BINS, distance_bins
+from ..layers.distance import START, DistanceEmbedding
 from ..layers.pair_context import ContextClassifier, ContextForm
 from ..layers.pooling import mention_means, sentence_means
 from ..layers.rgcn import RGCN, DocumentGraph, Nodes, Normalisation
 from ..layers.segments import segment_mean
+from ..losses import PairLoss
 from ..torch_head import HeadSizes, TypewiseHead, head_factory
 
 
@@ -43,12 +44,20 @@ class GLREHead(TypewiseHead):
     type_width (int): Width of the embeddings of kinds of nodes.
     distance_width (int): Width of the embeddings of distances.
     layers (int): The number of layers of the R-GCN.
-    heads (int): The number of heads of the attention over mentions.
+    heads (int): The number of heads of the attention over mentions; a divisor of `width`.
     hidden (int): Width of the FFNN's hidden layer; 0 for none.
     dropout (float): The dropout rate before the FFNN's last layer.
+    graph_dropout (float): The dropout rate of the nodes, before the graph and after each layer.
     normalisation (Normalisation): "type" (the paper) or "degree" (its code), see `RGCNLayer`.
-    context (ContextForm): "full", "low_rank" or "diagonal", see `PairContext`.
+    context (ContextForm): "full", "low_rank" or "diagonal", see `PairContext`; "none" leaves out
+        o_c, as in the ablation of the paper's table 4.
     rank (int): The rank of the attention's W if it is "low_rank".
+    global_representation (bool): Whether e^glo is part of the pair's vector. Without (table 4)
+        there is no graph, and the entity's node asks for the local representation.
+    local_representation (bool): Whether e^loc is (table 4).
+    zero_distance (bool): Whether entities that begin at the same token have an embedding of their
+        own, or that of the distance +1.
+    loss (PairLoss): The loss, see `PairObjective`; equation 9 is "bce_sum".
     """
 
     def __init__(
@@ -62,25 +71,44 @@ class GLREHead(TypewiseHead):
         heads: int = 2,
         hidden: int = 512,
         dropout: float = 0.3,
+        graph_dropout: float = 0.2,
         normalisation: Normalisation = "type",
         context: ContextForm = "full",
         rank: int = 64,
+        global_representation: bool = True,
+        local_representation: bool = True,
+        zero_distance: bool = False,
+        loss: PairLoss = "bce_sum",
     ) -> None:
-        super().__init__(sizes.n_labels)
+        super().__init__(sizes.n_labels, loss)
         if layers < 1:
             raise DocreError(
                 Errors.D020.format(setting="layers", condition="at least 1", value=layers)
             )
+        if not (global_representation or local_representation):
+            raise DocreError(
+                Errors.D020.format(
+                    setting="local_representation",
+                    condition="true where global_representation is false",
+                    value=local_representation,
+                )
+            )
         node_width = width + type_width
         self.projection = nn.Linear(sizes.width, width)
-        self.node_type = nn.Parameter(torch.randn(3, type_width))
-        self.rgcn = RGCN(node_width, width, layers, normalisation)
-        self.head_attention = CounterpartAttention(width, node_width, width, heads)
-        self.tail_attention = CounterpartAttention(width, node_width, width, heads)
-        self.distance = nn.Embedding(N_BINS, distance_width)
+        self.node_type = nn.Parameter(START * torch.randn(3, type_width))
+        self.rgcn: RGCN | None = None
+        if global_representation:
+            self.rgcn = RGCN(node_width, width, layers, normalisation, graph_dropout)
+        self.head_attention: CounterpartAttention | None = None
+        self.tail_attention: CounterpartAttention | None = None
+        if local_representation:
+            query_width = width if global_representation else node_width
+            self.head_attention = CounterpartAttention(query_width, node_width, width, heads)
+            self.tail_attention = CounterpartAttention(query_width, node_width, width, heads)
+        self.distance = DistanceEmbedding(distance_width, zero=zero_distance)
         self.classifier = ContextClassifier(
-            2 * (2 * width + distance_width),
-            sizes.n_labels,
+            2 * ((global_representation + local_representation) * width + distance_width),
+            self.n_outputs,
             hidden=hidden,
             dropout=dropout,
             form=context,
@@ -91,32 +119,45 @@ class GLREHead(TypewiseHead):
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
         """See `RelationHead.small_settings`."""
-        return {"width": 32, "type_width": 4, "distance_width": 4, "hidden": 32, "dropout": 0.0}
+        return {
+            "width": 32,
+            "type_width": 4,
+            "distance_width": 4,
+            "hidden": 32,
+            "dropout": 0.0,
+            "graph_dropout": 0.0,
+        }
+
+    @property
+    def output_bias(self) -> nn.Parameter:
+        """See `TypewiseHead.output_bias`."""
+        return self.classifier.bias
 
     def logits(self, encoding: Encoding) -> Tensor:
         """encoding (Encoding): The batch. The vectors and attention of mentions are not used.
-        RETURNS (Tensor): [P, R] float. The logits.
+        RETURNS (Tensor): [P, n_outputs] float. The logits.
         """
         return self.classifier(self._pairs(encoding), encoding.index)
 
     def _pairs(self, encoding: Encoding) -> Tensor:
-        """[P, 2 * (2 * width + distance_width)] The pairs' vectors o_r."""
+        """[P, d_r] The pairs' vectors o_r."""
         index = encoding.index
         nodes = self._nodes(encoding)
-        entity = self.rgcn(nodes, DocumentGraph(index))
-        parts = []
+        entity = nodes.entity if self.rgcn is None else self.rgcn(nodes, DocumentGraph(index))
         sides = (index.pair_head, index.pair_tail)
         attentions = (self.head_attention, self.tail_attention)
-        for one, other, attention, bins in zip(
-            sides, sides[::-1], attentions, distance_bins(index), strict=True
+        distances = self.distance.of_pairs(index)
+        parts = []
+        for one, other, attention, distance in zip(
+            sides, sides[::-1], attentions, distances, strict=True
         ):
-            local = attention(entity, nodes.sentence, nodes.mention, index).flatten(0, 1)
-            place = one * index.max_entities + index.entity_slot[other]
-            parts += [
-                entity.index_select(0, one),
-                local.index_select(0, place),
-                self.distance(bins),
-            ]
+            if self.rgcn is not None:
+                parts.append(entity.index_select(0, one))
+            if attention is not None:
+                local = attention(entity, nodes.sentence, nodes.mention, index).flatten(0, 1)
+                place = one * index.max_entities + index.entity_slot[other]
+                parts.append(local.index_select(0, place))
+            parts.append(distance)
         return torch.cat(parts, dim=1)
 
     def _nodes(self, encoding: Encoding) -> Nodes:

@@ -1,21 +1,22 @@
 """KMGRE: key mention pairs guided document-level relation extraction (Jiang et al., 2022)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from thinc.api import Model
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import Parameter
 
 from ...data.relation import Evidence
+from ...errors import DocreError, Errors
 from ..batch import ClusterBatch
 from ..encoding import Encoding, HeadOutput, Targets, ranges
 from ..evidence import mention_spans
-from ..layers.mention_context import project_contexts
+from ..layers.mention_classifier import HeadSum, MentionPairClassifier
 from ..layers.mention_pairs import MentionPairs
 from ..layers.segments import segment_logsumexp, segment_max, segment_mean
 from ..losses import adaptive_threshold_loss, focal_loss, masked_mean
-from ..torch_head import HeadSizes, KeyPairs, RelationHead, build_head
+from ..torch_head import HeadSizes, KeyPairs, RelationHead, head_factory
 
 Period = Literal["batch", "epoch"]
 Phase = Literal["warmup", "both", "expectation", "maximization"]
@@ -23,6 +24,9 @@ Phase = Literal["warmup", "both", "expectation", "maximization"]
 # Probabilities that differ by less count as equal, so that neither rounding nor the other documents
 # of a batch decide on which side of their own mean equal mention pairs are.
 TIE = 1e-5
+# The limit of tau, and the steps after which it has reached 99 % of that with the paper's base.
+HIGHEST_TAU = 0.5
+FULL_RISE = 4605
 
 
 class KMGREHead(RelationHead):
@@ -37,61 +41,115 @@ class KMGREHead(RelationHead):
     Omega learns from theta's probabilities and the gold standard (E-step, equations 9 to 11),
     theta from the gold standard on the key mention pairs (M-step, equations 12 to 19). Neither
     loss has a gradient for the other part. The phase says which are used: in the warm-up both, with
-    all mention pairs as key; then both in each step, or epochs of one and the other in turn.
-    `em_schedule` sets it; without that the phase is "both".
+    all mention pairs as key, at inference too; then both in each step, or epochs of one and the
+    other in turn. `em_schedule` sets it; without that the phase is "both".
 
-    Where the paper leaves room: the contexts' sum over heads is a mean; the paper's
-    N_T = C - N_T is read as C - P_T; the threshold is capped at the best mention pair's
-    probability, so that this one is always key; the threshold class takes no part in equation 9;
-    tau counts omega's losses in training.
+    Where the paper leaves room: its N_T = C - N_T is read as C - P_T; the threshold is capped at
+    the best mention pair's probability, so that this one is always key; the threshold class takes
+    no part in equation 9; tau counts omega's losses in training.
+
+    The paper's ablations (section 4.5) are settings. Without `key_classifier` there is no omega and
+    all mention pairs count as key. Without `fusion` theta learns mention pair by mention pair: each
+    key mention pair has the gold types for which equation 9 holds of that type alone, and its own
+    adaptive-threshold loss, averaged over key mention pairs; a type's logit for a pair of entities
+    is the highest margin over the threshold class among the key mention pairs (equation 1).
 
     sizes (HeadSizes): The sizes of encoder and data.
     xi (float): How far above the mean the probability of a key mention pair must be, as a share
-        of the range of the probabilities (equation 13).
+        of the range of the probabilities (equation 13); the paper has 0.1 for DWIE and 0.15 for
+        Revisit-DocRED.
     alpha (float): The weight of omega's focal loss.
     gamma (float): Its focusing exponent.
     negative_ratio (Optional[float]): For each mention pair of entities that are related, how many
         of unrelated ones omega learns from, at random. None takes all.
     period (str): "batch": both losses in each step. "epoch": each in an epoch of its own, in turn.
+    context (str): Contexts are the "sum" over the attention heads (equation 4), or the "mean".
+    tau_base (float): The base b of the largest threshold tau = 0.5 (1 - b^step) (section 4.3).
+    total_steps (Optional[int]): The steps of the training, to which tau's rise is scaled: the base
+        0.999 has come to 99 % of tau's limit at the end. None takes the base as it is, with which
+        that takes 4,605 steps.
+    key_classifier (bool): Whether there is a key instance classifier.
+    fusion (bool): Whether mention pairs are fused before the loss.
+    bilinear (int): The width of a grouped bilinear form of both mentions that is added to theta's
+        logits, a multiple of `block`, see `MentionPairClassifier`; 0 for none.
+    block (int): Its block size.
     """
 
     step: Tensor
+    is_warming_up: Tensor
 
     def __init__(
         self,
         sizes: HeadSizes,
         *,
-        xi: float,
-        alpha: float,
-        gamma: float,
-        negative_ratio: float | None,
-        period: Period,
+        xi: float = 0.15,
+        alpha: float = 0.3,
+        gamma: float = 2.0,
+        negative_ratio: float | None = None,
+        period: Period = "batch",
+        context: HeadSum = "sum",
+        tau_base: float = 0.999,
+        total_steps: int | None = None,
+        key_classifier: bool = True,
+        fusion: bool = True,
+        bilinear: int = 0,
+        block: int = 64,
     ) -> None:
         super().__init__()
+        if not 0 < tau_base < 1:
+            raise DocreError(
+                Errors.D020.format(setting="tau_base", condition="in 0..1", value=tau_base)
+            )
         self.xi = xi
         self.alpha = alpha
         self.gamma = gamma
         self.negative_ratio = negative_ratio
         self.period = period
-        self.phase: Phase = "both"
-        self.relation = nn.Linear(3 * sizes.width, sizes.n_labels + 1)
-        self.key = nn.Linear(3 * (sizes.second_width or sizes.width), 1)
+        self.tau_base = tau_base ** (FULL_RISE / total_steps) if total_steps else tau_base
+        self.fusion = fusion
+        self.phase: Phase = "both" if key_classifier else "maximization"
+        if sizes.version < 2:
+            # Its weights were trained on means.
+            context = "mean"
+        self.relation = MentionPairClassifier(
+            sizes.width, sizes.n_labels + 1, context=context, bilinear=bilinear, block=block
+        )
+        self.key: MentionPairClassifier | None = None
+        if key_classifier:
+            width = sizes.second_width or sizes.width
+            self.key = MentionPairClassifier(width, 1, context=context)
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
+        # Saved, as a model may be best before the warm-up ends.
+        is_saved = sizes.version >= 2
+        self.register_buffer("is_warming_up", torch.tensor(False), persistent=is_saved)
+
+    @classmethod
+    def small_settings(cls) -> dict[str, Any]:
+        """See `RelationHead.small_settings`."""
+        return {}
 
     @property
     def tau(self) -> Tensor:
         """[] The largest threshold for key mention pairs (section 4.3)."""
-        return 0.5 * (1 - 0.999 ** self.step.double())
+        return HIGHEST_TAU * (1 - self.tau_base ** self.step.double())
 
     def set_phase(self, epoch: int, warmup_epochs: int) -> bool:
         """See `RelationHead.set_phase`."""
+        if self.key is None:
+            return True
         if epoch < warmup_epochs:
             self.phase = "warmup"
         elif self.period == "batch":
             self.phase = "both"
         else:
             self.phase = "maximization" if (epoch - warmup_epochs) % 2 else "expectation"
+        self.is_warming_up.fill_(self.phase == "warmup")
         return True
+
+    def parts(self) -> list[list[Parameter]]:
+        """See `RelationHead.parts`: theta and omega."""
+        layers = [layer for layer in (self.relation, self.key) if layer is not None]
+        return [list(layer.parameters()) for layer in layers]
 
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
@@ -101,26 +159,30 @@ class KMGREHead(RelationHead):
             pair, and "is_key" [Q], whether it is in X_pos.
         """
         pairs = MentionPairs.of(encoding.index)
-        relation = _classify(self.relation, encoding, pairs)
-        key = _classify(self.key, encoding.second or encoding, pairs)[:, 0]
         n_pairs = len(encoding.index.pair_head)
-        if self.training and self.phase == "warmup":
+        relation = self.relation.classify(encoding, pairs)
+        aux = {"relation": relation}
+        if self.key is None:
             is_key = torch.ones_like(pairs.pair, dtype=torch.bool)
         else:
-            is_key = key_pairs(torch.sigmoid(key.detach()), pairs.pair, n_pairs, self.xi, self.tau)
-        chosen = torch.where(is_key[:, None], relation, float("-inf"))
-        logits = segment_logsumexp(chosen, pairs.pair, n_pairs)
-        return HeadOutput(
-            logits=logits[:, 1:],
-            threshold=logits[:, 0],
-            aux={"relation": relation, "key": key},
-            index={
-                "first": pairs.first,
-                "second": pairs.second,
-                "pair": pairs.pair,
-                "is_key": is_key,
-            },
-        )
+            key = aux["key"] = self.key.classify(encoding.second or encoding, pairs)[:, 0]
+            probability = torch.sigmoid(key.detach())
+            is_key = choose_key_pairs(probability, pairs.pair, n_pairs, self.xi, self.tau)
+            is_key = is_key | self.is_warming_up
+        index = {
+            "first": pairs.first,
+            "second": pairs.second,
+            "pair": pairs.pair,
+            "is_key": is_key,
+        }
+        if self.fusion:
+            chosen = torch.where(is_key[:, None], relation, float("-inf"))
+            logits = segment_logsumexp(chosen, pairs.pair, n_pairs)
+            return HeadOutput(logits[:, 1:], logits[:, 0], aux, index)
+        margin = relation[:, 1:] - relation[:, :1]
+        chosen = torch.where(is_key[:, None], margin, float("-inf"))
+        logits = segment_max(chosen, pairs.pair, n_pairs)
+        return HeadOutput(logits, logits.new_zeros(n_pairs), aux, index)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         """The losses of the phase, added: theta's, averaged over the pairs whose relations are
@@ -132,11 +194,23 @@ class KMGREHead(RelationHead):
         """
         if self.phase == "expectation":
             return self._key_loss(output, targets)
-        losses = adaptive_threshold_loss(output.logits, output.threshold, targets.labels)
-        loss = masked_mean(losses, targets.mask)
+        loss = self._relation_loss(output, targets)
         if self.phase == "maximization":
             return loss
         return loss + self._key_loss(output, targets)
+
+    def key_pairs(self, output: HeadOutput) -> KeyPairs | None:
+        """See `RelationHead.key_pairs`."""
+        if self.key is None:
+            return None
+        index = output.index
+        return KeyPairs(
+            first=index["first"],
+            second=index["second"],
+            pair=index["pair"],
+            probability=torch.sigmoid(output.aux["key"]),
+            is_key=index["is_key"],
+        )
 
     def evidence(
         self, output: HeadOutput, clusters: ClusterBatch, pairs: np.ndarray, labels: np.ndarray
@@ -168,55 +242,45 @@ class KMGREHead(RelationHead):
             for pair, label, part in zip(pairs, labels, parts, strict=True)
         }
 
-    def key_pairs(self, output: HeadOutput) -> KeyPairs:
-        """See `RelationHead.key_pairs`; the probabilities are omega's."""
-        first, second, pair, is_key = (
-            output.index[name] for name in ("first", "second", "pair", "is_key")
-        )
-        return KeyPairs(first, second, pair, torch.sigmoid(output.aux["key"]), is_key)
+    def _relation_loss(self, output: HeadOutput, targets: Targets) -> Tensor:
+        if self.fusion:
+            losses = adaptive_threshold_loss(output.logits, output.threshold, targets.labels)
+            return masked_mean(losses, targets.mask)
+        relation, pair = output.aux["relation"], output.index["pair"]
+        labels = pseudo_labels(relation.detach()[:, 1:], pair, targets.labels)
+        losses = adaptive_threshold_loss(relation[:, 1:], relation[:, 0], labels)
+        return masked_mean(losses, targets.mask[pair] & output.index["is_key"])
 
     def _key_loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         if self.training:
             self.step += 1
         pair = output.index["pair"]
-        relation = output.aux["relation"].detach()[:, 1:]
-        losses = focal_loss(
-            output.aux["key"], pseudo_labels(relation, pair, targets.labels), self.alpha, self.gamma
-        )
+        labels = pseudo_labels(output.aux["relation"].detach()[:, 1:], pair, targets.labels)
+        losses = focal_loss(output.aux["key"], labels.any(dim=1), self.alpha, self.gamma)
         mask = targets.mask[pair]
         if self.negative_ratio is not None:
             mask = sample_negatives(mask, targets.labels.any(dim=1)[pair], self.negative_ratio)
         return masked_mean(losses, mask)
 
 
-def _classify(layer: nn.Linear, encoding: Encoding, pairs: MentionPairs) -> Tensor:
-    """[Q, R] A linear layer over [h_i; h_j; c_ij]."""
-    # W [h_i; h_j; c_ij] = W_1 h_i + W_2 h_j + W_3 c_ij: the mentions' parts are computed once for
-    # each mention, not for each of the mention pairs that it is in.
-    first, second, context = layer.weight.split(encoding.mention.shape[1], dim=1)
-    head = nn.functional.linear(encoding.mention, first, layer.bias)
-    tail = nn.functional.linear(encoding.mention, second)
-    output = project_contexts(encoding, context, pairs)
-    return output + head.index_select(0, pairs.first) + tail.index_select(0, pairs.second)
-
-
 def pseudo_labels(relation: Tensor, pair: Tensor, labels: Tensor) -> Tensor:
-    """Which mention pairs theta finds at least as likely as their pair's average to express one of
-    the pair's gold types (equation 9).
+    """Which of its pair's gold types theta finds at least as likely for a mention pair as for the
+    pair's mention pairs on average. Equation 9 holds for a mention pair with one such type.
 
     relation (Tensor): [Q, R] float. Theta's logits, without the threshold class.
     pair (Tensor): [Q] int64. The pair of each mention pair.
     labels (Tensor): [P, R] bool. The gold types.
-    RETURNS (Tensor): [Q] bool. The pseudo labels.
+    RETURNS (Tensor): [Q, R] bool. The pseudo labels.
     """
     probability = torch.sigmoid(relation)
     mean = segment_mean(probability, pair, len(labels))
-    return ((probability >= mean.index_select(0, pair) - TIE) & labels.index_select(0, pair)).any(
-        dim=1
-    )
+    is_likely = probability >= mean.index_select(0, pair) - TIE
+    return is_likely & labels.index_select(0, pair)
 
 
-def key_pairs(probability: Tensor, pair: Tensor, n_pairs: int, xi: float, tau: Tensor) -> Tensor:
+def choose_key_pairs(
+    probability: Tensor, pair: Tensor, n_pairs: int, xi: float, tau: Tensor
+) -> Tensor:
     """The key mention pairs X_pos of each pair (equations 12 to 15), the best one always among
     them.
 
@@ -235,7 +299,7 @@ def key_pairs(probability: Tensor, pair: Tensor, n_pairs: int, xi: float, tau: T
 
 
 def sample_negatives(mask: Tensor, is_related: Tensor, ratio: float) -> Tensor:
-    """Leave out mention pairs of unrelated entities at random.
+    """Skip mention pairs of unrelated entities at random.
 
     mask (Tensor): [Q] bool. The mention pairs to choose from.
     is_related (Tensor): [Q] bool. Whether their entities have a gold relation.
@@ -247,31 +311,4 @@ def sample_negatives(mask: Tensor, is_related: Tensor, ratio: float) -> Tensor:
     return mask & (is_related | (torch.rand(len(mask), device=mask.device) < share))
 
 
-def KMGRE(
-    xi: float = 0.15,
-    alpha: float = 0.3,
-    gamma: float = 2.0,
-    negative_ratio: float | None = None,
-    period: Period = "batch",
-) -> Model[Encoding, HeadOutput]:
-    """The head "spacy-docre.KMGRE.v1": see `KMGREHead`.
-
-    xi (float): Relaxation of the key mention pairs' threshold; the paper has 0.1 for DWIE and 0.15
-        for Revisit-DocRED.
-    alpha (float): The weight of the key instance classifier's focal loss.
-    gamma (float): Its focusing exponent.
-    negative_ratio (Optional[float]): For each mention pair of related entities, how many of
-        unrelated ones the key instance classifier learns from. None takes all.
-    period (str): After the warm-up of `em_schedule`: "batch" takes the E-step and the M-step
-        together in each step, "epoch" by epochs in turn.
-    RETURNS (Model[Encoding, HeadOutput]): The head.
-    """
-    return build_head(
-        "kmgre",
-        KMGREHead,
-        xi=xi,
-        alpha=alpha,
-        gamma=gamma,
-        negative_ratio=negative_ratio,
-        period=period,
-    )
+KMGRE = head_factory("kmgre", KMGREHead)

@@ -1,16 +1,15 @@
 """PAEE: document-level relation extraction via pair-aware and entity-enhanced representation
 learning (Huang et al., COLING 2022)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-from thinc.api import Model
 from torch import Tensor, nn
 
 from ..encoding import Encoding, HeadOutput, Targets
 from ..evidence import LocalizedHead
 from ..layers.convolution import Backbone, ConvStack
-from ..layers.entity_sentence import EntitySentenceEncoder
+from ..layers.entity_sentence import EntitySentenceEncoder, Norm
 from ..layers.grouped_bilinear import GroupedBilinear
 from ..layers.pair_aware import ContextWeights, PairAware, pairs_bit
 from ..layers.pair_map import Fill
@@ -18,7 +17,7 @@ from ..layers.segments import segment_logsumexp, segment_sum
 from ..layers.tnet import Selection, TNet
 from ..layers.unet import UNet
 from ..losses import balanced_softmax_loss, masked_mean
-from ..torch_head import HeadSizes, build_head
+from ..torch_head import HeadSizes, head_factory
 
 Network = Literal["tnet", "unet", "conv"]
 
@@ -43,108 +42,170 @@ class PAEEHead(LocalizedHead):
 
     The order of the clusters changes nothing: entities stand in the order of their first mentions.
 
+    The paper's ablations (table 5) are settings. Without `pair_aware` there is neither Y_pair nor
+    the loss of potential pairs; without `entity_enhanced` e_sub and e_obj are the entities of
+    equation 2, and subjects and objects have no loss; without `potential_pairs` Y_pair is Y, as
+    wide as z; and `fill = "zero"` is without sliding windows.
+
     `HeadOutput.aux` holds "potential" [P], the logit (its sigmoid is the score) of the pair being
-    related at all, and "subject" and "object" [N, R], the logits of F_sub and F_obj.
+    related at all, and "subject" and "object" [N, R], the logits of F_sub and F_obj, where the
+    head has these parts.
 
     sizes (HeadSizes): The sizes of encoder and data.
-    hidden (int): Width of z_s and z_o; Y is one less wide.
+    hidden (int): Width of z_s and z_o, a multiple of `block`.
     block (int): Block size of the grouped bilinear form.
     channels (int): Channels of W_2 V and of the network.
-    backbone (str): "tnet", "unet" or "conv".
+    backbone (str): The network over the matrix of pairs: "tnet", "unet" or "conv".
     fine_share (float): The share of cells that TNet looks at closely.
-    selection (str): How TNet learns where to look, see `TNet`.
+    selection (str): How TNet learns where to look: "straight_through" or "soft", see `TNet`.
     size (int): The rows N of the square of pairs; larger documents have larger ones.
-    fill (str): What is in the rest of the square: "sliding" or "zero".
-    context (str): "localized" or "softmax", see `PairAware`.
+    fill (str): What is in the rest of the square: the matrix again ("sliding"), zeros ("zero") or
+        its last row and column ("edge").
+    context (str): How a pair's context weighs tokens: "localized" (as in ATLOP) or "softmax", see
+        `PairAware`.
     type_width (int): Width of the embeddings of entity types.
     potential_threshold (float): The probability lambda above which the bit is set.
     skip_unlikely (bool): At inference, classify only the pairs whose bit is set; the others get
         no relation.
-    layers, heads, feed_forward, dropout, max_sentences: See `EntitySentenceEncoder`.
-    alpha, beta, gamma (float): The weights of the losses of relations, of potential pairs, and of
-        subjects and objects.
+    layers (int): Layers of the Transformer over entities and sentences; 0 for none.
+    heads (int): Its attention heads; must divide the encoder's width.
+    feed_forward (int): Width of its feed-forward layers.
+    dropout (float): Its dropout.
+    norm (str): Where its layers normalise: "pre" or "post", see `EntitySentenceEncoder`.
+    max_sentences (int): Its position embeddings; later sentences share the last.
+    pair_aware (bool): Whether there is the Pair-Aware Representation.
+    entity_enhanced (bool): Whether there is the Entity-Enhanced Representation.
+    potential_pairs (bool): Whether potential pairs are predicted.
+    alpha (float): The weight of the loss of the relations.
+    beta (float): The weight of the loss of potential pairs.
+    gamma (float): The weight of the loss of subjects and objects.
     evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
-    evidence_weight (float): The weight of the evidence's loss, see `LocalizedHead`.
+    evidence_weight (float): The weight of the loss that trains the attention on gold evidence, see
+        `LocalizedHead`; 0 for none.
     """
 
     def __init__(
         self,
         sizes: HeadSizes,
         *,
-        hidden: int,
-        block: int,
-        channels: int,
-        backbone: Network,
-        fine_share: float,
-        selection: Selection,
-        size: int,
-        fill: Fill,
-        context: ContextWeights,
-        type_width: int,
-        potential_threshold: float,
-        skip_unlikely: bool,
-        layers: int,
-        heads: int,
-        feed_forward: int,
-        dropout: float,
-        max_sentences: int,
-        alpha: float,
-        beta: float,
-        gamma: float,
-        evidence_threshold: float,
-        evidence_weight: float,
+        hidden: int = 768,
+        block: int = 64,
+        channels: int = 256,
+        backbone: Network = "tnet",
+        fine_share: float = 0.5,
+        selection: Selection = "straight_through",
+        size: int = 42,
+        fill: Fill = "sliding",
+        context: ContextWeights = "localized",
+        type_width: int = 20,
+        potential_threshold: float = 0.3,
+        skip_unlikely: bool = False,
+        layers: int = 1,
+        heads: int = 4,
+        feed_forward: int = 2048,
+        dropout: float = 0.1,
+        norm: Norm = "pre",
+        max_sentences: int = 64,
+        pair_aware: bool = True,
+        entity_enhanced: bool = True,
+        potential_pairs: bool = True,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        gamma: float = 1.0,
+        evidence_threshold: float = 0.2,
+        evidence_weight: float = 0.0,
     ) -> None:
         super().__init__(evidence_threshold, evidence_weight)
         self.potential_threshold = potential_threshold
         self.skip_unlikely = skip_unlikely
         self.alpha, self.beta, self.gamma = alpha, beta, gamma
-        self.pairs = PairAware(
-            sizes,
-            make_backbone(backbone, channels, hidden - 1, fine_share, selection),
-            channels=channels,
-            n_outputs=hidden - 1,
-            size=size,
-            fill=fill,
-            context=context,
-            type_width=type_width,
-        )
-        self.entities = EntitySentenceEncoder(
-            sizes.width,
-            layers=layers,
-            heads=heads,
-            feed_forward=feed_forward,
-            dropout=dropout,
-            max_sentences=max_sentences,
-        )
-        self.roles = nn.Linear(sizes.width, 2 * sizes.n_labels)
-        self.subject_projection = nn.Linear(sizes.width + sizes.n_labels, hidden)
-        self.object_projection = nn.Linear(sizes.width + sizes.n_labels, hidden)
+        # Models from before these settings normalised afterwards and had no skip connection.
+        is_new = sizes.version >= 2
+        self.pairs: PairAware | None = None
+        if pair_aware:
+            n_outputs = hidden - 1 if potential_pairs else hidden
+            network: Backbone = ConvStack(channels, n_outputs)
+            if backbone == "tnet":
+                network = TNet(
+                    channels, n_outputs, fine_share=fine_share, selection=selection, skip=is_new
+                )
+            elif backbone == "unet":
+                network = UNet(channels, n_outputs, base=channels)
+            self.pairs = PairAware(
+                sizes,
+                network,
+                channels=channels,
+                n_outputs=n_outputs,
+                size=size,
+                fill=fill,
+                context=context,
+                type_width=type_width,
+                potential_pairs=potential_pairs,
+            )
+        self.entities: EntitySentenceEncoder | None = None
+        width = sizes.width
+        if entity_enhanced:
+            self.entities = EntitySentenceEncoder(
+                width,
+                layers=layers,
+                heads=heads,
+                feed_forward=feed_forward,
+                dropout=dropout,
+                norm=norm if is_new else "post",
+                max_sentences=max_sentences,
+            )
+            self.roles = nn.Linear(width, 2 * sizes.n_labels)
+            width += sizes.n_labels
+        self.subject_projection = nn.Linear(width, hidden)
+        self.object_projection = nn.Linear(width, hidden)
         self.bilinear = GroupedBilinear(hidden, sizes.n_labels + 1, block)
+
+    @classmethod
+    def small_settings(cls) -> dict[str, Any]:
+        """See `RelationHead.small_settings`."""
+        return {
+            "hidden": 32,
+            "block": 8,
+            "channels": 16,
+            "size": 8,
+            "type_width": 4,
+            "feed_forward": 32,
+            "dropout": 0.0,
+            "max_sentences": 4,
+        }
 
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
         RETURNS (HeadOutput): Logits [P, R], thresholds [P] and the tensors named above.
         """
-        index = encoding.index
+        index, aux = encoding.index, {}
         entity = segment_logsumexp(encoding.mention, index.mention_entity, index.n_entities)
-        entity = self.entities(encoding, entity)
-        subject, object_ = self.roles(entity).chunk(2, dim=1)
-        as_subject = self.subject_projection(torch.cat([entity, torch.sigmoid(subject)], dim=1))
-        as_object = self.object_projection(torch.cat([entity, torch.sigmoid(object_)], dim=1))
-        feature, potential = self.pairs(encoding)
-        bit = pairs_bit(potential, self.potential_threshold, self.training)
-        pair = torch.cat([feature, bit[:, None]], dim=1)
+        as_subject = as_object = entity
+        if self.entities is not None:
+            entity = self.entities(encoding, entity)
+            aux["subject"], aux["object"] = self.roles(entity).chunk(2, dim=1)
+            as_subject = torch.cat([entity, torch.sigmoid(aux["subject"])], dim=1)
+            as_object = torch.cat([entity, torch.sigmoid(aux["object"])], dim=1)
+        subject, object_ = self.subject_projection(as_subject), self.object_projection(as_object)
+        pair = subject.new_zeros(len(index.pair_head), 1)
+        likely = None
+        if self.pairs is not None:
+            pair, potential = self.pairs(encoding)
+            if potential is not None:
+                aux["potential"] = potential
+                bit = pairs_bit(potential, self.potential_threshold, self.training)
+                pair = torch.cat([pair, bit[:, None]], dim=1)
+                if self.skip_unlikely and not self.training:
+                    likely = bit.nonzero()[:, 0]
         heads, tails = index.pair_head, index.pair_tail
-        if self.skip_unlikely and not self.training:
-            likely = bit.nonzero()[:, 0]
-            logits = self._match(as_subject[heads[likely]], as_object[tails[likely]], pair[likely])
+        if likely is None:
+            logits = self._match(subject[heads], object_[tails], pair)
+        else:
+            logits = self._match(subject[heads[likely]], object_[tails[likely]], pair[likely])
             # The lowest logit above a threshold of zero, so that the score is zero.
             lowest = logits.new_full((len(pair), logits.shape[1]), torch.finfo(logits.dtype).min)
             lowest[:, 0] = 0
             logits = lowest.index_copy(0, likely, logits)
-        else:
-            logits = self._match(as_subject[heads], as_object[tails], pair)
-        aux = {"potential": potential, "subject": subject, "object": object_}
         return self.with_attention(HeadOutput(logits[:, 1:], logits[:, 0], aux), encoding)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
@@ -158,32 +219,20 @@ class PAEEHead(LocalizedHead):
         """
         labels, mask = targets.labels, targets.mask
         relation = masked_mean(balanced_softmax_loss(output.logits, output.threshold, labels), mask)
-        is_related = labels.any(dim=1).to(output.logits.dtype)
-        potential = nn.functional.binary_cross_entropy_with_logits(
-            output.aux["potential"], is_related, reduction="none"
-        )
-        subject = role_loss(output.aux["subject"], output.index["pair_head"], targets)
-        object_ = role_loss(output.aux["object"], output.index["pair_tail"], targets)
-        return (
-            self.alpha * relation
-            + self.beta * masked_mean(potential, mask)
-            + self.gamma * (subject + object_) / 2
-            + self.evidence_loss(output, targets)
-        )
+        loss = self.alpha * relation + self.evidence_loss(output, targets)
+        if "potential" in output.aux:
+            potential = nn.functional.binary_cross_entropy_with_logits(
+                output.aux["potential"], labels.any(dim=1).to(relation.dtype), reduction="none"
+            )
+            loss = loss + self.beta * masked_mean(potential, mask)
+        if "subject" in output.aux:
+            subject = role_loss(output.aux["subject"], output.index["pair_head"], targets)
+            object_ = role_loss(output.aux["object"], output.index["pair_tail"], targets)
+            loss = loss + self.gamma * (subject + object_) / 2
+        return loss
 
     def _match(self, subject: Tensor, object_: Tensor, pair: Tensor) -> Tensor:
         return self.bilinear(torch.tanh(subject + pair), torch.tanh(object_ + pair))
-
-
-def make_backbone(
-    name: Network, channels: int, n_outputs: int, fine_share: float, selection: Selection
-) -> Backbone:
-    """The network over the matrix of pairs, see `PAEEHead`."""
-    if name == "tnet":
-        return TNet(channels, n_outputs, fine_share=fine_share, selection=selection)
-    if name == "unet":
-        return UNet(channels, n_outputs, base=channels)
-    return ConvStack(channels, n_outputs)
 
 
 def role_loss(logits: Tensor, entity_of_pair: Tensor, targets: Targets) -> Tensor:
@@ -203,80 +252,4 @@ def role_loss(logits: Tensor, entity_of_pair: Tensor, targets: Targets) -> Tenso
     return masked_mean(losses.mean(dim=1), is_known)
 
 
-def PAEE(
-    hidden: int = 256,
-    block: int = 64,
-    channels: int = 256,
-    backbone: Network = "tnet",
-    fine_share: float = 0.5,
-    selection: Selection = "straight_through",
-    size: int = 42,
-    fill: Fill = "sliding",
-    context: ContextWeights = "localized",
-    type_width: int = 20,
-    potential_threshold: float = 0.3,
-    skip_unlikely: bool = False,
-    layers: int = 1,
-    heads: int = 4,
-    feed_forward: int = 2048,
-    dropout: float = 0.0,
-    max_sentences: int = 64,
-    alpha: float = 1.0,
-    beta: float = 1.0,
-    gamma: float = 1.0,
-    evidence_threshold: float = 0.2,
-    evidence_weight: float = 0.0,
-) -> Model[Encoding, HeadOutput]:
-    """The head "spacy-docre.PAEE.v1": see `PAEEHead`.
-
-    hidden (int): Width of the entity representations of a pair; a multiple of `block`.
-    block (int): Block size of the grouped bilinear classifier.
-    channels (int): Channels of the matrix of pairs.
-    backbone (str): The network over that matrix: "tnet", "unet" or "conv".
-    fine_share (float): The share of the matrix that TNet looks at closely.
-    selection (str): How TNet learns where: "straight_through" or "soft".
-    size (int): The rows of the square that the matrix is laid out in.
-    fill (str): What fills it: the matrix again ("sliding") or zeros ("zero").
-    context (str): How a pair's context weighs tokens: "localized" (as in ATLOP) or "softmax".
-    type_width (int): Width of the embeddings of entity types.
-    potential_threshold (float): The probability above which a pair is taken to be related.
-    skip_unlikely (bool): At inference, classify only those pairs.
-    layers (int): Layers of the Transformer over entities and sentences.
-    heads (int): Its attention heads; must divide the encoder's width.
-    feed_forward (int): Width of its feed-forward layers.
-    dropout (float): Its dropout.
-    max_sentences (int): Its position embeddings; later sentences share the last.
-    alpha (float): Weight of the loss of the relations.
-    beta (float): Weight of the loss of potential pairs.
-    gamma (float): Weight of the loss of subjects and objects.
-    evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
-    evidence_weight (float): The weight of the loss that trains the attention on gold evidence; 0
-        for none.
-    RETURNS (Model[Encoding, HeadOutput]): The head.
-    """
-    return build_head(
-        "paee",
-        PAEEHead,
-        hidden=hidden,
-        block=block,
-        channels=channels,
-        backbone=backbone,
-        fine_share=fine_share,
-        selection=selection,
-        size=size,
-        fill=fill,
-        context=context,
-        type_width=type_width,
-        potential_threshold=potential_threshold,
-        skip_unlikely=skip_unlikely,
-        layers=layers,
-        heads=heads,
-        feed_forward=feed_forward,
-        dropout=dropout,
-        max_sentences=max_sentences,
-        alpha=alpha,
-        beta=beta,
-        gamma=gamma,
-        evidence_threshold=evidence_threshold,
-        evidence_weight=evidence_weight,
-    )
+PAEE = head_factory("paee", PAEEHead)

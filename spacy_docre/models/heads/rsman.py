@@ -1,5 +1,6 @@
 """RSMAN: a relation-specific mention attention network (Yu et al., Findings of NAACL 2022)."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -13,8 +14,11 @@ from ..evidence import mention_spans
 from ..layers.bilinear import PairContextBilinear, RelationBilinear
 from ..layers.blocks import in_blocks
 from ..layers.context import localized_context as pool_context
+from ..layers.pooling import document_means
+from ..layers.reduction import Reduced, reduce_vectors, reduced_mentions
 from ..layers.segments import segment_softmax, segment_sum
-from ..torch_head import HeadSizes, PairLoss, TypewiseHead, head_factory
+from ..losses import PairLoss
+from ..torch_head import HeadSizes, TypewiseHead, head_factory
 
 Similarity = Literal["dot", "mlp"]
 
@@ -40,12 +44,18 @@ class RSMANHead(TypewiseHead):
     prototype_width (int): Width of the prototypes.
     reduced_width (int): Width that mentions are reduced to, by a linear layer and ReLU; 0 leaves
         them as they are.
+    reduce (Reduced): What is reduced: the encoder's vectors of "mentions", or all "words", see
+        `reduced_mentions`. It makes a difference where a mention is the mean of its words.
     similarity (Similarity): "dot" or "mlp".
-    document_context (bool): Join each entity's representations with the mean of the document's
-        tokens, reduced as the mentions are (in the code, not in the paper).
+    document_context (bool): Join each entity's representations with the mean of the means of the
+        document's sentences, over their words, reduced as the mentions are. Not in the paper; its
+        code has a special token before each sentence, which attends within the sentence, and
+        averages these.
     localized_context (bool): Join the pair's localized context (ATLOP, equations 9 to 11), reduced
         by a layer of its own, to both entities' representations: the method as a plug-in of ATLOP.
-    loss (PairLoss): "bce" or "adaptive_threshold".
+    dropout (float): The dropout rate in training of what the bilinear forms get.
+    loss (PairLoss): The loss, see `PairObjective`. With "bce", the paper's, the threshold is chosen
+        on development data.
     """
 
     def __init__(
@@ -54,13 +64,17 @@ class RSMANHead(TypewiseHead):
         *,
         prototype_width: int = 256,
         reduced_width: int = 128,
+        reduce: Reduced = "mentions",
         similarity: Similarity = "dot",
         document_context: bool = False,
         localized_context: bool = False,
+        dropout: float = 0.1,
         loss: PairLoss = "bce",
     ) -> None:
         super().__init__(sizes.n_labels, loss)
         width = reduced_width or sizes.width
+        self.reduce = reduce
+        self.dropout = nn.Dropout(dropout)
         self.reduction = nn.Linear(sizes.width, reduced_width) if reduced_width else None
         self.prototypes = nn.Parameter(torch.empty(self.n_outputs, prototype_width))
         nn.init.xavier_normal_(self.prototypes)
@@ -81,7 +95,17 @@ class RSMANHead(TypewiseHead):
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
         """See `RelationHead.small_settings`."""
-        return {"prototype_width": 16, "reduced_width": 32, "loss": "adaptive_threshold"}
+        return {
+            "prototype_width": 16,
+            "reduced_width": 32,
+            "loss": "adaptive_threshold",
+            "dropout": 0.0,
+        }
+
+    @property
+    def output_bias(self) -> nn.Parameter:
+        """See `TypewiseHead.output_bias`."""
+        return self.bilinear.bias
 
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
@@ -89,7 +113,7 @@ class RSMANHead(TypewiseHead):
             mention as `aux["attention"]` [M, R].
         """
         index = encoding.index
-        mention = self._reduce(encoding.mention)
+        mention = reduced_mentions(encoding, self.reduction, self.reduce)
         similarity = self.similarity(self.prototypes, mention)
         attention = segment_softmax(similarity, index.mention_entity, index.n_entities)
         entity = segment_sum(
@@ -98,6 +122,7 @@ class RSMANHead(TypewiseHead):
         if self.document_context:
             context = self._document(encoding)[index.entity_doc]
             entity = torch.cat([entity, context[:, None].expand_as(entity)], dim=2)
+        entity = self.dropout(entity)
         logits = self.bilinear(entity, index)
         if self.context_reduction is not None:
             pair_context = torch.tanh(self.context_reduction(pool_context(encoding)))
@@ -126,15 +151,9 @@ class RSMANHead(TypewiseHead):
         """See `RelationHead.mention_attention`."""
         return output.aux["attention"]
 
-    def _reduce(self, vectors: Tensor) -> Tensor:
-        return vectors if self.reduction is None else torch.relu(self.reduction(vectors))
-
     def _document(self, encoding: Encoding) -> Tensor:
-        tokens = self._reduce(encoding.tokens)
-        columns = torch.arange(tokens.shape[1], device=tokens.device)
-        is_token = columns < encoding.index.lengths[:, None]
-        total = (tokens * is_token[:, :, None]).sum(dim=1)
-        return total / encoding.index.lengths.clamp(min=1)[:, None]
+        words = reduce_vectors(self.reduction, encoding.tokens)
+        return document_means(replace(encoding, tokens=words))
 
 
 class PrototypeProduct(nn.Module):

@@ -22,8 +22,7 @@ class RelationBilinear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(n_outputs, width, width))
         self.bias = nn.Parameter(torch.zeros(n_outputs))
-        bound = math.sqrt(6 / (2 * width))
-        nn.init.uniform_(self.weight, -bound, bound)
+        _start(self.weight, width)
 
     def forward(self, entity: Tensor, index: EncodingIndex) -> Tensor:
         """entity (Tensor): [N, R, d] float. The entities' representations for each output, or
@@ -60,8 +59,7 @@ class PairContextBilinear(nn.Module):
         self.subject = nn.Parameter(torch.empty(n_outputs, width, context_width))
         self.object = nn.Parameter(torch.empty(n_outputs, width, context_width))
         for weight in (self.subject, self.object):
-            bound = math.sqrt(6 / (width + context_width))
-            nn.init.uniform_(weight, -bound, bound)
+            _start(weight, width + context_width)
         self.context = GroupedBilinear(context_width, n_outputs, context_width)
 
     def forward(self, entity: Tensor, context: Tensor, index: EncodingIndex) -> Tensor:
@@ -83,6 +81,12 @@ class PairContextBilinear(nn.Module):
         by_object = grid.transpose(1, 2) @ of_object.transpose(2, 3)
         ends = by_subject[docs, heads, tails] + by_object[docs, tails, heads]
         return ends + self.context(context, context)
+
+
+def _start(weight: Tensor, width: int) -> None:
+    """As PyTorch's `Bilinear` starts, which the authors of DocRED, SSAN and RSMAN use."""
+    bound = 1 / math.sqrt(width)
+    nn.init.uniform_(weight, -bound, bound)
 
 
 def _by_doc(entity: Tensor, index: EncodingIndex) -> Tensor:

@@ -1,12 +1,17 @@
 """A Transformer over the entities and sentences of a document."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from ...errors import DocreError, Errors
 from ..encoding import Encoding
+from .distance import START
 from .pooling import sentence_maxima
 from .sentences import sentence_positions
+
+Norm = Literal["pre", "post"]
 
 
 class EntitySentenceEncoder(nn.Module):
@@ -14,13 +19,18 @@ class EntitySentenceEncoder(nn.Module):
 
         [H^e; H^s] = Transformer([e; S])
 
-    where a sentence is the maximum over its tokens plus an embedding of its position.
+    where a sentence is the maximum over its tokens plus an embedding of its position. With no
+    layers the entities stay as they are.
 
     width (int): The width of the encoder.
-    layers (int): The number of layers.
+    layers (int): The number of layers; 0 for none.
     heads (int): The number of attention heads of each; must divide the width.
     feed_forward (int): The width of the feed-forward layers.
     dropout (float): The dropout within the layers, in training.
+    norm (str): "post" normalises the sum of each sublayer's input and output, as Vaswani et al.
+        (2017) do: entities come out with a variance of one, whatever the encoder gave, and the
+        gradient goes through every normalisation. "pre" normalises the input of each sublayer: what
+        the layers find is added to the entities.
     max_sentences (int): The number of position embeddings; later sentences share the last.
     """
 
@@ -32,9 +42,13 @@ class EntitySentenceEncoder(nn.Module):
         heads: int,
         feed_forward: int,
         dropout: float,
+        norm: Norm,
         max_sentences: int,
     ) -> None:
         super().__init__()
+        self.transformer: nn.TransformerEncoder | None = None
+        if not layers:
+            return
         if width % heads:
             raise DocreError(
                 Errors.D020.format(
@@ -42,7 +56,10 @@ class EntitySentenceEncoder(nn.Module):
                 )
             )
         self.position = nn.Embedding(max_sentences, width)
-        layer = nn.TransformerEncoderLayer(width, heads, feed_forward, dropout, batch_first=True)
+        nn.init.normal_(self.position.weight, std=START)
+        layer = nn.TransformerEncoderLayer(
+            width, heads, feed_forward, dropout, batch_first=True, norm_first=norm == "pre"
+        )
         self.transformer = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
 
     def forward(self, encoding: Encoding, entity: Tensor) -> Tensor:
@@ -50,6 +67,8 @@ class EntitySentenceEncoder(nn.Module):
         entity (Tensor): [N, d] float. The entities.
         RETURNS (Tensor): [N, d] The entities, aware of the document.
         """
+        if self.transformer is None:
+            return entity
         index = encoding.index
         position, longest = sentence_positions(index.sentence_doc, index.n_docs)
         sentence = sentence_maxima(encoding)

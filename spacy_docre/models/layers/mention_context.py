@@ -18,10 +18,9 @@ EPSILON = 1e-10
 
 
 class SharedAttention(torch.autograd.Function):
-    """The attention that two mentions share (Jiang et al. 2022, KMGRE, section 3.1, equation 4),
-    as the mean over the heads, of which the paper has the sum:
+    """The attention that two mentions share (Jiang et al. 2022, KMGRE, section 3.1, equation 4):
 
-        a_ij = 1/K sum_k (A_i^k * A_j^k) / (1' (A_i^k * A_j^k))
+        a_ij = sum_k (A_i^k * A_j^k) / (1' (A_i^k * A_j^k))
 
     The products of single heads are made block by block and again in the backward pass, so that
     no tensor of the size of mention pairs x heads x tokens is ever made.
@@ -40,7 +39,7 @@ class SharedAttention(torch.autograd.Function):
         for rows in _blocks(attention, len(left)):
             product = attention.index_select(0, left[rows])
             product *= attention.index_select(0, right[rows])
-            weight[rows] = 1 / (n_heads * (product.sum(dim=2) + EPSILON))
+            weight[rows] = 1 / (product.sum(dim=2) + EPSILON)
             torch.bmm(weight[rows, None], product, out=shared[rows, None])
         ctx.save_for_backward(attention, left, right, weight)
         return shared
@@ -61,7 +60,7 @@ class SharedAttention(torch.autograd.Function):
             # The gradient of P / sum(P): what all tokens have in common falls out.
             common = (from_left * from_right).mul_(gradient).sum(dim=2, keepdim=True)
             d_product = own * gradient
-            d_product -= common * own.square() * attention.shape[1]
+            d_product -= common * own.square()
             d_attention.index_add_(0, left[rows], from_right.mul_(d_product))
             d_attention.index_add_(0, right[rows], from_left.mul_(d_product))
         return d_attention, None, None
@@ -87,28 +86,28 @@ def project_contexts(encoding: Encoding, weight: Tensor, pairs: MentionPairs) ->
     if len(weight) == 1:
         # Its quotients of tiny numbers are beyond the range of half precision.
         with full_precision(tokens):
-            return _mean_of_one(at_least_single(tokens), encoding, pairs)
-    return _means(tokens, encoding.attention.transpose(0, 1).contiguous(), pairs)
+            return _sum_of_one(at_least_single(tokens), encoding, pairs)
+    return _sums(tokens, encoding.attention.transpose(0, 1).contiguous(), pairs)
 
 
-def _means(values: Tensor, attention: Tensor, pairs: MentionPairs) -> Tensor:
-    """[Q, R] The means of the tokens' values [B, L, R], weighted by the shared attention."""
+def _sums(values: Tensor, attention: Tensor, pairs: MentionPairs) -> Tensor:
+    """[Q, R] The sums of the tokens' values [B, L, R], weighted by the shared attention."""
 
-    def means(left: Tensor, right: Tensor, doc: Tensor) -> Tensor:
+    def sums(left: Tensor, right: Tensor, doc: Tensor) -> Tensor:
         shared = SharedAttention.apply(attention, left.flatten(), right.flatten())
         return shared.unflatten(0, left.shape) @ values.index_select(0, doc)
 
     items_per_row = values.shape[1] * (pairs.left.shape[1] + values.shape[2])
     sides = (pairs.left, pairs.right, pairs.chunk_doc)
-    chunks = in_blocks(means, *sides, items_per_row=items_per_row)
+    chunks = in_blocks(sums, *sides, items_per_row=items_per_row)
     return chunks.flatten(0, 1).index_select(0, pairs.unordered)
 
 
-def _mean_of_one(value: Tensor, encoding: Encoding, pairs: MentionPairs) -> Tensor:
-    """`_means` of a single value for each token, [B, L, 1]. Two products of matrices for each head
+def _sum_of_one(value: Tensor, encoding: Encoding, pairs: MentionPairs) -> Tensor:
+    """`_sums` of a single value for each token, [B, L, 1]. Two products of matrices for each head
     give them without the shared attention itself:
 
-        a_ij' g = 1/K sum_k (A^k diag(g) A^k')_ij / (A^k A^k')_ij
+        a_ij' g = sum_k (A^k diag(g) A^k')_ij / (A^k A^k')_ij
     """
     n_docs, length, _ = value.shape
     index = encoding.index
@@ -117,11 +116,11 @@ def _mean_of_one(value: Tensor, encoding: Encoding, pairs: MentionPairs) -> Tens
     rows = rows.index_put((doc, slot), encoding.attention.transpose(0, 1))
     transposed, value = rows.permute(0, 2, 3, 1), value.transpose(1, 2)[:, None]
 
-    def means(rows: Tensor) -> Tensor:
+    def sums(rows: Tensor) -> Tensor:
         rows = rows.transpose(1, 2)
         total = rows @ transposed  # [B, K, rows, m]
-        return ((rows * value) @ transposed / (total + EPSILON)).mean(dim=1)
+        return ((rows * value) @ transposed / (total + EPSILON)).sum(dim=1)
 
     items_per_row = n_docs * len(encoding.attention) * max(length, index.max_mentions)
-    matrix = in_blocks(means, rows, items_per_row=items_per_row, dim=1)
+    matrix = in_blocks(sums, rows, items_per_row=items_per_row, dim=1)
     return matrix[doc[pairs.first], slot[pairs.first], slot[pairs.second], None]

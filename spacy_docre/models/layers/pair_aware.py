@@ -10,6 +10,7 @@ from ..encoding import Encoding
 from ..torch_head import HeadSizes
 from .context import context_matrix, localized_weights
 from .convolution import Backbone
+from .distance import START
 from .pair_map import Fill, PairMap, in_order_of_mention, shares_sentence
 
 ContextWeights = Literal["softmax", "localized"]
@@ -40,6 +41,7 @@ class PairAware(nn.Module):
     fill (str): What the square is filled with.
     context (str): How the product weighs tokens: "localized" or "softmax".
     type_width (int): Width of the embeddings of entity types.
+    potential_pairs (bool): Whether to say which pairs are related at all (equation 5).
     """
 
     def __init__(
@@ -53,19 +55,23 @@ class PairAware(nn.Module):
         fill: Fill,
         context: ContextWeights,
         type_width: int,
+        potential_pairs: bool = True,
     ) -> None:
         super().__init__()
         self.context = context
         self.relevance = nn.Linear(sizes.width, sizes.width, bias=False)
         self.entity_type = nn.Embedding(sizes.n_types, type_width)
+        nn.init.normal_(self.entity_type.weight, std=START)
         self.reduce = nn.Linear(sizes.width + 1 + 2 * type_width, channels)
         self.pair_map = PairMap(backbone, size=size, fill=fill)
-        self.potential = nn.Linear(n_outputs + 1 + 2 * type_width, 1)
+        self.potential: nn.Linear | None = None
+        if potential_pairs:
+            self.potential = nn.Linear(n_outputs + 1 + 2 * type_width, 1)
 
-    def forward(self, encoding: Encoding) -> tuple[Tensor, Tensor]:
+    def forward(self, encoding: Encoding) -> tuple[Tensor, Tensor | None]:
         """encoding (Encoding): The batch.
-        RETURNS (tuple[Tensor, Tensor]): [P, D'] the pairs' features Y, and [P] the logits of being
-            related at all.
+        RETURNS (tuple[Tensor, Optional[Tensor]]): [P, D'] the pairs' features Y, and [P] the logits
+            of being related at all.
         """
         index = in_order_of_mention(encoding.index)
         types = index.entity_type.new_zeros(index.n_docs, index.max_entities)
@@ -75,6 +81,8 @@ class PairAware(nn.Module):
         cells = self._contexts(replace(encoding, index=index))
         cells = cells + self._features(self.reduce, position, types)
         matrix = self.pair_map(cells, counts)  # [B, n, n, D']
+        if self.potential is None:
+            return matrix[index.pair_cell], None
         for_pair = self.potential.weight[:, : matrix.shape[3]]
         potential = local_mean(nn.functional.linear(matrix, for_pair)[..., 0], counts)
         potential = potential + self._features(self.potential, position, types)[..., 0]

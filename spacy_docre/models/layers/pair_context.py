@@ -14,7 +14,8 @@ from .blocks import block_rows
 # The most pairs that attend at once: enough for the products of matrices to run at full speed.
 BLOCK_ROWS = 256
 
-ContextForm = Literal["full", "low_rank", "diagonal"]
+MatrixForm = Literal["full", "low_rank", "diagonal"]
+ContextForm = Literal[MatrixForm, "none"]
 Block = tuple[slice, slice, bool]
 
 
@@ -31,13 +32,13 @@ class PairContext(nn.Module):
     the query, is the same for all i and vanishes in the softmax.
 
     width (int): Width of the pairs' vectors o_i.
-    form (ContextForm): "full", "low_rank" or "diagonal".
+    form (MatrixForm): "full", "low_rank" or "diagonal".
     rank (int): The rank of W if it is "low_rank".
     include_self (bool): Whether a pair attends to itself. If it does not, the context of a pair
         that is alone in its document is zero.
     """
 
-    def __init__(self, width: int, *, form: ContextForm, rank: int, include_self: bool) -> None:
+    def __init__(self, width: int, *, form: MatrixForm, rank: int, include_self: bool) -> None:
         super().__init__()
         self.include_self = include_self
         self.query: nn.Module
@@ -182,7 +183,7 @@ class ContextClassifier(nn.Module):
     hidden (int): Width of the FFNN's hidden layer (ReLU); 0 for none.
     dropout (float): The dropout rate, in training, of what the FFNN's last layer gets: the hidden
         layer, or without one the pairs' vectors.
-    form (ContextForm): The form of W, see `PairContext`.
+    form (ContextForm): The form of W, see `PairContext`; "none" for no context.
     rank (int): Its rank if it is "low_rank".
     include_self (bool): Whether a pair is in its own context.
     """
@@ -199,11 +200,19 @@ class ContextClassifier(nn.Module):
         include_self: bool,
     ) -> None:
         super().__init__()
-        self.context = PairContext(width, form=form, rank=rank, include_self=include_self)
+        self.context: PairContext | None = None
         self.from_pair = nn.Linear(width, hidden or n_labels)
-        self.from_context = nn.Linear(width, hidden or n_labels, bias=False)
+        if form != "none":
+            self.context = PairContext(width, form=form, rank=rank, include_self=include_self)
+            self.from_context = nn.Linear(width, hidden or n_labels, bias=False)
         self.output = nn.Linear(hidden, n_labels) if hidden else None
         self.dropout = nn.Dropout(dropout)
+
+    @property
+    def bias(self) -> nn.Parameter:
+        """[R] The bias of the logits."""
+        last = self.from_pair if self.output is None else self.output
+        return last.bias
 
     def forward(self, pairs: Tensor, index: EncodingIndex) -> Tensor:
         """pairs (Tensor): [P, width] float. The pairs' vectors.
@@ -211,8 +220,9 @@ class ContextClassifier(nn.Module):
         RETURNS (Tensor): [P, R] The logits.
         """
         inputs = self.dropout(pairs) if self.output is None else pairs
-        context = self.context(pairs, self.from_context(inputs), index)
-        joined = self.from_pair(inputs) + context
+        joined = self.from_pair(inputs)
+        if self.context is not None:
+            joined = joined + self.context(pairs, self.from_context(inputs), index)
         if self.output is None:
             return joined
         return self.output(self.dropout(torch.relu(joined)))

@@ -11,7 +11,7 @@ from ..encoding import EncodingIndex
 from .convolution import Backbone
 from .sentences import sentence_positions
 
-Fill = Literal["sliding", "zero"]
+Fill = Literal["sliding", "zero", "edge"]
 
 # Documents whose numbers of entities are the same after being rounded up to a multiple of this go
 # through the network together: with fewer, larger groups more of the squares would be padding.
@@ -64,7 +64,8 @@ class PairMap(nn.Module):
     backbone (Backbone): The network.
     size (int): The rows of the square, N.
     fill (str): What is in the rest of the square: the matrix again and again ("sliding": PAEE's
-        Sliding Window Filling, V'[i, j] = V[i mod n, j mod n]), or zeros ("zero").
+        Sliding Window Filling, V'[i, j] = V[i mod n, j mod n]), zeros ("zero"), or the last row
+        and column again ("edge": DocuNet's code, which repeats the last entity).
     """
 
     def __init__(self, backbone: Backbone, *, size: int, fill: Fill) -> None:
@@ -106,16 +107,17 @@ def fill_square(cells: Tensor, counts: Tensor, size: int, fill: Fill) -> Tensor:
     cells (Tensor): [B, n, n, C] float. The matrices.
     counts (Tensor): [B] int64. The rows that each document has.
     size (int): The rows of the squares.
-    fill (str): "sliding" or "zero".
+    fill (str): "sliding", "zero" or "edge".
     RETURNS (Tensor): [B, size, size, C]
     """
     n_docs, n = cells.shape[:2]
     rows = torch.arange(size, device=cells.device)
-    source = rows % counts.clamp(min=1)[:, None]  # [B, size]
+    n_rows = counts.clamp(min=1)[:, None]
+    source = torch.minimum(rows, n_rows - 1) if fill == "edge" else rows % n_rows  # [B, size]
     first = torch.arange(n_docs, device=cells.device)[:, None, None] * n
     source = (first + source[:, :, None]) * n + source[:, None, :]
     square = cells.flatten(0, 2).index_select(0, source.flatten()).unflatten(0, source.shape)
-    if fill == "sliding":
+    if fill != "zero":
         return square
     is_own = rows < counts[:, None]
     return square * (is_own[:, :, None] & is_own[:, None, :])[..., None]

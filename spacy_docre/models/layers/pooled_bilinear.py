@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from ..encoding import Encoding, EncodingIndex
 from .bilinear import RelationBilinear
-from .distance import N_BINS, distance_bins
+from .distance import DistanceEmbedding, distance_bins
+from .reduction import Reduced, reduced_mentions
 from .segments import segment_mean
 
 
@@ -22,13 +23,24 @@ class PooledBilinear(nn.Module):
     n_outputs (int): The number of outputs.
     reduced_width (int): Width that mentions are reduced to, by a linear layer and ReLU; 0 leaves
         them as they are.
+    reduce (Reduced): What is reduced, see `reduced_mentions`.
     distance_width (int): Width of the embeddings of distances; 0 for none.
+    dropout (float): The dropout rate of the entities in training.
     """
 
     def __init__(
-        self, width: int, n_outputs: int, *, reduced_width: int, distance_width: int
+        self,
+        width: int,
+        n_outputs: int,
+        *,
+        reduced_width: int,
+        reduce: Reduced = "mentions",
+        distance_width: int,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.reduce = reduce
+        self.dropout = nn.Dropout(dropout)
         entity_width = reduced_width or width
         self.reduction = nn.Linear(width, reduced_width) if reduced_width else None
         self.bilinear = RelationBilinear(entity_width, n_outputs)
@@ -40,11 +52,21 @@ class PooledBilinear(nn.Module):
         """encoding (Encoding): The batch.
         RETURNS (Tensor): [P, n_outputs] The forms of all candidate pairs.
         """
+        return self.of_entities(self.entities(encoding), encoding.index)
+
+    def entities(self, encoding: Encoding) -> Tensor:
+        """encoding (Encoding): The batch.
+        RETURNS (Tensor): [N, reduced width] The entities.
+        """
+        mention = reduced_mentions(encoding, self.reduction, self.reduce)
         index = encoding.index
-        mention = encoding.mention
-        if self.reduction is not None:
-            mention = torch.relu(self.reduction(mention))
-        entity = segment_mean(mention, index.mention_entity, index.n_entities)
+        return self.dropout(segment_mean(mention, index.mention_entity, index.n_entities))
+
+    def of_entities(self, entity: Tensor, index: EncodingIndex) -> Tensor:
+        """entity (Tensor): [N, reduced width] float. The entities.
+        index (EncodingIndex): The batch.
+        RETURNS (Tensor): [P, n_outputs] The forms of all candidate pairs.
+        """
         outputs = self.bilinear(entity[:, None], index)
         if self.distance is not None:
             outputs = outputs + self.distance(entity, index)
@@ -68,7 +90,7 @@ class DistanceBilinear(nn.Module):
 
     def __init__(self, width: int, distance_width: int, n_outputs: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(N_BINS, distance_width)
+        self.embedding = DistanceEmbedding(distance_width)
         self.of_head = nn.Parameter(torch.empty(n_outputs, width, distance_width))
         self.of_tail = nn.Parameter(torch.empty(n_outputs, distance_width, width))
         self.of_both = nn.Parameter(torch.empty(n_outputs, distance_width, distance_width))

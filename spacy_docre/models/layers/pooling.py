@@ -38,6 +38,16 @@ def mention_means(encoding: Encoding) -> Tensor:
     return segment_mean(words, index.span_mention, index.n_mentions)
 
 
+def document_means(encoding: Encoding) -> Tensor:
+    """The mean over the sentences of each document of the means over their words.
+
+    encoding (Encoding): The batch.
+    RETURNS (Tensor): [B, d] The means; zero for a document without sentences.
+    """
+    index = encoding.index
+    return segment_mean(sentence_means(encoding), index.sentence_doc, index.n_docs)
+
+
 def _of_sentences(reduce: Callable[[Tensor, Tensor, int], Tensor], encoding: Encoding) -> Tensor:
     index = encoding.index
     sentence = index.column_sentence.flatten()

@@ -155,10 +155,19 @@ class RGCN(nn.Module):
     width (int): Width of the entities' vectors.
     n_layers (int): The number of layers, at least 1.
     normalisation (Normalisation): "type" or "degree", see `RGCNLayer`.
+    dropout (float): The dropout rate in training of the nodes and of what each layer makes of them.
     """
 
-    def __init__(self, n_in: int, width: int, n_layers: int, normalisation: Normalisation) -> None:
+    def __init__(
+        self,
+        n_in: int,
+        width: int,
+        n_layers: int,
+        normalisation: Normalisation,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
+        self.dropout = nn.Dropout(dropout)
         at_entities = ("mention_entity", "entity_sentence")
         everywhere = ("mention_mention", *at_entities, "mention_sentence", "sentence_sentence")
         widths = [n_in] + [width] * (n_layers - 1)
@@ -172,10 +181,15 @@ class RGCN(nn.Module):
         graph (DocumentGraph): Their edges.
         RETURNS (Tensor): [N, width] The entities.
         """
+        nodes = self._drop(nodes)
         for layer in self.layers:
-            nodes = Nodes(
+            after = Nodes(
                 mention=layer(nodes.mention, graph.of_mentions(nodes)),
                 entity=layer(nodes.entity, graph.of_entities(nodes)),
                 sentence=layer(nodes.sentence, graph.of_sentences(nodes)),
             )
-        return self.last(nodes.entity, graph.of_entities(nodes))
+            nodes = self._drop(after)
+        return self.dropout(self.last(nodes.entity, graph.of_entities(nodes)))
+
+    def _drop(self, nodes: Nodes) -> Nodes:
+        return Nodes(*map(self.dropout, (nodes.mention, nodes.entity, nodes.sentence)))

@@ -20,7 +20,8 @@ class TNet(Backbone):
     This is our reading of it as a map over all pairs. The matrix at half resolution (means of 2 x 2
     cells) goes through a residual block; from each cell of the result comes a score. The best cells
     of the document's own n x n corner are looked at closely: their four cells get a 3 x 3
-    convolution at full resolution, added to the coarse result, which is all that the others keep.
+    convolution at full resolution. Each cell of the result is the sum of what came in (`skip`), of
+    the coarse result, and of the close look if there was one.
 
     The original learns by REINFORCE where to look; here the score has the gradient that it would
     have as a factor of the close look (straight-through), or is that factor ("soft").
@@ -29,6 +30,8 @@ class TNet(Backbone):
     n_outputs (int): The number of channels of the result.
     fine_share (float): The share of cells that get a close look, rounded up.
     selection (str): "straight_through" or "soft".
+    skip (bool): Whether the cells of the square are added to the result. Without them, cells that
+        get no close look differ from their three neighbours in nothing.
     """
 
     def __init__(
@@ -38,8 +41,10 @@ class TNet(Backbone):
         *,
         fine_share: float = 0.5,
         selection: Selection = "straight_through",
+        skip: bool = True,
     ) -> None:
         super().__init__()
+        self.skip = skip
         self.fine_share = fine_share
         self.selection = selection
         self.coarse = ResidualBlock(channels)
@@ -61,7 +66,10 @@ class TNet(Backbone):
         doubled = double(coarse, size)
         view = torch.relu(self.fine_norm(square[:, :, :size, :size] + doubled))
         view = nn.functional.pad(view, (1, n + 1 - size, 1, n + 1 - size)).movedim(1, -1)
-        result = doubled[:, :, :n, :n].movedim(1, -1)  # [G, n, n, C]
+        result = doubled[:, :, :n, :n]
+        if self.skip:
+            result = result + square[:, :, :n, :n]
+        result = result.movedim(1, -1)  # [G, n, n, C]
         return self.output(self._look(view, result, score, counts).movedim(-1, 1))
 
     def _look(self, view: Tensor, result: Tensor, score: Tensor, counts: Tensor) -> Tensor:

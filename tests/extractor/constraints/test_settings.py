@@ -10,7 +10,6 @@ from spacy_docre.extractor.constraints.settings import (
     DEFAULT_CONSTRAINTS,
     Names,
     check_settings,
-    merge_settings,
     read_settings,
     switch_settings,
 )
@@ -108,15 +107,6 @@ def test_labels_that_config_files_lose_are_refused_as_keys_only(label):
     settings = {"types": [[label, ["PER"], ["*"]]], "inverse": [[label, "x"]]}
     complete = check_settings(settings, name="rel")
     assert Config().from_str(Config({"constraints": complete}).to_str())["constraints"] == complete
-
-
-def test_overrides_win_and_later_changes_are_kept():
-    made_with = {**DEFAULT_CONSTRAINTS, "types": "learned", "symmetric": ["a"]}
-    changed_later = {**made_with, "inverse": "learned", "symmetric": ["b"]}
-    assert merge_settings(changed_later, made_with, made_with) == changed_later
-    overridden = {**made_with, "types": None}
-    assert merge_settings(changed_later, made_with, overridden) == {**changed_later, "types": None}
-    assert merge_settings(None, made_with, overridden) == DEFAULT_CONSTRAINTS
 
 
 def test_switching():

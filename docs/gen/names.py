@@ -1,0 +1,85 @@
+"""The names that the package registers with spaCy and Thinc, from its entry points."""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import distribution
+from typing import Any
+
+import text
+
+KINDS = {
+    "spacy_factories": "Components",
+    "spacy_architectures": "Architectures",
+    "spacy_readers": "Corpus readers",
+    "spacy_tokenizers": "Tokenizers",
+    "spacy_scorers": "Scorers",
+    "spacy_callbacks": "Callbacks",
+    "spacy_loggers": "Loggers",
+    "spacy_misc": "Other functions",
+    "thinc_optimizers": "Optimizers",
+    "thinc_schedules": "Schedules",
+}
+
+
+@dataclass(frozen=True)
+class Name:
+    """A registered name.
+
+    name (str): The name.
+    group (str): The group of entry points.
+    function (Any): What it stands for.
+    """
+
+    name: str
+    group: str
+    function: Any
+
+    @property
+    def module(self) -> str:
+        """The module of the function."""
+        return self.function.__module__
+
+
+def registered() -> Iterator[Name]:
+    """All registered names."""
+    for point in distribution("spacy-docre").entry_points:
+        if point.group in KINDS:
+            yield Name(point.name, point.group, point.load())
+
+
+def page() -> str:
+    """The page."""
+    parts = [
+        "# Registered names",
+        "What a config can name. A name that ends in `.v1` keeps its meaning, see "
+        "[stability](stability.md): a change that trained pipelines would notice gets a `.v2` "
+        "beside it.",
+    ]
+    names = list(registered())
+    for group, title in KINDS.items():
+        of_group = [name for name in names if name.group == group]
+        if of_group:
+            parts.append(f"## {title}")
+            parts += [part for name in of_group for part in _describe(name)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _describe(name: Name) -> Iterator[str]:
+    described = text.doc_of(name.function)
+    yield f"### `{name.name}`"
+    module = inspect.getmodule(name.function)
+    yield text.linked(described.text, module)
+    if name.group == "spacy_factories":
+        yield "Its settings are on a page of their own: [settings](settings.md)."
+        return
+    about = {entry.name: entry for entry in described.parameters}
+    rows = []
+    for parameter in inspect.signature(name.function).parameters.values():
+        entry = about.get(parameter.name)
+        default = "" if parameter.default is parameter.empty else text.code(repr(parameter.default))
+        kind = entry.type if entry else ""
+        shown = [text.code(parameter.name), kind and text.code(kind), default]
+        rows.append([*shown, text.linked(entry.text, module) if entry else ""])
+    if rows:
+        yield text.table(["Setting", "Type", "Default", "What"], rows)

@@ -1,0 +1,90 @@
+"""The constraints of an extractor: what they are learned from, and which are in force."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import numpy as np
+from spacy.training import Example
+
+from ...models.batch import ClusterBatch
+from .application import Constraints
+from .building import build_constraints, warn_of_contradictions
+from .observations import Observations
+
+
+class Constrained(Protocol):
+    """A component with constraints on its relations. Its `cfg` has the settings `constraints`,
+    `prefix` and `attr`, the `labels` and `entity_types`, and in `observed` the counts that
+    "learned" constraints go by."""
+
+    name: str
+    cfg: dict[str, Any]
+
+
+class ConstraintRules:
+    """The constraints of a component. Their settings stand in its `cfg` and can be changed there at
+    any time. They are checked when the component is initialised or loaded: only then the labels
+    are known.
+
+    pipe (Constrained): The component.
+    """
+
+    def __init__(self, pipe: Constrained) -> None:
+        self.pipe = pipe
+
+    @property
+    def in_force(self) -> Constraints | None:
+        """The constraints in force, None if all are off or there is no label yet. They are built
+        anew each time, so that a change of the settings tells.
+        RAISES (DocreError): If they do not go with the labels."""
+        cfg = self.pipe.cfg
+        if not cfg["labels"]:
+            return None
+        return build_constraints(
+            cfg["constraints"],
+            labels=cfg["labels"],
+            entity_types=cfg["entity_types"],
+            observed=cfg["observed"],
+            name=self.pipe.name,
+        )
+
+    def observe(self, examples: Iterable[Example]) -> Observations:
+        """Count what the relations of the references are like.
+
+        examples (Iterable[Example]): The examples.
+        RETURNS (Observations): The counts.
+        """
+        observed = Observations()
+        for eg in examples:
+            observed.add(eg.reference, prefix=self.pipe.cfg["prefix"], attr=self.pipe.cfg["attr"])
+        return observed
+
+    def learn(self, observed: Observations) -> None:
+        """Let "learned" constraints go by counts, and warn where constraints contradict them.
+
+        observed (Observations): The counts.
+        RAISES (DocreError): If the constraints do not go with the labels.
+        """
+        cfg = self.pipe.cfg
+        cfg["observed"] = observed.to_dict()
+        constraints = self.in_force
+        if constraints is not None:
+            warn_of_contradictions(
+                constraints,
+                observed,
+                labels=cfg["labels"],
+                entity_types=cfg["entity_types"],
+                name=self.pipe.name,
+            )
+
+    def learned_from(self, clusters: ClusterBatch) -> np.ndarray:
+        """Which candidate pairs are learned from.
+
+        clusters (ClusterBatch): The batch.
+        RETURNS (np.ndarray): [P] bool.
+        """
+        settings = self.pipe.cfg["constraints"] or {}
+        constraints = self.in_force if settings.get("in_training") else None
+        if constraints is None:
+            return np.ones(len(clusters.pair_head), dtype=bool)
+        return constraints.possible(clusters)
