@@ -7,8 +7,8 @@ from pathlib import Path
 import typer
 from thinc.api import fix_random_seed
 
+from ..benchmark.budget import BUDGET, Budget
 from ..benchmark.growth import DIMENSIONS, GrowthSettings, Point, measure_growth
-from ..benchmark.limits import LIMITS, Limits
 from ..benchmark.machine import describe_run
 from ..benchmark.pipelines import from_config
 from ..benchmark.plots import draw_growth
@@ -59,10 +59,10 @@ def benchmark_growth_command(
     n_docs: int = typer.Option(1, "--n-docs", min=1, help="Documents of each size."),
     repeats: int = typer.Option(3, "--repeats", min=1, help="How often each is timed at least."),
     max_seconds: float = typer.Option(
-        LIMITS.seconds, "--max-seconds", help="Give a size up if it takes longer."
+        BUDGET.seconds, "--max-seconds", help="Give a size up if it takes longer."
     ),
     max_gib: float = typer.Option(
-        LIMITS.gibibytes, "--max-gib", help="Give a size up if it needs more memory (GiB)."
+        BUDGET.gibibytes, "--max-gib", help="Give a size up if it needs more memory (GiB)."
     ),
     threads: int = THREADS,
     seed: int = SEED,
@@ -79,7 +79,7 @@ def benchmark_growth_command(
         n_docs=n_docs,
         repeats=repeats,
         seed=seed,
-        limits=Limits(max_seconds, max_gib),
+        budget=Budget(max_seconds, max_gib),
     )
     prepare(gpu_id, threads, layers)
     plain = {

@@ -15,7 +15,7 @@ from ..visual.charts import plot_reliability, plot_subsets
 from ..visual.heatmap import plot_key_mentions, plot_mention_attention
 from .app import new_app
 from .messages import GPU_ID, msg, readable_errors
-from .view import CORPUS, annotate_corpus, load_pipeline, read_texts
+from .view import CORPUS, annotated_corpus, load_pipeline, read_texts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -115,7 +115,7 @@ def _read_metrics(paths: list[Path]) -> dict[str, Any]:
 def _read(model: str, data_path: Path, number: int) -> tuple[Language, Doc]:
     nlp = load_pipeline(model)
     if data_path.suffix == CORPUS:
-        docs = annotate_corpus(nlp, data_path, limit=number)
+        docs = annotated_corpus(nlp, data_path, limit=number)
     else:
         docs = nlp.pipe(islice(read_texts(data_path), number))
     doc = next(islice(docs, number - 1, None), None)

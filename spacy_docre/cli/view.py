@@ -72,7 +72,7 @@ def view_command(
             if text or texts is None or texts.suffix != CORPUS:
                 docs = nlp.pipe(_texts(texts, text))
             else:
-                docs = annotate_corpus(
+                docs = annotated_corpus(
                     nlp, texts, limit=limit and limit + 1, gold_clusters=not predicted_clusters
                 )
         shown = list(islice(docs, limit or None))
@@ -114,7 +114,7 @@ def load_pipeline(source: str) -> Language:
         raise DocreError(Errors.D045.format(source=source, reason=error)) from None
 
 
-def annotate_corpus(
+def annotated_corpus(
     nlp: Language, path: Path, *, limit: int = 0, gold_clusters: bool = True
 ) -> Iterator[Doc]:
     """Run a pipeline over a corpus.
