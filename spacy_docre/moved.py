@@ -38,7 +38,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "resumable": ("training",),
     "saved": ("extractor.saving",),
     "subset_scoring": ("scoring.subsets",),
-    "tallies": ("scoring.tallies",),
+    "tallies": ("scoring.tallies", "scoring.metrics"),
     "targets": ("extractor.targets",),
     "thresholds": ("extractor.thresholds",),
     "tokenizer": ("corpora.tokenizer",),
@@ -46,7 +46,7 @@ MOVED: dict[str, tuple[str, ...]] = {
 # Modules of 0.1 whose names are those of packages today, see `former`.
 PACKAGES: dict[str, tuple[str, ...]] = {
     "evaluation": ("evaluation.run", "extractor.pipeline", "data.docs"),
-    "scoring": ("scoring.scorer",),
+    "scoring": ("scoring.scorer", "scoring.metrics"),
     "training": ("training.optimizer",),
 }
 

@@ -3,7 +3,7 @@
 import text
 
 from spacy_docre.cli.stages import METRICS as STAGES
-from spacy_docre.scoring.scorer import METRIC_TITLES
+from spacy_docre.scoring.metrics import METRICS, metric_titles
 from spacy_docre.scoring.subsets import SUBSET_TITLES, SUBSETS
 
 
@@ -20,7 +20,10 @@ def page() -> str:
             "writes. [Metrics](../explanation/metrics.md) says how each is computed. Values are "
             "between 0 and 1, or `None` where nothing is annotated.",
             "## Relations",
-            _table(METRIC_TITLES),
+            text.table(
+                ["Key", "What", "Source"],
+                [(text.code(metric.key), metric.title, metric.source) for metric in METRICS],
+            ),
             "`rel_per_type` has `p`, `r` and `f` of each relation type, `rel_ign_per_source` Ign "
             "F1 by the names of the files of training facts.",
             "## Subsets",
@@ -30,7 +33,7 @@ def page() -> str:
             "## End to end",
             "What `evaluate --end-to-end` writes for each stage. For each of these F1 there are "
             "the same keys with `_p` and `_r`.",
-            _table({key: title for key, title in STAGES.items() if key not in METRIC_TITLES}),
+            _table({key: title for key, title in STAGES.items() if key not in metric_titles()}),
         ]
     )
 

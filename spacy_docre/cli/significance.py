@@ -12,7 +12,7 @@ from ..evaluation.evaluate import read_training_data
 from ..evaluation.predictions import SUFFIXES
 from ..files import replacing
 from ..scoring.judgement import judge_relations
-from ..scoring.scorer import METRIC_TITLES
+from ..scoring.metrics import metric_titles
 from ..scoring.significance import LEVEL, Comparison, compare
 from ..scoring.subsets import SUBSET_TITLES
 from .app import new_app
@@ -56,7 +56,7 @@ def significance_command(
         compared = compare(
             *judgements, n=samples, seed=seed, train_counts=training.counts, subsets=subsets
         )
-    titles = {name: METRIC_TITLES[name] for name in METRICS}
+    titles = {name: metric_titles()[name] for name in METRICS}
     titles |= {f"rel_ign {name}": f"Ign F1, {name}" for name in training.facts}
     titles |= SUBSET_TITLES
     rows = [_row(title, compared[name]) for name, title in titles.items() if name in compared]

@@ -27,6 +27,7 @@ SETTINGS = [
     {"global_representation": False, "zero_distance": True},
     {"local_representation": False, "loss": "adaptive_threshold"},
     {"context": "none"},
+    {"lstm_width": 6},
 ]
 
 
@@ -45,7 +46,12 @@ def make_head(**settings):
 def slow_nodes(head, encoding):
     """Section 3.2: the nodes by (kind, number), before the graph."""
     index = encoding.index
-    flat = array(encoding.tokens.flatten(0, 1))
+    tokens = encoding.tokens
+    if head.lstm is not None:
+        tokens = tokens.new_zeros(*tokens.shape[:2], 6)
+        for doc, length in enumerate(index.lengths.tolist()):
+            tokens[doc, :length] = head.lstm.lstm(encoding.tokens[doc, :length])[0]
+    flat = array(tokens.flatten(0, 1))
     words = defaultdict(list)
     for cell, mention in zip(index.span_cell, index.span_mention, strict=True):
         words["mention", mention.item()].append(linear(head.projection, flat[cell]))
@@ -268,7 +274,9 @@ def test_bins_at_powers_of_two(distance, expected, sign):
     assert [back[1], forth[1]] == both
 
 
-@pytest.mark.parametrize(("name", "value"), [("heads", 3), ("heads", 0), ("layers", 0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("heads", 3), ("heads", 0), ("layers", 0), ("lstm_width", 5)]
+)
 def test_settings_that_cannot_be_are_told(name, value):
     with pytest.raises(DocreError, match=f"D020.*{name}"):
         make_head(**{name: value})
