@@ -394,11 +394,11 @@ class Errors(metaclass=_WithCodes):
     D154 = "{path} looks like several formats. Name the one that it is of: {names}."
     D160 = (
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. All types are "
-        "listed in docs/methods/encoders.md. A program can allow others that it trusts: "
+        "listed in docs/data/encoders.json. A program can allow others that it trusts: "
         "`spacy_docre.models.allow_encoders('{model_type}')`."
     )
     D161 = (
-        "The encoder '{name}' cannot be loaded: {reason} Give the path of a folder that holds "
+        "The encoder '{name}' cannot be loaded: {reason}. Give the path of a folder that holds "
         "config.json, the weights and the tokenizer, or a name of the Hugging Face hub, which must "
         "be reachable or have the model in its cache."
     )
@@ -452,7 +452,7 @@ class Errors(metaclass=_WithCodes):
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. Look whether "
         "`transformer_config` can set what it wants, or take an encoder of another type, for "
         "example 'bert', 'roberta', 'deberta-v2' or 'modernbert'; all are listed in "
-        "docs/methods/encoders.md."
+        "docs/data/encoders.json."
     )
     D164 = (
         "The tokenizer {tokenizer} cannot be used: it does not put its special tokens before or "
@@ -501,6 +501,26 @@ class Warnings(metaclass=_WithCodes):
         "The component '{name}' has no rules for the pronouns and descriptions of the language "
         "'{lang}': only names are joined. Give its `anaphors` for this language (an empty list "
         "for none), or let a coreference component make `chains`."
+    )
+    DW62 = (
+        "The component '{name}' finds no relations: no document has entity clusters under "
+        "`doc.spans['{prefix}_1']`, ..., but there are span groups that begin with {found}. If "
+        "these are the clusters, set `prefix` of the component to it."
+    )
+    DW63 = (
+        "The component '{name}' finds no relations: {doc} has entities, but no entity clusters "
+        "(`doc.spans['{prefix}_1']`, ...). Add the component 'entity_clusters' before it, or one "
+        "that resolves coreference."
+    )
+    DW64 = (
+        "The component '{name}' found no entity cluster (`doc.spans['{prefix}_1']`, ...) in "
+        "{n_docs} documents in a row, and no entity. It needs components before it that find "
+        "entities and clusters."
+    )
+    DW65 = (
+        "The component '{name}' has not seen entities of the type '{entity_type}' in training; it "
+        "knows {known}, and relations of others are guesses. If the recogniser only names its "
+        "types otherwise, map them in [components.entity_clusters.types]."
     )
     DW08 = (
         "None of the {n_documents} documents has an entity cluster, so there are no relations. The "

@@ -31,7 +31,7 @@ from .benchmark import (
     print_tables,
     save,
 )
-from .messages import GPU_ID, msg, readable_errors
+from .messages import GPU_ID, msg
 
 app = new_app()
 
@@ -92,21 +92,20 @@ def benchmark_growth_command(
         "max_gib": max_gib,
     }
     results = Results(describe_run(gpu_id=gpu_id, seed=seed), plain, {}, {})
-    with readable_errors():
-        for path in find(configs, method):
-            fix_random_seed(seed)
-            make_pipeline = partial(from_config, path, encoder=encoder, layers=layers)
-            points = results.growth[path.stem] = []
-            for point in measure_growth(make_pipeline, settings):
-                points.append(point)
-                msg.text(_progress(path.stem, point))
-                save(results, json_path)
-        print_tables(growth_tables(results.growth))
-        for line in given_up(results.growth):
-            msg.warn(line)
-        if plots is not None:
-            for picture in draw_growth(results.growth, plots):
-                msg.good(f"Plot: {picture}")
+    for path in find(configs, method):
+        fix_random_seed(seed)
+        make_pipeline = partial(from_config, path, encoder=encoder, layers=layers)
+        points = results.growth[path.stem] = []
+        for point in measure_growth(make_pipeline, settings):
+            points.append(point)
+            msg.text(_progress(path.stem, point))
+            save(results, json_path)
+    print_tables(growth_tables(results.growth))
+    for line in given_up(results.growth):
+        msg.warn(line)
+    if plots is not None:
+        for picture in draw_growth(results.growth, plots):
+            msg.good(f"Plot: {picture}")
 
 
 def _progress(name: str, point: Point) -> str:

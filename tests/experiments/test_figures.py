@@ -7,8 +7,8 @@ import torch
 
 from spacy_docre.experiments.figures import HeadFigures, attention_entropy, extractor_figures
 
-from ..models.test_kmgre import make_head, twin_encoding
-from ..test_contract import build
+from ..methods import initialised
+from ..models.heads import small_kmgre, twin_encoding
 from ..util import birth_examples
 
 
@@ -29,7 +29,7 @@ def test_entropy_equals_a_loop():
 
 
 def test_share_of_mention_pairs_is_over_all_batches():
-    head = make_head()
+    head = small_kmgre()
     figures, is_key = HeadFigures(head), []
     for seed, entities in enumerate([[2, 5], [0], [3]]):
         encoding = twin_encoding(seed, entities)
@@ -48,7 +48,7 @@ def test_share_of_mention_pairs_is_over_all_batches():
     ],
 )
 def test_figures_of_a_pipeline(head, names):
-    nlp = build(head, "cnn", None)
+    nlp = initialised(head, "cnn")
     extractor = nlp.get_pipe("doc_relation_extractor")
     docs = [eg.reference.copy() for eg in birth_examples(nlp.vocab, 5)]
     figures = extractor_figures(extractor, docs)

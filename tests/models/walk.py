@@ -5,6 +5,7 @@ refused by name. Writes the table of the documentation:
 """
 
 import json
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -49,9 +50,15 @@ OWN = {
     "prophetnet": {"num_hidden_layers": None},
     "roc_bert": {"pronunciation_vocab_size": 8, "shape_vocab_size": 8},
     "xlm-prophetnet": {"num_hidden_layers": None},
+    # Their positions are relative.
+    "mt5": {"max_position_embeddings": None},
+    "switch_transformers": {"max_position_embeddings": None},
+    "t5": {"max_position_embeddings": None},
+    "umt5": {"max_position_embeddings": None},
     "xlnet": {"max_position_embeddings": None},
     "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
 }
+REMEDY = re.compile(r"\. (All types|Look whether|Take one that)")
 # Those whose vocabulary cannot grow: a marker must be one wordpiece of it.
 FIXED_VOCABULARY = ("canine", "ibert")
 
@@ -143,7 +150,8 @@ def result(path):
         check_architecture(path)
     except DocreError as error:
         # The reason stands between the type and what to do.
-        return str(error).split("cannot be used: ")[1].split(". All types")[0].split(". Look")[0]
+        reason = str(error).split("cannot be used: ")[1]
+        return REMEDY.split(reason)[0]
     return None
 
 

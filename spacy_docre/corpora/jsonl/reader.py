@@ -15,7 +15,7 @@ from ...data.relation import DEFAULT_ATTR, EXCLUDED_PAIRS, install_extension, se
 from ...files import parse_json, read_text
 from ..placing import Claim, Placing
 from ..report import ConversionReport
-from ..text import set_sentences, text_length
+from ..text import set_sentences, text_length, tokenize
 from ..validation import DocumentError, Row, validate
 
 Offsets = tuple[int, int]
@@ -148,8 +148,7 @@ def parse_line(line: str) -> Any:
 def _to_doc(
     document: JsonlDocument, nlp: Language, report: ConversionReport, prefix: str, attr: str
 ) -> Doc:
-    # Not `nlp.make_doc`, which refuses what is too long for parsers.
-    doc = nlp.tokenizer(document.text)
+    doc = tokenize(nlp, document.text)
     doc.user_data["title"] = document.title
     kept = {key: getattr(document, key) for key in KEPT if key in document.model_fields_set}
     doc.user_data.update(kept)

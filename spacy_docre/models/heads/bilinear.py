@@ -10,7 +10,7 @@ from ..layers.bilinear import PairContextBilinear
 from ..layers.context import localized_context as pool_context
 from ..layers.pooled_bilinear import PooledBilinear
 from ..layers.reduction import Reduced
-from ..losses import PairLoss
+from ..objective import PairLoss
 from ..torch_head import HeadSizes, TypewiseHead, head_factory
 
 

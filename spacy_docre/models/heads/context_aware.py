@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..encoding import Encoding
 from ..layers.pair_context import ContextClassifier, ContextForm
 from ..layers.pooled_bilinear import PooledBilinear
-from ..losses import PairLoss
+from ..objective import PairLoss
 from ..torch_head import HeadSizes, TypewiseHead, head_factory
 
 

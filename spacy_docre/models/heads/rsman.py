@@ -17,7 +17,7 @@ from ..layers.context import localized_context as pool_context
 from ..layers.pooling import document_means
 from ..layers.reduction import Reduced, reduce_vectors, reduced_mentions
 from ..layers.segments import segment_softmax, segment_sum
-from ..losses import PairLoss
+from ..objective import PairLoss
 from ..torch_head import HeadSizes, TypewiseHead, head_factory
 
 Similarity = Literal["dot", "mlp"]
