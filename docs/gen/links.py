@@ -48,7 +48,7 @@ def within_site(text: str, root: Path, page: str, project: Mapping[str, str]) ->
 
     def target_of(target: str) -> str | None:
         path = posixpath.normpath(posixpath.join(folder, target))
-        if path.startswith("docs/"):
+        if path.startswith("docs/") and not path.startswith("docs/data/"):
             return target
         if path in project:
             return posixpath.relpath(f"docs/{project[path]}", folder)

@@ -16,11 +16,12 @@ from typing import Any
 from ..errors import DocreError, Errors
 from ..files import displayed, locked, sync
 from .records import Failure
+from .tables import ENTITIES, merge_tables
 
 MANIFEST = "annotate.json"
 ERRORS = "errors.jsonl"
 LOCK = ".annotate.lock"
-PART = re.compile(r"\.?part-(\d{5,})\.[a-z]+")
+PART = re.compile(r"\.?part-(\d{5,})(\.entities)?\.[a-z]+")
 # Changes when a record's fingerprint does.
 VERSION = 2
 
@@ -125,7 +126,8 @@ class Checkpoint:
         self._save()
 
     def finish(self) -> None:
-        """Note that the input has no more documents."""
+        """Note that the input has no more documents, and make what is made of all parts."""
+        merge_tables(self.folder)
         self.progress = replace(self.progress, complete=True)
         self._save()
 
@@ -173,6 +175,8 @@ class Checkpoint:
             part = PART.fullmatch(path.name)
             if part and (path.name.startswith(".") or int(part[1]) >= self.progress.parts):
                 path.unlink()
+        if not self.progress.complete:
+            (self.folder / ENTITIES).unlink(missing_ok=True)
         with (self.folder / ERRORS).open("ab") as file:
             file.truncate(self.progress.errors_bytes)
 

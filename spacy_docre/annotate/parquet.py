@@ -6,8 +6,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..files import json_text
 from .engine import Annotation
-from .sinks import json_text
 
 _OFFSETS = pa.list_(pa.list_(pa.int64()))
 _MENTION = {"start": pa.int64(), "end": pa.int64(), "named": pa.bool_(), "text": pa.string()}

@@ -1,6 +1,5 @@
 """Writing annotated documents, in each of the formats."""
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +12,10 @@ from spacy.tokens import DocBin
 from ..corpora.docred import to_docred
 from ..data.relation import get_relations, set_relations
 from ..errors import DocreError, Errors
+from ..files import json_text
+from .cypher import START, cypher_text
 from .engine import Annotation
+from .tables import PART_OF_ENTITIES, RELATION_COLUMNS, EntitySink, csv_text, relation_rows
 
 DEFAULT_BASE_URI = "urn:spacy-docre:"
 
@@ -28,6 +30,8 @@ class Format(str, Enum):
     turtle = "turtle"
     ntriples = "ntriples"
     graphml = "graphml"
+    csv = "csv"
+    cypher = "cypher"
 
 
 SUFFIXES = {
@@ -38,6 +42,8 @@ SUFFIXES = {
     Format.turtle: ".ttl",
     Format.ntriples: ".nt",
     Format.graphml: ".graphml",
+    Format.csv: ".csv",
+    Format.cypher: ".cypher",
 }
 
 
@@ -71,10 +77,14 @@ def make_sinks(formats: list[Format], settings: SinkSettings) -> dict[str, SinkM
 
     formats (list[Format]): The formats.
     settings (SinkSettings): What they need to know.
-    RETURNS (dict[str, SinkMaker]): For the suffix of each format, what opens a file.
+    RETURNS (dict[str, SinkMaker]): For each suffix, what opens a file. Tables and graph databases
+        come with a table of the entities that were merged.
     RAISES (DocreError): If a library is missing.
     """
-    return {SUFFIXES[name]: _maker(name, settings) for name in formats}
+    makers = {SUFFIXES[name]: _maker(name, settings) for name in formats}
+    if {Format.csv, Format.cypher} & set(formats):
+        makers[PART_OF_ENTITIES] = EntitySink
+    return makers
 
 
 def _maker(name: Format, settings: SinkSettings) -> SinkMaker:
@@ -91,6 +101,11 @@ def _maker(name: Format, settings: SinkSettings) -> SinkMaker:
         return GraphSink
     if name is Format.parquet:
         return _parquet_sink()
+    if name is Format.csv:
+        header = csv_text([], RELATION_COLUMNS, header=True)
+        return lambda path: TextSink(path, _csv_lines, start=header)
+    if name is Format.cypher:
+        return lambda path: TextSink(path, lambda ann: cypher_text(ann.row), start=START)
     writer = _rdf_writer(settings, "turtle" if name is Format.turtle else "nt")
     between = "\n" if name is Format.turtle else ""
     return lambda path: TextSink(path, lambda ann: writer(ann.row), between=between)
@@ -172,9 +187,8 @@ class DocBinSink:
         self.doc_bin.to_disk(self.path)
 
 
-def json_text(value: Any) -> str:
-    """A value as JSON in one line, the same for the same value."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+def _csv_lines(annotation: Annotation) -> str:
+    return csv_text(relation_rows(annotation.row), RELATION_COLUMNS, header=False)
 
 
 def _docred_text(annotation: Annotation) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
 
+from ..benchmark.tables import figures_table
 from ..errors import DocreError, Errors
 from ..files import read_json, replacing
 from ..models.encoding import Encoding
@@ -255,8 +256,7 @@ def tuning_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
             row += [str(trial["steps"]), *shown_f1]
             row += [_number(trial.get(name)) for name in shown]
             rows.append(row)
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *rows]) + "\n"
+    return figures_table(header, rows) + "\n"
 
 
 def _number(value: float | None) -> str:

@@ -38,6 +38,7 @@ from .calibration import Calibration
 from .constraints import ConstraintRules
 from .decoding import PairScores, decode, score_batch, split_by_doc, threshold_of_labels
 from .limits import mark_left_out
+from .notices import InputNotices
 from .reader import DocReader
 from .saving import load_parts, naming, read_file, restored_on_error
 from .settings import DEFAULTS, check_settings
@@ -89,6 +90,7 @@ class DocRelationExtractor(TrainablePipe):
         self.reader = DocReader(self)
         self.rules = ConstraintRules(self)
         self.guard = StepGuard(self)
+        self.notices = InputNotices(self)
         self.threshold_choice = ThresholdChoice(self)
         self.supervision = Supervision(self)
         self._process = os.getpid()
@@ -171,12 +173,14 @@ class DocRelationExtractor(TrainablePipe):
         decoding = self._decoding
         if calibration is not None:
             decoding["calibrate"] = calibration.apply
+        self.notices.look_at(docs)
         limited = self.reader.read(docs)
         nothing = PairScores.empty(len(self.labels))
         scores = [replace(nothing, left_out=doc.left_out) for doc in limited]
         for indices in self.reader.batches(limited):
             batch = [docs[i] for i in indices]
             clusters = self.reader.clusters(batch, [limited[i] for i in indices])
+            self.notices.look_at_types(batch, clusters)
             if constraints is not None:
                 constraints.warn_of_unknown_types(batch, clusters, name=self.name)
             output = self.model.predict((batch, clusters))

@@ -1,7 +1,10 @@
 """Every format read back by the library that reads it."""
 
 import builtins
+import csv
 import json
+import re
+from collections import Counter
 
 import networkx
 import pytest
@@ -10,9 +13,17 @@ from spacy.tokens import DocBin
 
 from spacy_docre import DocreError, get_clusters
 from spacy_docre.annotate import annotate
+from spacy_docre.annotate.cypher import cypher_text, literal
 from spacy_docre.annotate.naming import entity_path, path_segment
 from spacy_docre.annotate.sinks import SUFFIXES, Format, SinkSettings, make_sinks
 from spacy_docre.annotate.sources import read_records
+from spacy_docre.annotate.tables import (
+    FORMULA,
+    EntitySink,
+    merge_tables,
+    read_entities,
+    relation_rows,
+)
 from spacy_docre.corpora.docred import read_docred, to_docred
 from spacy_docre.corpora.jsonl import read_jsonl, to_jsonl
 from spacy_docre.data.relation import get_relations
@@ -295,3 +306,95 @@ def test_parquet_has_the_rows(either, tmp_path):
 def test_every_format_has_a_suffix_of_its_own():
     assert set(SUFFIXES) == set(Format)
     assert len(set(SUFFIXES.values())) == len(Format)
+
+
+def unguarded(cell):
+    """A cell as it was before spreadsheets were kept from reading it as a formula."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(FORMULA) else cell
+
+
+def test_relations_as_a_table(tmp_path, either):
+    sinks = make_sinks([Format.csv], SinkSettings())
+    assert set(sinks) == {".csv", ".entities.csv"}
+    sink = sinks[".csv"](tmp_path / "a.csv")
+    for annotation in either:
+        sink.add(annotation)
+    sink.close()
+    with (tmp_path / "a.csv").open(newline="", encoding="utf8") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0])[:6] == ["head", "type", "tail", "score", "document", "evidence"]
+    expected = [
+        (
+            annotation.row["clusters"][relation["head"]]["name"],
+            relation["label"],
+            annotation.row["clusters"][relation["tail"]]["name"],
+            annotation.row["id"],
+        )
+        for annotation in either
+        for relation in annotation.row["relations"]
+    ]
+    names = ("head", "type", "tail", "document")
+    found = [tuple(unguarded(row[name]) for name in names) for row in rows]
+    scores = [float(row["score"]) for row in rows]
+    assert found == [tuple(name.replace("\0", "\ufffd") for name in row) for row in expected]
+    assert scores == [r["score"] for a in either for r in a.row["relations"]]
+    assert not any(cell.startswith(FORMULA) for row in rows for cell in row.values())
+
+
+def test_evidence_is_text(tmp_path, hostile):
+    rows = [row for annotation in hostile for row in relation_rows(annotation.row)]
+    assert rows
+    for row, annotation in zip(rows, hostile, strict=True):
+        start, end = annotation.row["relations"][0]["evidence"][0]
+        assert row["evidence"] == " ".join(annotation.row["text"][start:end].split())
+
+
+def test_entities_are_merged_over_documents_and_parts(tmp_path, either):
+    for number, part in enumerate((either[:5], either[5:])):
+        sink = EntitySink(tmp_path / f"part-0000{number}.entities.csv")
+        for annotation in part:
+            sink.add(annotation)
+        sink.close()
+    merge_tables(tmp_path)
+    merged = read_entities(tmp_path / "entities.csv")
+    clusters = [(a.row["id"], cluster) for a in either for cluster in a.row["clusters"]]
+    assert set(merged) == {entity_path(cluster) for _, cluster in clusters}
+    for path, entity in merged.items():
+        same = [(name, cluster) for name, cluster in clusters if entity_path(cluster) == path]
+        assert entity.names == Counter(cluster["name"] for _, cluster in same)
+        assert entity.types == Counter(cluster["type"] for _, cluster in same)
+        assert entity.mentions == sum(len(cluster["mentions"]) for _, cluster in same)
+        assert entity.first_documents == list(dict.fromkeys(name for name, _ in same))[:10]
+        assert {cluster["kb_id"].replace("\0", "\ufffd") for _, cluster in same} == {entity.kb_id}
+    ends = sum(2 * len(annotation.row["relations"]) for annotation in either)
+    assert sum(entity.relations for entity in merged.values()) == ends
+    assert max(entity.names.total() for entity in merged.values()) > 1
+
+
+STRING = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
+NODE = r"\(\w?:Entity \{id: S\}\)"
+VALUES = r"\w\.\w+ = (?:S|[\d.e-]+)"
+STATEMENT = re.compile(
+    rf"MERGE {NODE} ON CREATE SET {VALUES}(, {VALUES})*, e:`\w+`;"
+    rf"|MATCH {NODE}, {NODE} MERGE \(h\)-\[r:`\w+` \{{id: S\}}\]->\(t\) "
+    rf"SET {VALUES}(, {VALUES})*;"
+)
+
+
+def test_cypher_holds_names_in_strings_alone(either):
+    for annotation in either:
+        text = cypher_text(annotation.row)
+        assert "\\u" not in text, "older versions of Neo4j read it before anything else"
+        lines = [line for line in STRING.sub("S", text).replace("S + S", "S").split("\n") if line]
+        lines = [re.sub(r"S( \+ S)*", "S", line) for line in lines]
+        assert all(STATEMENT.fullmatch(line) for line in lines), lines
+        assert len(lines) == len(annotation.row["clusters"]) + len(annotation.row["relations"])
+
+
+@pytest.mark.parametrize("text", [*HOSTILE_NAMES, "\\u0027 OR 1", "\\\\'", "end\\", "\\'"])
+def test_cypher_strings_are_what_they_were(text):
+    parts = STRING.findall(literal(text))
+    assert " + ".join(parts) == literal(text)
+    signs = {"n": "\n", "r": "\r", "t": "\t"}
+    read = (re.sub(r"\\(.)", lambda m: signs.get(m[1], m[1]), part[1:-1]) for part in parts)
+    assert "".join(read) == text.replace("\0", " ")

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import typer
-from wasabi import msg
+from wasabi import MarkdownRenderer, msg
 
 from .campaign import Summary, run_campaign
 from .units import read_input, units
@@ -49,18 +49,19 @@ def main(
 def print_summary(summary: Summary, seed: int) -> None:
     """The tables of a campaign, in Markdown."""
     print(f"Seed {seed}, {summary.seconds / 60:.1f} minutes\n")
-    print("| inputs | number | outcomes |\n|---|---|---|")
     errors: Counter[str] = Counter()
+    rows = []
     for kind, outcomes in sorted(summary.outcomes.items()):
         own = Counter({code: n for code, n in outcomes.items() if CODE.fullmatch(code)})
         errors += own
         names = [*((name, n) for name, n in outcomes.most_common() if name not in own)]
         names += [("one of the package's errors", own.total())]
         shown = ", ".join(f"{name} {n:,}" for name, n in names if n)
-        print(f"| {kind} | {summary.n_inputs[kind]:,} | {shown} |")
-    print("\n| error | number |\n|---|---|")
-    for code, n in sorted(errors.items()):
-        print(f"| {code} | {n:,} |")
+        rows.append([kind, f"{summary.n_inputs[kind]:,}", shown])
+    md = MarkdownRenderer()
+    md.add(md.table(rows, ["inputs", "number", "outcomes"]))
+    md.add(md.table([[code, f"{n:,}"] for code, n in sorted(errors.items())], ["error", "number"]))
+    print(md.text)
     print(f"\nFindings: {len(summary.findings)}")
     for finding in summary.findings:
         print(f"- {finding}")

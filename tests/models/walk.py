@@ -50,10 +50,11 @@ OWN = {
     "prophetnet": {"num_hidden_layers": None},
     "roc_bert": {"pronunciation_vocab_size": 8, "shape_vocab_size": 8},
     "xlm-prophetnet": {"num_hidden_layers": None},
-    **{
-        name: {"max_position_embeddings": None}
-        for name in ("mt5", "switch_transformers", "t5", "umt5")
-    },
+    # Their positions are relative.
+    "mt5": {"max_position_embeddings": None},
+    "switch_transformers": {"max_position_embeddings": None},
+    "t5": {"max_position_embeddings": None},
+    "umt5": {"max_position_embeddings": None},
     "xlnet": {"max_position_embeddings": None},
     "xmod": {"languages": ["en_XX"], "default_language": "en_XX"},
 }

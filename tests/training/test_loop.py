@@ -20,8 +20,8 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as spacy_train
 
 from spacy_docre import files
+from spacy_docre.data.docs import bare_doc
 from spacy_docre.errors import DocreError
-from spacy_docre.evaluation.run import bare_doc
 from spacy_docre.extractor.component import DocRelationExtractor
 from spacy_docre.training import checkpoint
 from spacy_docre.training.loop import train

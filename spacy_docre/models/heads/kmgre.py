@@ -1,6 +1,6 @@
 """KMGRE: key mention pairs guided document-level relation extraction (Jiang et al., 2022)."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -125,11 +125,6 @@ class KMGREHead(RelationHead):
         # Saved, as a model may be best before the warm-up ends.
         is_saved = sizes.version >= 2
         self.register_buffer("is_warming_up", torch.tensor(False), persistent=is_saved)
-
-    @classmethod
-    def small_settings(cls) -> dict[str, Any]:
-        """See `RelationHead.small_settings`."""
-        return {}
 
     @property
     def tau(self) -> Tensor:
