@@ -5,8 +5,8 @@ from pathlib import Path
 import typer
 from wasabi import msg
 
-from ..annotate.records import Record
-from ..annotate.sources import read_records
+from ..annotation.records import Record
+from ..annotation.sources import read_records
 from ..benchmark.machine import describe_run
 from ..benchmark.memory import MEBIBYTE, MemorySeries, measure_memory, plot_memory, unlike_texts
 from ..errors import DocreError, Errors

@@ -21,8 +21,10 @@ Fragments = list[tuple[int, int]]
 # from those of the spans.
 OFFSETS = "offsets"
 SENTENCIZER = Sentencizer()
-# What is cut off is followed by more without a blank.
-LONG_RUN = re.compile(r"\S{250}(?=\S)")
+# Of letters alone, nothing is taken off one by one.
+MAX_RUN = 250
+LONG_RUN = re.compile(rf"\S{{{MAX_RUN + 1},}}")
+SIGN = re.compile(r"\W")
 
 
 def tokenize(nlp: Language, text: str) -> Doc:
@@ -35,7 +37,12 @@ def tokenize(nlp: Language, text: str) -> Doc:
     text (str): The text.
     RETURNS (Doc): The document.
     """
-    cuts = [match.end() for match in LONG_RUN.finditer(text)]
+    cuts = [
+        cut
+        for run in LONG_RUN.finditer(text)
+        if SIGN.search(run[0])
+        for cut in range(run.start() + MAX_RUN, run.end(), MAX_RUN)
+    ]
     if not cuts:
         return nlp.tokenizer(text)
     words, spaces = [], []

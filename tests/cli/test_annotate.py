@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from spacy_docre import get_clusters
 from spacy_docre.cli import app
 
-from ..annotation import BREAK, make_pipeline, make_texts, read_folder
+from ..annotating import BREAK, make_pipeline, make_texts, read_folder
 from ..methods import add_extractor
 from ..util import birth_doc, birth_examples
 
