@@ -9,7 +9,7 @@ import errors
 import layout
 import links
 import methods
-import metrics
+import metric_keys
 import names
 import settings
 import tables
@@ -30,7 +30,7 @@ REFERENCE = {
     "reference/names.md": names.page,
     "reference/settings.md": settings.page,
     "reference/layout.md": layout.page,
-    "reference/metric_keys.md": metrics.page,
+    "reference/metric_keys.md": metric_keys.page,
     "reference/commands.md": commands.page,
     "reference/errors.md": errors.page,
 }
