@@ -391,6 +391,14 @@ class Errors(metaclass=_WithCodes):
         "{path} does not look like any format that `convert` knows. If it is of one of these, name "
         "it: {names}."
     )
+    D155 = (
+        "The shares {shares} cannot be taken: none may be below 0, and together they must be below "
+        "1, since training gets the rest."
+    )
+    D156 = (
+        "{n_docs} documents with {n_groups} different texts are too few for these shares: nothing "
+        "is left for '{part}'."
+    )
     D154 = "{path} looks like several formats. Name the one that it is of: {names}."
     D160 = (
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. All types are "

@@ -16,6 +16,7 @@ PACKAGE = "spacy_docre."
 # has moved are found below its new name.
 MOVED: dict[str, tuple[str, ...]] = {
     "alignment": ("data.alignment",),
+    "annotate": ("annotation",),
     "batching": ("models.batching",),
     "calibration": ("evaluation.calibration", "extractor.calibration"),
     "cluster_batch": ("models.batch",),

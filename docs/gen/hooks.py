@@ -9,13 +9,14 @@ import errors
 import layout
 import links
 import methods
-import metrics
 import names
 import settings
 import tables
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+
+import metrics
 
 ROOT = Path(__file__).parents[2]
 # Where the site has what stands at the root of the repository.

@@ -13,6 +13,10 @@ from typing import Any
 
 import srsly
 
+# So many names need not be listed.
+MANY = 100
+# The most characters of a cell with a figure.
+FIGURE = 40
 PLACE = re.compile(r"^\[(?P<title>[^\]]+)\]\((?P<path>(?:\.\./)*data/\w+\.json)\)$", re.MULTILINE)
 
 
@@ -57,7 +61,10 @@ def encoders(data: dict[str, Any]) -> dict[str, Any]:
     outcomes: dict[str, list[str]] = {}
     for name, outcome in sorted(data["encoders"].items()):
         outcomes.setdefault(outcome.get("reason", "works"), []).append(f"`{name}`")
-    rows = [[reason, ", ".join(names)] for reason, names in outcomes.items()]
+    rows = [
+        [reason, ", ".join(names) if len(names) <= MANY else f"{len(names)} others"]
+        for reason, names in outcomes.items()
+    ]
     rows.sort(key=lambda row: row[0] != "works")
     return {
         "title": "Architectures that were tried",
@@ -67,10 +74,8 @@ def encoders(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def to_markdown(table: dict[str, Any]) -> str:
-    """A table in Markdown; the first column is text, the others are figures."""
-    lines = [
-        table["header"],
-        ["---", *["---:"] * (len(table["header"]) - 1)],
-        *table["rows"],
-    ]
+    """A table in Markdown: figures to the right, text to the left."""
+    columns = list(zip(*table["rows"], strict=True))
+    borders = ["---", *("---" if max(map(len, c)) > FIGURE else "---:" for c in columns[1:])]
+    lines = [table["header"], borders, *table["rows"]]
     return "\n".join([f"**{table['title']}**", "", *(f"| {' | '.join(row)} |" for row in lines)])

@@ -9,7 +9,7 @@ from ..experiments.ablation import Study
 from ..experiments.runs import Experiment, Run, complete_all
 from ..files import replacing
 from .app import new_app
-from .messages import GPU_ID, msg, readable_errors, tell_run
+from .messages import GPU_ID, msg, tell_run
 
 app = new_app()
 
@@ -37,12 +37,11 @@ def ablate_command(
     """Train a method, and the method without each of its parts, as far as that has not been done,
     and write the table beside the paper's figures. Settings of all configs can be changed by
     options such as --training.max_steps 100."""
-    with readable_errors():
-        study = Study.prepare(method, ablations, configs, output / "configs")
-        experiment = Experiment(output / "configs", train, dev, output, encoder, ctx.args, gpu_id)
-        runs = [Run(name, int(seed)) for name in study.runs for seed in seeds.split()]
-        records = complete_all(experiment, runs, jobs=jobs, tell=tell_run)
-        table = study.to_markdown(records)
+    study = Study.prepare(method, ablations, configs, output / "configs")
+    experiment = Experiment(output / "configs", train, dev, output, encoder, ctx.args, gpu_id)
+    runs = [Run(name, int(seed)) for name in study.runs for seed in seeds.split()]
+    records = complete_all(experiment, runs, jobs=jobs, tell=tell_run)
+    table = study.to_markdown(records)
     lines = [
         json.dumps(record, ensure_ascii=False) for of_run in records.values() for record in of_run
     ]

@@ -16,13 +16,13 @@ from spacy.language import Language
 from tqdm import tqdm
 
 from ..about import __version__
-from ..annotate.checkpoint import ERRORS, Checkpoint, Progress
-from ..annotate.engine import Annotation, describe_model, model_name
-from ..annotate.records import Failure, Record
-from ..annotate.run import ReadInput, Tally, annotate_corpus, check_complete
-from ..annotate.sinks import DEFAULT_BASE_URI, Format, SinkSettings, make_sinks
-from ..annotate.sources import STDIN, SourceSettings, read_records
-from ..annotate.workers import LOCAL, PartSettings, Workers
+from ..annotation.checkpoint import ERRORS, Checkpoint, Progress
+from ..annotation.engine import Annotation, describe_model, model_name
+from ..annotation.records import Failure, Record
+from ..annotation.run import ReadInput, Tally, annotate_corpus, check_complete
+from ..annotation.sinks import DEFAULT_BASE_URI, Format, SinkSettings, make_sinks
+from ..annotation.sources import STDIN, SourceSettings, read_records
+from ..annotation.workers import LOCAL, PartSettings, Workers
 from ..errors import DocreError, Errors, Warnings
 from ..extractor.pipeline import find_extractor
 from ..files import displayed
@@ -222,8 +222,8 @@ def _annotate_on_ray(
     address: str,
     **corpus: Any,
 ) -> None:
-    from ..annotate.ray_cluster import connected
-    from ..annotate.ray_engine import annotate_corpus_on_ray
+    from ..annotation.ray_cluster import connected
+    from ..annotation.ray_engine import annotate_corpus_on_ray
 
     with connected(address, workers) as workers:
         annotate_corpus_on_ray(read, checkpoint, settings, workers, **corpus)

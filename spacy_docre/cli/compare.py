@@ -12,7 +12,7 @@ from ..files import read_json, replacing
 from ..scoring.scorer import score_judgement
 from ..visual.charts import plot_subsets
 from .app import new_app
-from .messages import GPU_ID, msg, readable_errors, tell_run
+from .messages import GPU_ID, msg, tell_run
 
 app = new_app()
 
@@ -43,10 +43,9 @@ def compare_command(
     be changed by options such as --training.max_steps 100."""
     runs = [Run(method, int(seed)) for method in methods.split() for seed in seeds.split()]
     experiment = Experiment(configs, train, dev, output, encoder, ctx.args, gpu_id)
-    with readable_errors():
-        figures = read_json(published).get(corpus, {}) if published else {}
-        records = complete_all(experiment, runs, jobs=jobs, tell=tell_run)
-        _write_report(experiment, records, report, baseline or runs[0].method, figures)
+    figures = read_json(published).get(corpus, {}) if published else {}
+    records = complete_all(experiment, runs, jobs=jobs, tell=tell_run)
+    _write_report(experiment, records, report, baseline or runs[0].method, figures)
     failed = len(runs) - sum(map(len, records.values()))
     if failed:
         msg.fail(f"{failed} of {len(runs)} runs failed; type the command again to go on", exits=1)

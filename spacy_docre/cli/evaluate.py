@@ -33,7 +33,7 @@ from ..scoring.judgement import Judgement, judge_relations
 from ..scoring.scorer import score_judgement
 from ..scoring.significance import LEVEL, bootstrap_intervals
 from .app import new_app
-from .messages import GPU_ID, msg, readable_errors
+from .messages import GPU_ID, msg
 from .pipelines import load_pipeline
 from .reports import print_difference, print_evaluation
 from .stages import print_stages
@@ -116,48 +116,47 @@ def evaluate_command(
             "and --precision cannot change; give a pipeline"
         )
     setup_gpu(gpu_id, silent=False)
-    with readable_errors():
-        nlp = spacy.blank("xx") if is_saved else _load(model, switched_on)
-        keys = _keys(nlp)
-        training = read_training_data(train_facts or [], nlp.vocab, subsets, keys)
-        scores: dict[str, Any]
-        if end_to_end:
-            scores = _score_stages(nlp, data_path, training)
+    nlp = spacy.blank("xx") if is_saved else _load(model, switched_on)
+    keys = _keys(nlp)
+    training = read_training_data(train_facts or [], nlp.vocab, subsets, keys)
+    scores: dict[str, Any]
+    if end_to_end:
+        scores = _score_stages(nlp, data_path, training)
+    else:
+        reliability = Reliability() if calibration and not is_saved else None
+        left_out: dict[str, int] = {}
+        start = time.perf_counter()
+        if is_saved:
+            examples = read_saved(model, data_path, rel_info, nlp.vocab)
         else:
-            reliability = Reliability() if calibration and not is_saved else None
-            left_out: dict[str, int] = {}
+            examples = _annotate(nlp, data_path, not predicted_clusters, reliability)
+            left_out = _warn_of_left_out(nlp, examples)
+        seconds = time.perf_counter() - start
+        judgement = judge_relations(examples, train_facts=training.facts, **keys)
+        scores = score_judgement(judgement, train_counts=training.counts, subsets=subsets)
+        if left_out:
+            scores["left_out"] = left_out
+        if bootstrap:
+            scores["bootstrap"] = {"samples": bootstrap, "seed": seed, "level": LEVEL}
+            scores["intervals"] = bootstrap_intervals(
+                judgement,
+                n=bootstrap,
+                seed=seed,
+                train_counts=training.counts,
+                subsets=subsets,
+            )
+        if calibration:
+            scores["calibration"] = _calibration(judgement, reliability)
+        print_evaluation(scores)
+        if precision:
+            _set_precision(nlp, precision, gpu_id)
             start = time.perf_counter()
-            if is_saved:
-                examples = read_saved(model, data_path, rel_info, nlp.vocab)
-            else:
-                examples = _annotate(nlp, data_path, not predicted_clusters, reliability)
-                left_out = _warn_of_left_out(nlp, examples)
-            seconds = time.perf_counter() - start
+            examples = _annotate(nlp, data_path, not predicted_clusters, None)
+            rates = len(examples) / seconds, len(examples) / (time.perf_counter() - start)
             judgement = judge_relations(examples, train_facts=training.facts, **keys)
-            scores = score_judgement(judgement, train_counts=training.counts, subsets=subsets)
-            if left_out:
-                scores["left_out"] = left_out
-            if bootstrap:
-                scores["bootstrap"] = {"samples": bootstrap, "seed": seed, "level": LEVEL}
-                scores["intervals"] = bootstrap_intervals(
-                    judgement,
-                    n=bootstrap,
-                    seed=seed,
-                    train_counts=training.counts,
-                    subsets=subsets,
-                )
-            if calibration:
-                scores["calibration"] = _calibration(judgement, reliability)
-            print_evaluation(scores)
-            if precision:
-                _set_precision(nlp, precision, gpu_id)
-                start = time.perf_counter()
-                examples = _annotate(nlp, data_path, not predicted_clusters, None)
-                rates = len(examples) / seconds, len(examples) / (time.perf_counter() - start)
-                judgement = judge_relations(examples, train_facts=training.facts, **keys)
-                other = score_judgement(judgement)
-                print_difference(scores, other, rates, precision)
-                scores[precision] = other
+            other = score_judgement(judgement)
+            print_difference(scores, other, rates, precision)
+            scores[precision] = other
     if output:
         with replacing(output) as draft:
             srsly.write_json(draft, scores)

@@ -20,7 +20,7 @@ from ..extractor.thresholds import (
     held_out_f1,
 )
 from .app import new_app
-from .messages import GPU_ID, msg, percent, readable_errors
+from .messages import GPU_ID, msg, percent
 from .pipelines import load_pipeline
 
 app = new_app()
@@ -48,15 +48,14 @@ def find_threshold_command(
     """Find the threshold of the relation extractor that gives the best F1."""
     setup_gpu(gpu_id, silent=False)
     warn_of_test_data(data_path)
-    with readable_errors():
-        nlp = load_pipeline(model_path)
-        _, extractor = find_extractor(nlp)
-        cfg = extractor.cfg
-        candidates = collect_candidates(
-            list(annotate_examples(nlp, read_examples(nlp, data_path))),
-            extractor.labels,
-            **{name: cfg[name] for name in ("max_labels", "prefix", "attr")},
-        )
+    nlp = load_pipeline(model_path)
+    _, extractor = find_extractor(nlp)
+    cfg = extractor.cfg
+    candidates = collect_candidates(
+        list(annotate_examples(nlp, read_examples(nlp, data_path))),
+        extractor.labels,
+        **{name: cfg[name] for name in ("max_labels", "prefix", "attr")},
+    )
     columns = {label: i for i, label in enumerate(extractor.labels)}
     own = {columns[label]: value for label, value in cfg["thresholds"].items()}
     found = best = best_threshold(candidates)

@@ -17,7 +17,7 @@ from ..scoring.significance import LEVEL, Comparison, compare
 from ..scoring.subsets import SUBSET_TITLES
 from .app import new_app
 from .evaluate import REL_INFO, SEED, TRAIN_FACTS, read_saved
-from .messages import msg, percent, readable_errors
+from .messages import msg, percent
 from .reports import interval
 
 app = new_app()
@@ -42,20 +42,17 @@ def significance_command(
 ) -> None:
     """Compare two systems' predictions for the same corpus: paired bootstrap and approximate
     randomisation over documents."""
-    with readable_errors():
-        vocab = spacy.blank("xx").vocab
-        training = read_training_data(train_facts or [], vocab, subsets)
-        judgements = [
-            judge_relations(
-                read_saved(path, data_path, rel_info, vocab), train_facts=training.facts
-            )
-            for path in (first, second)
-        ]
-        if not judgements[0].n_docs:
-            raise DocreError(Errors.D088.format(path=first, reason=f"{data_path} has no relations"))
-        compared = compare(
-            *judgements, n=samples, seed=seed, train_counts=training.counts, subsets=subsets
-        )
+    vocab = spacy.blank("xx").vocab
+    training = read_training_data(train_facts or [], vocab, subsets)
+    judgements = [
+        judge_relations(read_saved(path, data_path, rel_info, vocab), train_facts=training.facts)
+        for path in (first, second)
+    ]
+    if not judgements[0].n_docs:
+        raise DocreError(Errors.D088.format(path=first, reason=f"{data_path} has no relations"))
+    compared = compare(
+        *judgements, n=samples, seed=seed, train_counts=training.counts, subsets=subsets
+    )
     titles = {name: metric_titles()[name] for name in METRICS}
     titles |= {f"rel_ign {name}": f"Ign F1, {name}" for name in training.facts}
     titles |= SUBSET_TITLES

@@ -13,7 +13,7 @@ from ..experiments.tuning import Probes, Rates, Trainings, rank, tuning_table
 from ..files import replacing
 from ..models.encoding import Encoding
 from .app import new_app
-from .messages import GPU_ID, msg, percent, readable_errors
+from .messages import GPU_ID, msg, percent
 
 app = new_app()
 
@@ -57,37 +57,36 @@ def tune_command(
     chosen: list[float | None] = [float(dropout) for dropout in dropouts.split()] or [None]
     results: dict[str, list[dict[str, Any]]] = {}
     encoded: dict[str, list[Encoding]] = {}
-    with readable_errors():
-        for method in methods.split():
-            if frozen:
-                overrides = parse_config_overrides(ctx.args)
-                if encoder is not None:
-                    overrides["paths.encoder"] = encoder
-                probes = Probes(
-                    config=configs / f"{method}.cfg",
-                    train=train,
-                    dev=dev,
-                    file=output / f"{method}.json",
-                    n_train=n_train,
-                    n_dev=n_dev,
-                    steps=steps,
-                    eval_every=eval_every,
-                    seed=seed,
-                    encoded=encoded,
-                    overrides=overrides,
-                )
-                results[method] = probes.run([Rates(0.0, rate) for rate in rates[1]])
-            else:
-                experiment = Experiment(configs, train, dev, output, encoder, ctx.args, gpu_id)
-                trials = [
-                    Rates(encoder_rate, head_rate, dropout)
-                    for encoder_rate, head_rate in product(*rates)
-                    for dropout in chosen
-                ]
-                results[method] = Trainings(experiment, Run(method, seed)).complete(trials)
-            best = max(results[method], key=rank)
-            msg.good(f"{method}: F1 {percent(best['f1'])} at {best['head_rate']:g}")
-            _write(results, output)
+    for method in methods.split():
+        if frozen:
+            overrides = parse_config_overrides(ctx.args)
+            if encoder is not None:
+                overrides["paths.encoder"] = encoder
+            probes = Probes(
+                config=configs / f"{method}.cfg",
+                train=train,
+                dev=dev,
+                file=output / f"{method}.json",
+                n_train=n_train,
+                n_dev=n_dev,
+                steps=steps,
+                eval_every=eval_every,
+                seed=seed,
+                encoded=encoded,
+                overrides=overrides,
+            )
+            results[method] = probes.run([Rates(0.0, rate) for rate in rates[1]])
+        else:
+            experiment = Experiment(configs, train, dev, output, encoder, ctx.args, gpu_id)
+            trials = [
+                Rates(encoder_rate, head_rate, dropout)
+                for encoder_rate, head_rate in product(*rates)
+                for dropout in chosen
+            ]
+            results[method] = Trainings(experiment, Run(method, seed)).complete(trials)
+        best = max(results[method], key=rank)
+        msg.good(f"{method}: F1 {percent(best['f1'])} at {best['head_rate']:g}")
+        _write(results, output)
 
 
 def _write(results: dict[str, list[dict[str, Any]]], folder: Path) -> None:

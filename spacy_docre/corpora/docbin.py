@@ -1,6 +1,7 @@
 """Reading spaCy's `.spacy` files, whoever has written them: spaCy takes the offsets and strings in
 them as they are, also where they point outside the document or nowhere."""
 
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,12 @@ from spacy.vocab import Vocab
 
 from ..errors import DocreError, Errors, shortened
 from .validation import DocumentError
+
+# Bytes that a file may unfold to in any case, how many times its size it may, and how many are
+# unfolded at a time.
+MAX_UNFOLDED = 1 << 28
+MAX_RATIO = 100
+CHUNK = 1 << 20
 
 # The attributes of tokens whose values are strings, by their numbers in the string store.
 STRINGS: list[int | str] = [
@@ -35,7 +42,9 @@ def read_docbin(path: str | Path, vocab: Vocab) -> Iterator[Doc]:
     RAISES (DocreError): If the file is not in spaCy's format, or a document in it is damaged.
     """
     try:
-        doc_bin = DocBin().from_disk(path)
+        content = Path(path).read_bytes()
+        _check_size(content)
+        doc_bin = DocBin().from_bytes(content)
         known = [isinstance(name, int) and 0 < name < len(NAMES) for name in doc_bin.attrs]
         if not all(known) or len(set(doc_bin.attrs)) < len(known):
             raise ValueError("the names of its attributes are unknown or doubled")
@@ -55,6 +64,18 @@ def read_docbin(path: str | Path, vocab: Vocab) -> Iterator[Doc]:
             damage = DocumentError("document", f"damaged: {type(error).__name__}: {error}")
             raise damage.in_file(path, index, data) from None
         yield doc
+
+
+def _check_size(data: bytes) -> None:
+    """Refuse what unfolds to far more than documents do, before it is unfolded: a corpus becomes 3
+    to 20 times as large."""
+    limit = max(MAX_UNFOLDED, MAX_RATIO * len(data))
+    unfold, size, rest = zlib.decompressobj(), 0, data
+    while rest and not unfold.eof:
+        size += len(unfold.decompress(rest, CHUNK))
+        rest = unfold.unconsumed_tail
+        if size > limit:
+            raise ValueError(f"it unfolds to more than {limit} bytes")
 
 
 def _check(doc: Doc) -> None:

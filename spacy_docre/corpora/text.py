@@ -1,6 +1,8 @@
 """What the formats with character offsets have in common: tokens, sentences and mentions."""
 
+import re
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 
 import numpy as np
 from spacy.language import Language
@@ -19,6 +21,36 @@ Fragments = list[tuple[int, int]]
 # from those of the spans.
 OFFSETS = "offsets"
 SENTENCIZER = Sentencizer()
+# Of letters alone, nothing is taken off one by one.
+MAX_RUN = 250
+LONG_RUN = re.compile(rf"\S{{{MAX_RUN + 1},}}")
+SIGN = re.compile(r"\W")
+
+
+def tokenize(nlp: Language, text: str) -> Doc:
+    """Cut a text into tokens. spaCy's tokenizer takes brackets and quotes off the ends of what
+    stands between blanks one by one, copying the rest each time; so what is longer than any word or
+    address is cut before, and the work grows with the text alone.
+
+    nlp (Language): The pipeline whose tokenizer cuts it. Not `nlp.make_doc`, which refuses what is
+        too long for parsers.
+    text (str): The text.
+    RETURNS (Doc): The document.
+    """
+    cuts = [
+        cut
+        for run in LONG_RUN.finditer(text)
+        if SIGN.search(run[0])
+        for cut in range(run.start() + MAX_RUN, run.end(), MAX_RUN)
+    ]
+    if not cuts:
+        return nlp.tokenizer(text)
+    words, spaces = [], []
+    for start, end in pairwise([0, *cuts, len(text)]):
+        for token in nlp.tokenizer(text[start:end]):
+            words.append(token.text)
+            spaces.append(bool(token.whitespace_))
+    return Doc(nlp.vocab, words=words, spaces=spaces)
 
 
 def read_text(text: str, nlp: Language, title: str, field: str) -> Doc:
@@ -36,8 +68,7 @@ def read_text(text: str, nlp: Language, title: str, field: str) -> Doc:
         text.encode("utf8")
     except UnicodeEncodeError as error:
         raise DocumentError(field, f"not valid Unicode: {error}") from None
-    # Not `nlp.make_doc`, which refuses what is too long for parsers.
-    doc = nlp.tokenizer(text)
+    doc = tokenize(nlp, text)
     doc.user_data["title"] = title
     (guesses,) = SENTENCIZER.predict([doc])
     starts = np.full(len(doc), -1)

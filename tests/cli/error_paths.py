@@ -111,6 +111,11 @@ ERROR_PATHS = [
     ErrorPath("processes on a GPU", (*ANNOTATE, "--gpu-id", "0", "-n", "2"), "D020"),
     ErrorPath("an unknown format", (*ANNOTATE, "-f", "xls"), "xls", code=2),
     ErrorPath("a document too many", (*ANNOTATE[:2], "b.jsonl", "out", "--fail-fast"), "D040"),
+    ErrorPath(
+        "a document too many with two processes",
+        (*ANNOTATE[:2], "b.jsonl", "out", "--fail-fast", "-n", "2"),
+        "D040",
+    ),
     ErrorPath("no command", ("anotate",), "annotate", code=2),
     ErrorPath("an unknown option", (*ANNOTATE, "--fast"), "--fast", code=2),
     ErrorPath("a hostile option", (*ANNOTATE, f"--{HOSTILE}"), "No such option", code=2),

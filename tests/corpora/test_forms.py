@@ -164,11 +164,11 @@ def test_convert_tells_the_form_by_itself(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["Some notes.\n\nMore.\n", "<xml/>\n", "a\tb\nc\td\n", '[\n\t{\n\t\t"title": "x"\n']
+    "text", ["Some notes.\n\nMore.\n", "<xml/>\n", '[\n\t{\n\t\t"title": "x"\n']
 )
 def test_files_of_no_form_are_not_edge_oriented(tmp_path, text):
     (tmp_path / "in.data").write_text(text)
-    with pytest.raises(DocreError, match="no line is of the form"):
+    with pytest.raises(DocreError, match="does not have an identifier, a text and 17"):
         list(read_edge_oriented(tmp_path / "in.data", Vocab()))
 
 

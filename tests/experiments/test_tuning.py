@@ -135,17 +135,16 @@ def test_command_tries_the_grid_and_resumes(corpus, tiny_bert, tmp_path):
         return run(
             *("tune", "--methods", "bilinear", "--encoder", tiny_bert, "--configs", CONFIGS),
             *("--train", corpus, "--dev", corpus, "--output", tmp_path),
-            *("--encoder-rates", "1e-4", "--head-rates", "1e-4 1e-2", "--dropouts", "0 0.1"),
+            *("--encoder-rates", "1e-4", "--head-rates", "1e-4 1e-2", "--dropouts", "0.1"),
             *("--training.max_steps", "8", "--training.eval_frequency", "2"),
             *(f"--{ENCODER}.window", "64", f"--{ENCODER}.stride", "8"),
         )
 
     table = tune()
     results = json.loads((tmp_path / "table.json").read_text())["bilinear"]
-    assert len(results) == 4
     assert max(result["steps"] for result in results) == 8
     folders = {path.parent.name for path in tmp_path.glob("*/bilinear-66")}
-    assert folders == {"0.0001_0.0001_0", "0.0001_0.0001_0.1", "0.0001_0.01_0", "0.0001_0.01_0.1"}
+    assert folders == {"0.0001_0.0001_0.1", "0.0001_0.01_0.1"}
     assert tune() == table
     assert json.loads((tmp_path / "table.json").read_text())["bilinear"] == results
 

@@ -45,6 +45,7 @@ class _Writer:
 
     def __init__(self, doc: Doc, report: ConversionReport, prefix: str) -> None:
         self.doc = doc
+        self.text = doc.text
         self.report = report
         self.clusters = get_clusters(doc, prefix)
         self.lines: list[str] = []
@@ -92,12 +93,12 @@ class _Writer:
             for i, (span, parts) in enumerate(zip(cluster.mentions, offsets, strict=True)):
                 rows.append((parts[0][0], parts[-1][1], number, i, span.label_, parts))
         for *_, number, i, label, parts in sorted(rows):
-            lines = cut_lines(parts, self.doc.text)
-            text = " ".join(self.doc.text[start:end] for start, end in lines)
+            lines = cut_lines(parts, self.text)
+            text = " ".join(self.text[start:end] for start, end in lines)
             if not text.strip():
                 self._count("mentions of nothing but white space left out")
                 continue
-            if join_lines(lines, self.doc.text) != parts:
+            if join_lines(lines, self.text) != parts:
                 self._count("mentions without the line ends at their ends")
             places = ";".join(f"{start} {end}" for start, end in lines)
             data = f"{self._name(label, NO_TYPE)} {places}"

@@ -62,13 +62,13 @@ def to_dwie(
 def _mention_rows(
     doc: Doc, clusters: list[EntityCluster], report: ConversionReport
 ) -> list[dict[str, Any]]:
-    title = doc.user_data.get("title", "")
+    title, whole = doc.user_data.get("title", ""), doc.text
     rows = []
     for number, cluster in enumerate(clusters):
         label = cluster.label
         for span, parts in zip(cluster.mentions, source_offsets(cluster.group), strict=True):
             begin, end = parts[0][0], parts[-1][1]
-            text = doc.text[begin:end]
+            text = whole[begin:end]
             rows.append({"begin": begin, "end": end, "text": text, "concept": number})
             report.count("discontinuous mentions filled", title, len(parts) > 1)
             report.count("mentions written with their entity's type", title, span.label_ != label)

@@ -19,14 +19,14 @@ from ...data.relation import (
     set_relations,
 )
 from ...data.sentences import sentence_of_token
-from ...errors import DocreError, Errors
-from ...files import displayed, read_text
+from ...files import read_text
 from ..report import ConversionReport
 from ..validation import DocumentError
 
 N_COLUMNS = 17
 NEGATIVE = "1:NR:2"
 EXCLUDED = "not_include"
+FORM = "an identifier, a text and 17 columns for each pair of entities"
 LABEL = re.compile(r"1:(.+):2")
 # The key in `doc.user_data` of the pairs that the file lists, as lists of two keys of clusters.
 CANDIDATE_PAIRS = "candidate_pairs"
@@ -84,20 +84,21 @@ def read_edge_oriented(
     install_extension(attr)
     report = report or ConversionReport()
     seen: set[str] = set()
-    lines = [line.rstrip("\r") for line in read_text(path).split("\n") if line.strip()]
-    if lines and not any(map(has_pairs, lines)):
-        reason = "no line is of the form: an identifier, a text and 17 columns for each pair"
-        raise DocreError(Errors.D015.format(path=displayed(path), reason=reason))
-    for index, line in enumerate(lines):
+    lines = [line.rstrip("\r") for line in read_text(path).split("\n")]
+    for index, line in enumerate(line for line in lines if line.strip() or "\t" in line):
         identifier, *columns = line.split("\t")
         report.count(
             "documents with the identifier of an earlier one", identifier, identifier in seen
         )
         seen.add(identifier)
         try:
+            if not columns or not identifier:
+                raise DocumentError("line", f"it does not have {FORM}")
             doc = _to_doc(identifier, columns, vocab, report, prefix, attr)
         except DocumentError as error:
             raise error.in_file(path, index, {"title": identifier}) from None
+        # A table of two columns would look like that, too.
+        report.count("documents without a pair of entities", identifier, len(columns) == 1)
         yield doc
 
 

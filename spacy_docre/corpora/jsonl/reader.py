@@ -12,10 +12,10 @@ from spacy.util import filter_spans
 
 from ...data.clusters import DEFAULT_PREFIX, EntityCluster, cluster_key, set_clusters
 from ...data.relation import DEFAULT_ATTR, EXCLUDED_PAIRS, install_extension, set_relations
-from ...files import parse_json, read_text
+from ..lines import read_lines
 from ..placing import Claim, Placing
 from ..report import ConversionReport
-from ..text import set_sentences, text_length
+from ..text import set_sentences, text_length, tokenize
 from ..validation import DocumentError, Row, validate
 
 Offsets = tuple[int, int]
@@ -119,37 +119,19 @@ def read_jsonl(
     """
     install_extension(attr)
     report = report or ConversionReport()
-    lines = read_text(path).split("\n")
-    for index, line in enumerate(line for line in lines if line.strip()):
-        row = None
-        try:
-            row = parse_line(line)
-            title = str(row.get("title", "")) if isinstance(row, dict) else ""
-            document = validate(JsonlDocument, row, report, title)
-            doc = _to_doc(document, nlp, report, prefix, attr)
-        except DocumentError as error:
-            raise error.in_file(path, index, row) from None
-        yield doc
 
+    def make(row: Any) -> Doc:
+        title = str(row.get("title", "")) if isinstance(row, dict) else ""
+        document = validate(JsonlDocument, row, report, title)
+        return _to_doc(document, nlp, report, prefix, attr)
 
-def parse_line(line: str) -> Any:
-    """Parse a line of JSON Lines.
-
-    line (str): The line.
-    RETURNS (Any): Its value.
-    RAISES (DocumentError): If it is not JSON.
-    """
-    try:
-        return parse_json(line)
-    except (ValueError, RecursionError) as error:
-        raise DocumentError("document", f"not JSON: {error}") from None
+    return read_lines(path, make)
 
 
 def _to_doc(
     document: JsonlDocument, nlp: Language, report: ConversionReport, prefix: str, attr: str
 ) -> Doc:
-    # Not `nlp.make_doc`, which refuses what is too long for parsers.
-    doc = nlp.tokenizer(document.text)
+    doc = tokenize(nlp, document.text)
     doc.user_data["title"] = document.title
     kept = {key: getattr(document, key) for key in KEPT if key in document.model_fields_set}
     doc.user_data.update(kept)

@@ -15,7 +15,7 @@ from ...data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
 from ...data.relation import DEFAULT_ATTR, Relation, install_extension, set_relations
 from ..placing import MAX_SEARCHES, Claim, Placing
 from ..report import ConversionReport
-from ..text import set_sentences
+from ..text import set_sentences, tokenize
 from ..validation import DocumentError
 from .document import PubtatorDocument, parse_block, read_blocks
 from .identifiers import SEPARATORS, UNKNOWN, Names, is_unnamed_variant, split_identifiers
@@ -122,8 +122,7 @@ class _Reader:
         self.whole = named & joined - UNKNOWN
         parts = (part for c in document.mentions if c[4:] for part in self._split(c[4]))
         self.known = Names(filter(None, parts), {columns[3] for columns in document.mentions})
-        # Not `nlp(text)`, which refuses what is too long for parsers.
-        self.doc = nlp(nlp.tokenizer(document.text))
+        self.doc = nlp(tokenize(nlp, document.text))
         self.names: dict[str, list[str]] = {}
         self.spans: dict[str, list[Span]] = {"": []}
         claims = [_claim(columns) for columns in document.mentions]

@@ -11,7 +11,7 @@ from multiprocessing import active_children
 import pytest
 
 from spacy_docre import DocreError
-from spacy_docre.annotate.processes import map_in_processes
+from spacy_docre.annotation.processes import map_in_processes
 
 LARGE = 5_000_000  # bytes: more than any pipe holds
 
@@ -98,7 +98,7 @@ def test_a_process_that_ends_of_itself_is_an_error(function, reason, capfd):
 
 PARENT = """
 import os, sys, time
-from spacy_docre.annotate.processes import map_in_processes
+from spacy_docre.annotation.processes import map_in_processes
 def work(number):
     print(os.getpid(), flush=True)
     time.sleep(600)

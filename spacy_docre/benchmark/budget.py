@@ -15,12 +15,12 @@ from .timing import read_status
 OUT_OF_MEMORY = ("can't allocate memory", "not enough memory")
 
 
-class LimitReachedError(Exception):
-    """A limit was reached; the message says which."""
+class OverBudgetError(Exception):
+    """The budget was exceeded; the message says which."""
 
 
 @dataclass(frozen=True)
-class Limits:
+class Budget:
     """What one point may take.
 
     seconds (float): The time, all repeats included.
@@ -31,32 +31,32 @@ class Limits:
     gibibytes: float = 8.0
 
 
-LIMITS = Limits()
+BUDGET = Budget()
 
 
 @contextmanager
-def limited(limits: Limits, device: torch.device) -> Iterator[None]:
-    """Run a block under limits. That of time works in the main thread of Unix systems, that of
+def limited(budget: Budget, device: torch.device) -> Iterator[None]:
+    """Run a block within a budget. That of time works in the main thread of Unix systems, that of
     memory on Linux and on GPUs; elsewhere the block goes on to its end.
 
-    limits (Limits): The limits.
+    budget (Budget): What it may take.
     device (torch.device): Where the block computes.
-    RAISES (LimitReachedError): If the block takes more.
+    RAISES (OverBudgetError): If the block takes more.
     """
     try:
-        with _limited_memory(limits.gibibytes, device), _limited_time(limits.seconds):
+        with _limited_memory(budget.gibibytes, device), _limited_time(budget.seconds):
             yield
     except MemoryError:
-        raise LimitReachedError(_needs_more(limits)) from None
+        raise OverBudgetError(_needs_more(budget)) from None
     except RuntimeError as error:
         is_out = isinstance(error, torch.cuda.OutOfMemoryError)
         if is_out or any(text in str(error) for text in OUT_OF_MEMORY):
-            raise LimitReachedError(_needs_more(limits)) from None
+            raise OverBudgetError(_needs_more(budget)) from None
         raise
 
 
-def _needs_more(limits: Limits) -> str:
-    return f"needs more than {limits.gibibytes:g} GiB of memory"
+def _needs_more(budget: Budget) -> str:
+    return f"needs more than {budget.gibibytes:g} GiB of memory"
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def _limited_time(seconds: float) -> Iterator[None]:
         return
 
     def stop(number: int, frame: Any) -> None:
-        raise LimitReachedError(f"takes more than {seconds:g} s")
+        raise OverBudgetError(f"takes more than {seconds:g} s")
 
     former = signal.signal(signal.SIGALRM, stop)
     # Again and again, for the case that the exception is lost in a callback.

@@ -8,10 +8,10 @@ import spacy
 from spacy.tokens import Doc
 
 from spacy_docre import DocreError, get_clusters
-from spacy_docre.annotate import Annotation, Failure, Record, annotate, annotate_rows
+from spacy_docre.annotation import Annotation, Failure, Record, annotate, annotate_rows
 from spacy_docre.data.relation import get_relations
 
-from ..annotation import BREAK, make_pipeline, make_records, make_texts
+from ..annotating import BREAK, make_pipeline, make_records, make_texts
 from ..util import birth_doc, make_doc
 
 

@@ -8,21 +8,21 @@ import pytest
 import spacy
 
 from spacy_docre import DocreError
-from spacy_docre.annotate import Failure
-from spacy_docre.annotate.checkpoint import Checkpoint
-from spacy_docre.annotate.engine import describe_model
-from spacy_docre.annotate.run import annotate_corpus
-from spacy_docre.annotate.sinks import Format, SinkSettings, make_sinks
-from spacy_docre.annotate.workers import PartSettings, Workers
+from spacy_docre.annotation import Failure
+from spacy_docre.annotation.checkpoint import Checkpoint
+from spacy_docre.annotation.engine import describe_model
+from spacy_docre.annotation.run import annotate_corpus
+from spacy_docre.annotation.sinks import Format, SinkSettings, make_sinks
+from spacy_docre.annotation.workers import PartSettings, Workers
 
-from ..annotation import BREAK, HOSTILE_NAMES, make_pipeline, make_records, make_texts, read_folder
+from ..annotating import BREAK, HOSTILE_NAMES, make_pipeline, make_records, make_texts, read_folder
 from ..ray_worker import KILL
 
 ray = pytest.importorskip("ray", reason="needs the extra 'ray'")
 pytest.importorskip("ray.data", reason="needs the extra 'ray'")
 
-from spacy_docre.annotate.ray_cluster import connected  # noqa: E402
-from spacy_docre.annotate.ray_engine import (  # noqa: E402
+from spacy_docre.annotation.ray_cluster import connected  # noqa: E402
+from spacy_docre.annotation.ray_engine import (  # noqa: E402
     COLUMN,
     _read_parts,
     _Worker,

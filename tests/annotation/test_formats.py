@@ -12,12 +12,12 @@ import spacy
 from spacy.tokens import DocBin
 
 from spacy_docre import DocreError, get_clusters
-from spacy_docre.annotate import annotate
-from spacy_docre.annotate.cypher import cypher_text, literal
-from spacy_docre.annotate.naming import entity_path, path_segment
-from spacy_docre.annotate.sinks import SUFFIXES, Format, SinkSettings, make_sinks
-from spacy_docre.annotate.sources import read_records
-from spacy_docre.annotate.tables import (
+from spacy_docre.annotation import annotate
+from spacy_docre.annotation.cypher import cypher_text, literal
+from spacy_docre.annotation.naming import entity_path, path_segment
+from spacy_docre.annotation.sinks import SUFFIXES, Format, SinkSettings, make_sinks
+from spacy_docre.annotation.sources import read_records
+from spacy_docre.annotation.tables import (
     FORMULA,
     EntitySink,
     merge_tables,
@@ -28,7 +28,7 @@ from spacy_docre.corpora.docred import read_docred, to_docred
 from spacy_docre.corpora.jsonl import read_jsonl, to_jsonl
 from spacy_docre.data.relation import get_relations
 
-from ..annotation import HOSTILE_NAMES, annotate_hostile, make_pipeline, make_records, make_texts
+from ..annotating import HOSTILE_NAMES, annotate_hostile, make_pipeline, make_records, make_texts
 from ..util import make_doc
 
 BASE = "https://example.org/kg/"
@@ -288,7 +288,7 @@ def test_missing_library_names_the_extra(monkeypatch, library, module, name, ext
             raise ImportError(imported)
         return original(imported, *args, **kwargs)
 
-    monkeypatch.delitem(sys.modules, f"spacy_docre.annotate.{module}", raising=False)
+    monkeypatch.delitem(sys.modules, f"spacy_docre.annotation.{module}", raising=False)
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(DocreError, match=rf"D021.*spacy-docre\[{extra}\]"):
         make_sinks([name], SinkSettings())

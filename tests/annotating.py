@@ -8,7 +8,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from spacy_docre import get_clusters
-from spacy_docre.annotate import Annotation, Failure, Record, annotate
+from spacy_docre.annotation import Annotation, Failure, Record, annotate
 from spacy_docre.corpora.jsonl import to_jsonl
 
 from .methods import add_extractor

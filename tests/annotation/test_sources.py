@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin
 
 from spacy_docre import DocreError
-from spacy_docre.annotate import Failure, Record
-from spacy_docre.annotate.sources import SourceSettings, read_records
+from spacy_docre.annotation import Failure, Record
+from spacy_docre.annotation.sources import SourceSettings, read_records
 
-from ..annotation import failures
+from ..annotating import failures
 from ..util import birth_doc
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import srsly
 
-from spacy_docre.annotate import annotate_rows
+from spacy_docre.annotation import annotate_rows
 
-from ..annotation import HOSTILE_NAMES, make_pipeline, make_records, make_texts
+from ..annotating import HOSTILE_NAMES, make_pipeline, make_records, make_texts
 
 pytest.importorskip("pandas", reason="needs pandas")
 pytest.importorskip("pyarrow", reason="needs pyarrow")

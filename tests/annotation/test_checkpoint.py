@@ -14,13 +14,13 @@ import pytest
 import srsly
 
 from spacy_docre import DocreError
-from spacy_docre.annotate import Annotation, Failure
-from spacy_docre.annotate import checkpoint as checkpoint_module
-from spacy_docre.annotate.checkpoint import Checkpoint
-from spacy_docre.annotate.run import annotate_corpus
-from spacy_docre.annotate.sinks import Format, SinkSettings, make_sinks
+from spacy_docre.annotation import Annotation, Failure
+from spacy_docre.annotation import checkpoint as checkpoint_module
+from spacy_docre.annotation.checkpoint import Checkpoint
+from spacy_docre.annotation.run import annotate_corpus
+from spacy_docre.annotation.sinks import Format, SinkSettings, make_sinks
 
-from ..annotation import BREAK, make_pipeline, make_records, make_texts, read_folder
+from ..annotating import BREAK, make_pipeline, make_records, make_texts, read_folder
 
 FORMATS = [Format.jsonl, Format.ntriples, Format.docred, Format.graphml]
 N_DOCS, PART_SIZE = 200, 20
@@ -238,7 +238,7 @@ def test_folder_that_is_a_file_is_refused(tmp_path):
 def test_two_processes_do_not_share_a_folder(tmp_path):
     code = (
         "import sys, time; from pathlib import Path;"
-        "from spacy_docre.annotate.checkpoint import Checkpoint;"
+        "from spacy_docre.annotation.checkpoint import Checkpoint;"
         "held = Checkpoint(Path(sys.argv[1]), {}); print('locked', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]

@@ -1,0 +1,217 @@
+"""Files of annotation tools, written for these tests, and what they must give."""
+
+import json
+
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin, Span
+from spacy.vocab import Vocab
+
+from spacy_docre import DocreError, get_clusters, has_relations
+from spacy_docre.corpora.formats import all_formats, guess_format
+from spacy_docre.corpora.report import ConversionReport
+from spacy_docre.corpora.spacy_rel import REL
+from spacy_docre.data.clusters import DEFAULT_PREFIX
+
+from ..fuzz.checks import differences, meaning
+
+TEXT = "Ada Lovelace met Bo Ek. Lovelace liked Rome 🎉."
+SPANS = {"ada": (0, 12), "bo": (17, 22), "lovelace": (24, 32), "rome": (39, 43)}
+LABELS = {"ada": "PERSON", "bo": "PERSON", "lovelace": "PERSON", "rome": "GPE"}
+RELATIONS = [("ada", "met", "bo"), ("lovelace", "liked", "rome")]
+
+
+def prodigy():
+    spans = {
+        name: {"start": start, "end": end, "label": LABELS[name], "token_start": 0, "token_end": 0}
+        for name, (start, end) in SPANS.items()
+    }
+    relations = [
+        {"head": 1, "child": 4, "head_span": spans[h], "child_span": spans[t], "label": label}
+        for h, label, t in RELATIONS
+    ]
+    row = {
+        "text": TEXT,
+        "tokens": [],
+        "spans": list(spans.values()),
+        "relations": relations,
+        "answer": "accept",
+        "meta": {"title": "7", "page": 1},
+        "_input_hash": 1,
+        "_task_hash": 2,
+    }
+    rejected = {**row, "answer": "reject"}
+    return "\n".join(map(json.dumps, (row, rejected)))
+
+
+def doccano():
+    ids = {name: number for number, name in enumerate(SPANS, start=10)}
+    entities = [
+        {"id": ids[name], "label": LABELS[name], "start_offset": start, "end_offset": end}
+        for name, (start, end) in SPANS.items()
+    ]
+    relations = [
+        {"id": 5, "from_id": ids[h], "to_id": ids[t], "type": label} for h, label, t in RELATIONS
+    ]
+    row = {"id": 7, "text": TEXT, "entities": entities, "relations": relations, "Comments": []}
+    return json.dumps(row)
+
+
+def label_studio():
+    regions = [
+        {
+            "id": name,
+            "type": "labels",
+            "from_name": "label",
+            "to_name": "text",
+            "value": {"start": s, "end": e, "text": TEXT[s:e], "labels": [LABELS[name]]},
+        }
+        for name, (s, e) in SPANS.items()
+    ]
+    (h, r, t), (h2, r2, t2) = RELATIONS
+    relations = [
+        {"type": "relation", "from_id": h, "to_id": t, "direction": "right", "labels": [r]},
+        {"type": "relation", "from_id": t2, "to_id": h2, "direction": "left", "labels": [r2]},
+    ]
+    annotations = [
+        {"result": [], "was_cancelled": True},
+        {"result": [*regions, *relations], "was_cancelled": False},
+    ]
+    return json.dumps([{"id": 7, "data": {"text": TEXT}, "annotations": annotations}])
+
+
+def spacy_rel(path):
+    doc = spacy.blank("en")(TEXT)
+    doc.ents = [doc.char_span(*SPANS[name], label=LABELS[name]) for name in SPANS]
+    starts = {name: doc.char_span(*SPANS[name]).start for name in SPANS}
+    table = {(starts[h], starts[t]): {"met": 0.0, "liked": 0.0} for h in SPANS for t in SPANS}
+    for head, label, tail in RELATIONS:
+        table[starts[head], starts[tail]][label] = 1.0
+    doc.user_data[REL] = table
+    doc.user_data["title"] = "7"
+    DocBin(docs=[doc], store_user_data=True).to_disk(path)
+
+
+FILES = {"prodigy": prodigy, "doccano": doccano, "label-studio": label_studio}
+NAMES = [*FILES, "spacy-rel"]
+
+
+@pytest.fixture(params=NAMES)
+def source(request, tmp_path):
+    entry = all_formats()[request.param]
+    path = tmp_path / f"in{entry.suffix}"
+    if request.param == "spacy-rel":
+        spacy_rel(path)
+    else:
+        path.write_text(FILES[request.param]())
+    return entry, path
+
+
+def read(entry, path, report=None, **options):
+    report = report or ConversionReport()
+    return list(
+        entry.read(path, spacy.blank("en"), report=report, prefix=DEFAULT_PREFIX, **options)
+    )
+
+
+def entities(doc):
+    return [[span.text for span in cluster.mentions] for cluster in get_clusters(doc)]
+
+
+def test_a_file_is_recognised_and_read(source):
+    entry, path = source
+    assert guess_format(path) == entry
+    report = ConversionReport()
+    (doc,) = read(entry, path, report)
+    assert doc.text == TEXT
+    assert doc.user_data["title"] == "7"
+    assert entities(doc) == [["Ada Lovelace"], ["Bo Ek"], ["Lovelace"], ["Rome"]]
+    assert [c.label for c in get_clusters(doc)] == list(LABELS.values())
+    triples = [(r.head.text, r.label, r.tail.text) for r in doc._.relations]
+    assert triples == [("Ada Lovelace", "met", "Bo Ek"), ("Lovelace", "liked", "Rome")]
+    assert [span.text for span in doc._.relations[1].evidence] == ["Lovelace", "Rome"]
+    skipped = {
+        "prodigy": "documents with another answer than 'accept', skipped",
+        "label-studio": "annotations that were cancelled, skipped",
+    }
+    expected = {skipped[entry.name]: 1} if entry.name in skipped else {}
+    assert report.counts == expected
+
+
+def test_names_are_joined_by_the_rules_where_told(source):
+    (doc,) = read(*source, entities="rules")
+    assert entities(doc) == [["Ada Lovelace", "Lovelace"], ["Bo Ek"], ["Rome"]]
+    heads = {relation["head"] for relation in doc._.relations}
+    assert heads == {"entity_clusters_1"}
+
+
+def test_a_type_of_relation_joins_mentions(source):
+    (doc,) = read(*source, coref_types=["met"])
+    assert entities(doc) == [["Ada Lovelace", "Bo Ek"], ["Lovelace"], ["Rome"]]
+    assert [relation.label for relation in doc._.relations] == ["liked"]
+
+
+def test_choices_that_are_not_there_are_refused(source):
+    with pytest.raises(DocreError, match="one, rules, ids"):
+        read(*source, entities="all")
+
+
+@pytest.mark.parametrize("entities", ["one", "rules"])
+def test_what_is_read_is_written_and_read_again(source, tmp_path, entities):
+    entry, path = source
+    first = read(entry, path, entities=entities)
+    second, third = tmp_path / f"2{entry.suffix}", tmp_path / f"3{entry.suffix}"
+    report = ConversionReport()
+    entry.write(first, second, report=report, prefix=DEFAULT_PREFIX)
+    assert not report.counts
+    again = read(entry, second)
+    for old, new in zip(first, again, strict=True):
+        assert not differences(meaning(old), meaning(new))
+        assert [dict(r) for r in old._.relations] == [dict(r) for r in new._.relations]
+    entry.write(again, third, report=report, prefix=DEFAULT_PREFIX)
+    if entry.name != "spacy-rel":
+        assert second.read_bytes() == third.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("doccano", ('"from_id": 10', '"from_id": 99'), "relations.*no mention '99'"),
+        ("doccano", ('"end_offset": 12', '"end_offset": 999'), "0-999 is not inside"),
+        ("doccano", ('"entities"', '"spans"'), "there is no key 'spans'; is 'entities' meant"),
+        ("prodigy", ('"label": "PERSON"', '"label": "X"'), "there is no span 0-12"),
+        ("label-studio", ('"text": "Ada', '"body": "Ada'), "there is no text 'text'"),
+        ("label-studio", ('"from_id": "ada", ', ""), "needs from_id and to_id"),
+    ],
+)
+def test_faults_are_named(tmp_path, name, change, reason):
+    entry = all_formats()[name]
+    path = tmp_path / f"in{entry.suffix}"
+    text = FILES[name]()
+    if name == "label-studio" and "body" in change[1]:
+        change = ('{"text": "Ada Lovelace met', '{"body": "Ada Lovelace met')
+    path.write_text(text.replace(*change, 1))
+    with pytest.raises(DocreError, match=reason):
+        read(entry, path)
+
+
+def test_label_studio_counts_in_utf16(tmp_path):
+    text = "🎉 Ada met Bo"
+    value = {"start": 3, "end": 6, "text": "Ada", "labels": ["P"]}
+    task = {
+        "data": {"body": text},
+        "annotations": [{"result": [{"id": "a", "type": "labels", "value": value}]}],
+    }
+    (tmp_path / "in.json").write_text(json.dumps([task]))
+    (doc,) = read(all_formats()["label-studio"], tmp_path / "in.json", field="body")
+    assert entities(doc) == [["Ada"]]
+    assert has_relations(doc)
+
+
+def test_the_table_of_spacys_tutorial_is_of_first_tokens(tmp_path):
+    doc = Doc(Vocab(), words=["Ada", "Ek", "met", "Bo"])
+    doc.ents = [Span(doc, 0, 2, label="P"), Span(doc, 3, 4, label="P")]
+    doc.user_data[REL] = {(1, 3): {"met": 1.0}}
+    DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "in.spacy")
+    with pytest.raises(DocreError, match=r"doc\._\.rel': no table"):
+        read(all_formats()["spacy-rel"], tmp_path / "in.spacy")

@@ -1,0 +1,52 @@
+"""Reading takes work in proportion to the input, by counted calls. What one call does inside,
+`benchmarks/exponents.py` measures."""
+
+import zlib
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+from spacy.vocab import Vocab
+
+from benchmarks.exponents import all_kinds, count_calls, exponent
+from spacy_docre import DocreError
+from spacy_docre.corpora import docbin
+from spacy_docre.corpora.docbin import read_docbin
+from spacy_docre.corpora.formats import all_formats
+from spacy_docre.corpora.text import tokenize
+
+from ..util import birth_doc
+
+NLP = spacy.blank("en")
+
+
+@pytest.mark.parametrize(("name", "kind"), all_kinds())
+def test_calls_grow_with_the_input_alone(name, kind):
+    found = exponent(count_calls, all_formats()[name], kind, 40)
+    if found is None:
+        pytest.skip("the format has no such input")
+    assert found <= 1.2
+
+
+@pytest.mark.parametrize(
+    "text", ["(" * 1000, "a." * 251, "ab (" + "'" * 600 + ") c  d\n", "", " a"]
+)
+def test_long_runs_are_cut_and_kept_to_the_letter(text):
+    doc = tokenize(NLP, text)
+    assert doc.text == text
+    assert max((len(token) for token in doc), default=0) <= 250
+
+
+def test_texts_without_long_runs_are_cut_as_the_tokenizer_does():
+    text = "Ada's (5-HT) ran at https://example.org/" + "a" * 200 + " today."
+    assert [t.text for t in tokenize(NLP, text)] == [t.text for t in NLP.tokenizer(text)]
+
+
+def test_files_that_unfold_to_far_more_than_documents_are_refused(tmp_path, monkeypatch):
+    path = tmp_path / "in.spacy"
+    DocBin(docs=[birth_doc(Vocab(), 0)], store_user_data=True).to_disk(path)
+    assert len(list(read_docbin(path, Vocab()))) == 1
+    monkeypatch.setattr(docbin, "MAX_UNFOLDED", 1 << 16)
+    path.write_bytes(zlib.compress(b"\0" * (1 << 24)))
+    with pytest.raises(DocreError, match=r"in\.spacy.*unfolds to more than"):
+        list(read_docbin(path, Vocab()))
