@@ -123,15 +123,9 @@ def test_constraints_are_within_the_ranges(python):
     pins = constraints(python)
     environment = {**default_environment(), "python_version": python}
     for requirement in REQUIREMENTS:
-<<<<<<< HEAD
-        environment = {"python_version": python, "extra": extra_of(requirement) or ""}
-        if requirement.marker is not None and not requirement.marker.evaluate(environment):
-            continue
-=======
         extra = {"extra": extra_of(requirement) or ""}
         if requirement.marker and not requirement.marker.evaluate({**environment, **extra}):
             continue  # not for this Python
->>>>>>> main
         pin = pins[canonicalize_name(requirement.name)]
         assert pin.operator == "=="
         assert pin.version in requirement.specifier, requirement

@@ -9,14 +9,13 @@ import errors
 import layout
 import links
 import methods
+import metric_keys
 import names
 import settings
 import tables
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
-
-import metrics
 
 ROOT = Path(__file__).parents[2]
 # Where the site has what stands at the root of the repository.
@@ -31,7 +30,7 @@ REFERENCE = {
     "reference/names.md": names.page,
     "reference/settings.md": settings.page,
     "reference/layout.md": layout.page,
-    "reference/metric_keys.md": metrics.page,
+    "reference/metric_keys.md": metric_keys.page,
     "reference/commands.md": commands.page,
     "reference/errors.md": errors.page,
 }
