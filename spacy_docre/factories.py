@@ -6,10 +6,11 @@ from typing import Any
 from spacy.language import Language
 from thinc.api import Config, Model
 
-from .coref import EntityClusterer, english_anaphors
+from .coref import EntityClusterer
 from .data.clusters import DEFAULT_PREFIX
 from .extractor.component import DocRelationExtractor
 from .extractor.settings import DEFAULTS, with_parameters
+from .scoring.metrics import score_weights
 
 DEFAULT_CONFIG = """
 [model]
@@ -44,16 +45,6 @@ hidden = 256
 block = 32
 """
 DEFAULT_MODEL = Config().from_str(DEFAULT_CONFIG)["model"]
-DEFAULT_SCORE_WEIGHTS = {
-    "rel_f": 1.0,
-    "rel_p": None,
-    "rel_r": None,
-    "rel_intra_f": None,
-    "rel_inter_f": None,
-    "rel_pair_f": None,
-    "rel_evidence_f": None,
-    "rel_per_type": None,
-}
 
 
 def make_doc_relation_extractor(
@@ -76,7 +67,7 @@ Language.factory(
         **DEFAULTS,
         "scorer": {"@scorers": "spacy-docre.relation_scorer.v1"},
     },
-    default_score_weights=DEFAULT_SCORE_WEIGHTS,
+    default_score_weights={**score_weights(), "rel_per_type": None},
     func=make_doc_relation_extractor,
 )
 
@@ -90,7 +81,7 @@ Language.factory(
         "chains": None,
         "types": {},
         "appositions": True,
-        "anaphors": english_anaphors(),
+        "anaphors": None,
         "max_sentences": 2,
     },
 )
@@ -101,7 +92,7 @@ def make_entity_clusterer(
     chains: Callable | None,
     types: dict[str, str],
     appositions: bool,
-    anaphors: Sequence[dict[str, Any]],
+    anaphors: Sequence[dict[str, Any]] | None,
     max_sentences: int,
 ) -> EntityClusterer:
     """The factory "entity_clusters"; see `EntityClusterer` for the settings."""

@@ -160,6 +160,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
+def json_text(value: Any) -> str:
+    """A value as JSON in one line, the same for the same value."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
 def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 

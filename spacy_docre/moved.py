@@ -16,6 +16,7 @@ PACKAGE = "spacy_docre."
 # has moved are found below its new name.
 MOVED: dict[str, tuple[str, ...]] = {
     "alignment": ("data.alignment",),
+    "annotate": ("annotation",),
     "batching": ("models.batching",),
     "calibration": ("evaluation.calibration", "extractor.calibration"),
     "cluster_batch": ("models.batch",),
@@ -38,15 +39,15 @@ MOVED: dict[str, tuple[str, ...]] = {
     "resumable": ("training",),
     "saved": ("extractor.saving",),
     "subset_scoring": ("scoring.subsets",),
-    "tallies": ("scoring.tallies",),
+    "tallies": ("scoring.tallies", "scoring.metrics"),
     "targets": ("extractor.targets",),
-    "thresholds": ("evaluation.thresholds",),
+    "thresholds": ("extractor.thresholds",),
     "tokenizer": ("corpora.tokenizer",),
 }
 # Modules of 0.1 whose names are those of packages today, see `former`.
 PACKAGES: dict[str, tuple[str, ...]] = {
     "evaluation": ("evaluation.run", "extractor.pipeline", "data.docs"),
-    "scoring": ("scoring.scorer",),
+    "scoring": ("scoring.scorer", "scoring.metrics"),
     "training": ("training.optimizer",),
 }
 

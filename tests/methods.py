@@ -2,6 +2,7 @@
 them."""
 
 import inspect
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ HEADS: dict[str, dict[str, Any]] = registered_heads() | {
         "reduced_width": 16,
         "similarity": "mlp",
         "localized_context": True,
+        "dropout": 0.0,
     },
 }
 HEADS["blend"] = {
@@ -124,6 +126,16 @@ def add_extractor(
         "head": HEADS[head],
     }
     return nlp.add_pipe("doc_relation_extractor", config={"model": model, **settings})
+
+
+@cache
+def initialised(head: str, encoder: str, transformer: Path | None = None) -> Language:
+    """An initialised pipeline, for tests that do not change it."""
+    nlp = spacy.blank("en")
+    add_extractor(nlp, head, encoder, transformer)
+    examples = birth_examples(nlp.vocab)
+    nlp.initialize(lambda: examples)
+    return nlp
 
 
 def trained_on_births(n_steps: int, *, seed: int = 0) -> Language:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spacy.language import Language
 
-from . import annotation
+from . import annotating
 
 KILL = "killme"
 
@@ -38,4 +38,4 @@ def make_kill_once(nlp: Language, name: str, flag: str) -> KillOnce:
 
 def setup() -> None:
     """The components that the pipelines of the tests are made of are registered by now."""
-    assert annotation.BREAK
+    assert annotating.BREAK

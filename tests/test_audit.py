@@ -79,3 +79,34 @@ def test_accepted_vulnerabilities_have_reasons(audit):
     assert all(len(reason) > 40 for reason in accepted.values())
     call = audit.command(["constraints.txt"], accepted)
     assert call.count("--ignore-vuln") == len(accepted)
+
+
+def test_models_are_pinned_by_hash_and_audited():
+    """What the Makefile installs beside the dependencies is in the file that is audited."""
+    lines = (PATH.parent / "models.txt").read_text("utf8").replace("\\\n", "").splitlines()
+    pins = [line.split() for line in lines if not line.startswith("#")]
+    assert all(hashed.startswith("--hash=sha256:") for _, hashed in pins)
+    audited = (PATH.parent.parent / "constraints.txt").read_text("utf8").splitlines()
+    assert pins
+    assert {name for name, _ in pins} <= set(audited)
+    makefile = (PATH.parent.parent / "Makefile").read_text("utf8")
+    assert ".ci/models.txt" in makefile
+    assert "--no-deps $(MODELS)" not in makefile
+
+
+def names_of(text):
+    """The pins of a file of requirements, without hashes."""
+    lines = (line.split(" \\")[0].split(";")[0].strip() for line in text.splitlines())
+    return {line for line in lines if "==" in line and not line.startswith(("#", "--"))}
+
+
+@pytest.mark.parametrize("name", ["base", "dev"])
+def test_what_is_installed_by_hash_is_what_is_pinned(name):
+    hashed = (PATH.parent / "hashes" / f"{name}.txt").read_text("utf8")
+    pinned = names_of((PATH.parent.parent / "constraints.txt").read_text("utf8"))
+    names = names_of(hashed)
+    assert names
+    assert names <= pinned, "`make constraints` writes both"
+    assert not any(pin.startswith(("torch==", "nvidia-")) for pin in names)
+    blocks = hashed.replace(" \\\n", " ").splitlines()
+    assert all("--hash=sha256:" in block for block in blocks)

@@ -1,13 +1,11 @@
 """What every head must do on every encoder."""
 
 import random
-from functools import cache
 
 import numpy as np
 import pytest
 import spacy
 import torch
-from spacy.language import Language
 from spacy.training import Example
 from spacy.vocab import Vocab
 
@@ -15,8 +13,8 @@ from spacy_docre.data.clusters import get_clusters, set_clusters
 from spacy_docre.models.encoding import Encoding, Targets
 from spacy_docre.training.optimizer import create_adamw
 
-from .methods import ENCODERS, HEADS, READS_SECOND, WITHOUT_ATTENTION, add_extractor
-from .util import birth_doc, birth_examples, make_doc, random_doc, random_encoding
+from .methods import ENCODERS, HEADS, READS_SECOND, WITHOUT_ATTENTION, add_extractor, initialised
+from .util import JACOBIANS, birth_doc, birth_examples, make_doc, random_doc, random_encoding
 
 COMBINATIONS = [
     (head, encoder)
@@ -40,19 +38,9 @@ PIPELINES = [
 ]
 
 
-@cache
-def build(head: str, encoder: str, transformer) -> Language:
-    """An initialised pipeline, for tests that do not change it."""
-    nlp = spacy.blank("en")
-    add_extractor(nlp, head, encoder, transformer)
-    examples = birth_examples(nlp.vocab)
-    nlp.initialize(lambda: examples)
-    return nlp
-
-
 @pytest.fixture(params=PIPELINES)
 def pipeline(request, tiny_bert):
-    return build(*request.param, tiny_bert)
+    return initialised(*request.param, tiny_bert)
 
 
 def extractor_of(nlp):
@@ -184,9 +172,10 @@ def test_overfits_eight_documents(head, encoder, tiny_bert, tmp_path):
     assert spacy.load(tmp_path).evaluate(birth_examples(nlp.vocab))["rel_f"] == 1.0
 
 
+@JACOBIANS
 @pytest.mark.parametrize("head", HEADS)
-def test_gradcheck_of_the_loss(head):
-    nlp = build(head, "cnn", None)
+def test_gradcheck_of_the_loss(head, fast_mode):
+    nlp = initialised(head, "cnn", None)
     encoding = random_encoding(0, [2, 3], width=32, n_heads=4)
     module = extractor_of(nlp).model.get_ref("head").shims[0].require_built()
     import copy
@@ -203,7 +192,7 @@ def test_gradcheck_of_the_loss(head):
         output = module(Encoding(encoding.tokens, mention, attention, encoding.index))
         return module.loss(output, Targets(labels, mask))
 
-    assert torch.autograd.gradcheck(loss, (mention, attention))
+    assert torch.autograd.gradcheck(loss, (mention, attention), fast_mode=fast_mode)
 
 
 def test_masked_pairs_change_nothing(pipeline):

@@ -117,3 +117,22 @@ def test_component_survives_saving(tmp_path):
         doc = loaded("Ada left. She slept.")
         assert [m.text for m in doc.spans["people_1"]] == ["Ada", "She"]
         assert doc.spans["people_1"][1].label_ == "PERSON"
+
+
+@pytest.mark.parametrize(
+    ("lang", "text", "names"),
+    [
+        ("de", "Ada Holt wohnt in Kiel. Von weit her kommen Leute.", ["Ada Holt", "Kiel"]),
+        ("da", "Mette Holm er direktør. Firmaet ligger her i Aarhus.", ["Mette Holm", "Aarhus"]),
+    ],
+)
+def test_english_rules_are_for_english(lang, text, names):
+    nlp = spacy.blank(lang)
+    nlp.add_pipe("sentencizer")
+    ruler = nlp.add_pipe("entity_ruler")
+    ruler.add_patterns([{"label": "PER", "pattern": name} for name in names])
+    with pytest.warns(UserWarning, match=rf"DW61.*'{lang}'"):
+        nlp.add_pipe("entity_clusters")
+    doc = nlp(text)
+    clusters = get_clusters(doc)
+    assert [[m.text for m in c.mentions] for c in clusters] == [[name] for name in names]

@@ -83,7 +83,8 @@ def test_imports_of_the_examples_work(page):
 
 @pytest.mark.parametrize("path", sorted((DOCS / "data").glob("*.json")), ids=lambda path: path.name)
 def test_tables_of_data_are_whole(path):
-    tables = srsly.read_json(path).get("tables", [])
+    data = srsly.read_json(path)
+    tables = data.get("tables", []) if isinstance(data, dict) else []
     titles = [table["title"] for table in tables]
     assert len(titles) == len(set(titles))
     for table in tables:
@@ -96,6 +97,17 @@ def test_pages_show_tables_of_data(gen):
     for page in shown:
         text = gen("tables").expand(page.read_text("utf8"), page)
         assert not gen("tables").PLACE.search(text)
+
+
+def test_pages_of_methods_show_the_settings_that_there_are(gen):
+    shown = [
+        page
+        for page in (DOCS / "methods").glob("*.md")
+        if gen("names").PLACE.search(page.read_text("utf8"))
+    ]
+    assert len(shown) > 8
+    for page in shown:
+        assert "| Setting | Type | Default | What |" in gen("names").expand(page.read_text("utf8"))
 
 
 def test_readme_has_the_methods_as_they_are(gen):
@@ -119,6 +131,18 @@ def test_reference_names_all_there_is(gen):
         assert f"| `{setting}` |" in gen("settings").page()
     assert '"label":"born_in"' in gen("layout").page()
     assert "| `rel_ign_f` | Ign F1 |" in gen("metrics").page()
+
+
+def test_links_out_of_the_docs_lead_to_pages_of_the_site(gen):
+    text = (
+        "[a](../../SECURITY.md#scope), [`b`](../../configs/atlop.cfg), [c](training.md#x), "
+        "`[d](e.md)`,\n```\n[f](../../g.md)\n```\n[h](https://example.org)"
+    )
+    pages = {"SECURITY.md": "project/policy.md"}
+    assert gen("links").within_site(text, ROOT, "docs/how-to/training.md", pages) == (
+        "[a](../project/policy.md#scope), `b`, [c](training.md#x), `[d](e.md)`,"
+        "\n```\n[f](../../g.md)\n```\n[h](https://example.org)"
+    )
 
 
 def test_docstrings_are_read_in_spacys_form(gen):

@@ -86,6 +86,14 @@ def test_the_extension_is_set_up(first):
     assert python(code) == "True ()\n"
 
 
+@pytest.mark.parametrize(
+    "first", ["import spacy_docre.data.clusters", "from spacy_docre import Relation"]
+)
+def test_the_package_can_be_imported_before_spacy(first):
+    code = f"{first}\nfrom spacy.tokens import Doc; print(Doc.has_extension('relations'))"
+    assert python(code) == "True\n"
+
+
 def test_a_foreign_extension_stays():
     code = (
         "from spacy.tokens import Doc; Doc.set_extension('relations', default='theirs')\n"

@@ -19,8 +19,8 @@ from spacy.training.initialize import init_nlp
 from typer.testing import CliRunner
 
 from spacy_docre import DocreError, Relation
-from spacy_docre.annotate.checkpoint import ERRORS, MANIFEST, Checkpoint, Progress
-from spacy_docre.annotate.sinks import Format
+from spacy_docre.annotation.checkpoint import ERRORS, MANIFEST, Checkpoint, Progress
+from spacy_docre.annotation.sinks import Format
 from spacy_docre.cli import app
 from spacy_docre.training import checkpoint
 from spacy_docre.training.loop import train

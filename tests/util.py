@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from spacy.tokens import Doc, Span
 from spacy.training import Example
@@ -21,6 +22,12 @@ install_extension()
 
 # The public corpora, which are not in the repository: what needs one is marked `corpora`.
 PUBLIC_CORPORA = Path(os.environ.get("DOCRE_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+# A Jacobian projected on random directions takes a few evaluations, the whole one thousands.
+JACOBIANS = pytest.mark.parametrize(
+    "fast_mode",
+    [pytest.param(True, id="projected"), pytest.param(False, id="whole", marks=pytest.mark.slow)],
+)
 
 Mention = tuple[int, int]
 
@@ -244,6 +251,8 @@ def make_tiny_transformer(path: Path, model_type: str = "bert", **settings: obje
     }
     if model_type == "distilbert":
         sizes |= {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 48}
+    # Some architectures do not take all of the names above.
+    sizes = {name: value for name, value in sizes.items() if value is not None}
     torch.manual_seed(0)
     AutoModel.from_config(AutoConfig.for_model(model_type, **sizes)).save_pretrained(path)
     return path

@@ -9,7 +9,7 @@ import errors
 import layout
 import links
 import methods
-import metrics
+import metric_keys
 import names
 import settings
 import tables
@@ -30,7 +30,7 @@ REFERENCE = {
     "reference/names.md": names.page,
     "reference/settings.md": settings.page,
     "reference/layout.md": layout.page,
-    "reference/metric_keys.md": metrics.page,
+    "reference/metric_keys.md": metric_keys.page,
     "reference/commands.md": commands.page,
     "reference/errors.md": errors.page,
 }
@@ -52,8 +52,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, **kwargs: Any) -> str:
-    """Put tables in the place of the links to their data, and lead links to the repository's files
-    to the pages that hold them."""
+    """Put tables in the place of the links to what they are made of, and lead links to the
+    repository's files to the pages that hold them."""
     source = page.file.src_uri
-    markdown = tables.expand(markdown, ROOT / "docs" / source)
+    markdown = names.expand(tables.expand(markdown, ROOT / "docs" / source))
     return links.within_site(markdown, ROOT, f"docs/{source}", PROJECT)

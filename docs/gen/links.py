@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Any
 
 LOG = logging.getLogger("mkdocs.hooks.links")
-LINK = re.compile(r"(?<!!)\[(?P<text>[^\]\[]*)\]\((?P<target>[^)\s#]+)(?P<anchor>#[^)\s]*)?\)")
+# Code comes first, so that nothing in it is taken for a link.
+LINK = re.compile(
+    r"```.*?```|`[^`\n]*`"
+    r"|(?<!!)\[(?P<text>[^\]\[]*)\]\((?P<target>[^)\s#]+)(?P<anchor>#[^)\s]*)?\)",
+    re.DOTALL,
+)
 
 
 def moved(root: Path, source: str, to: str, project: Mapping[str, str]) -> str:
@@ -43,7 +48,7 @@ def within_site(text: str, root: Path, page: str, project: Mapping[str, str]) ->
 
     def target_of(target: str) -> str | None:
         path = posixpath.normpath(posixpath.join(folder, target))
-        if path.startswith("docs/"):
+        if path.startswith("docs/") and not path.startswith("docs/data/"):
             return target
         if path in project:
             return posixpath.relpath(f"docs/{project[path]}", folder)
@@ -66,7 +71,7 @@ def fill(nav: list[Any], title: str, entries: list[Any]) -> None:
 
 def _replace(text: str, target_of: Callable[[str], str | None]) -> str:
     def replaced(match: re.Match) -> str:
-        if "://" in match["target"] or match["target"].startswith("mailto:"):
+        if match["target"] is None or "://" in match["target"]:
             return match[0]
         target = target_of(match["target"])
         if target is None:

@@ -1,6 +1,7 @@
 """The names that the package registers with spaCy and Thinc, from its entry points."""
 
 import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import distribution
@@ -20,6 +21,8 @@ KINDS = {
     "thinc_optimizers": "Optimizers",
     "thinc_schedules": "Schedules",
 }
+
+PLACE = re.compile(r"^\[Settings of `(?P<name>[^`]+)`\]\([^)]*names\.md#[^)]*\)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -65,21 +68,36 @@ def page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _describe(name: Name) -> Iterator[str]:
-    described = text.doc_of(name.function)
-    yield f"### `{name.name}`"
+def expand(markdown: str) -> str:
+    """Put the tables of settings in the place of links to them: a paragraph that is a link,
+    "[Settings of `NAME`](...)", becomes the table of that name.
+
+    markdown (str): The page.
+    RETURNS (str): The page with the tables.
+    RAISES (KeyError): If a name is not registered.
+    """
+    known = {name.name: name for name in registered()} if PLACE.search(markdown) else {}
+    return PLACE.sub(lambda match: settings_of(known[match["name"]]), markdown)
+
+
+def settings_of(name: Name) -> str:
+    """A table of the settings of what a name stands for; "" if there are none."""
     module = inspect.getmodule(name.function)
-    yield text.linked(described.text, module)
-    if name.group == "spacy_factories":
-        yield "Its settings are on a page of their own: [settings](settings.md)."
-        return
-    about = {entry.name: entry for entry in described.parameters}
+    about = {entry.name: entry for entry in text.doc_of(name.function).parameters}
     rows = []
     for parameter in inspect.signature(name.function).parameters.values():
         entry = about.get(parameter.name)
         default = "" if parameter.default is parameter.empty else text.code(repr(parameter.default))
-        kind = entry.type if entry else ""
-        shown = [text.code(parameter.name), kind and text.code(kind), default]
-        rows.append([*shown, text.linked(entry.text, module) if entry else ""])
-    if rows:
-        yield text.table(["Setting", "Type", "Default", "What"], rows)
+        kind = text.code(entry.type) if entry and entry.type else ""
+        what = text.linked(entry.text, module) if entry else ""
+        rows.append([text.code(parameter.name), kind, default, what])
+    return text.table(["Setting", "Type", "Default", "What"], rows) if rows else ""
+
+
+def _describe(name: Name) -> Iterator[str]:
+    yield f"### `{name.name}`"
+    yield text.linked(text.doc_of(name.function).text, inspect.getmodule(name.function))
+    if name.group == "spacy_factories":
+        yield "Its settings are on a page of their own: [settings](settings.md)."
+    else:
+        yield settings_of(name)

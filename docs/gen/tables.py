@@ -2,7 +2,8 @@
 
 A paragraph that is a link to a file of `docs/data`, `[TITLE](../data/NAME.json)`, becomes the table
 of that title. A file is either what `benchmark --json` writes, or has the tables as they are to be
-shown: `{"command": ..., "machine": ..., "tables": [{"title", "header", "rows"}, ...]}`.
+shown: `{"command": ..., "machine": ..., "tables": [{"title", "header", "rows"}, ...]}`; of
+`encoders.json` the outcomes are made into one.
 """
 
 import re
@@ -12,6 +13,10 @@ from typing import Any
 
 import srsly
 
+# So many names need not be listed.
+MANY = 100
+# The most characters of a cell with a figure.
+FIGURE = 40
 PLACE = re.compile(r"^\[(?P<title>[^\]]+)\]\((?P<path>(?:\.\./)*data/\w+\.json)\)$", re.MULTILINE)
 
 
@@ -36,7 +41,9 @@ def expand(markdown: str, page: Path) -> str:
 def load(path: Path) -> dict[str, Any]:
     """Read a file of data, as tables."""
     data = srsly.read_json(path)
-    if "tables" not in data:
+    if "encoders" in data:
+        data["tables"] = [encoders(data)]
+    elif "tables" not in data:
         from spacy_docre.benchmark.results import Results
         from spacy_docre.benchmark.tables import growth_tables, method_tables
 
@@ -49,11 +56,26 @@ def load(path: Path) -> dict[str, Any]:
     return data
 
 
-def to_markdown(table: dict[str, Any]) -> str:
-    """A table in Markdown; the first column is text, the others are figures."""
-    lines = [
-        table["header"],
-        ["---", *["---:"] * (len(table["header"]) - 1)],
-        *table["rows"],
+def encoders(data: dict[str, Any]) -> dict[str, Any]:
+    """The architectures of encoders that were tried, together if they had the same outcome."""
+    outcomes: dict[str, list[str]] = {}
+    for name, outcome in sorted(data["encoders"].items()):
+        outcomes.setdefault(outcome.get("reason", "works"), []).append(f"`{name}`")
+    rows = [
+        [reason, ", ".join(names) if len(names) <= MANY else f"{len(names)} others"]
+        for reason, names in outcomes.items()
     ]
+    rows.sort(key=lambda row: row[0] != "works")
+    return {
+        "title": "Architectures that were tried",
+        "header": ["Outcome", "`model_type`"],
+        "rows": rows,
+    }
+
+
+def to_markdown(table: dict[str, Any]) -> str:
+    """A table in Markdown: figures to the right, text to the left."""
+    columns = list(zip(*table["rows"], strict=True))
+    borders = ["---", *("---" if max(map(len, c)) > FIGURE else "---:" for c in columns[1:])]
+    lines = [table["header"], borders, *table["rows"]]
     return "\n".join([f"**{table['title']}**", "", *(f"| {' | '.join(row)} |" for row in lines)])

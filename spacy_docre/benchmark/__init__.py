@@ -1,7 +1,7 @@
 """What extractors cost beside their bare encoders, and how that grows with the documents."""
 
+from .budget import Budget
 from .growth import DIMENSIONS, Point, measure_growth
-from .limits import Limits
 from .steps import STEPS, benchmark
 from .synthetic import Sizes, docred_sizes, synthetic_doc, whole_words
 from .timing import Samples, Timing
@@ -9,7 +9,7 @@ from .timing import Samples, Timing
 __all__ = [
     "DIMENSIONS",
     "STEPS",
-    "Limits",
+    "Budget",
     "Point",
     "Samples",
     "Sizes",

@@ -9,7 +9,7 @@ from spacy.language import Language
 
 from ..extractor.pipeline import find_extractor
 from .bare import shim_of, transformers_of
-from .limits import LIMITS, LimitReachedError, Limits, limited
+from .budget import BUDGET, Budget, OverBudgetError, limited
 from .pipelines import calibrate_on, initialize_for, make_synthetic, to_examples
 from .steps import benchmark
 from .synthetic import DOCRED, Sizes
@@ -71,7 +71,7 @@ class GrowthSettings:
     min_seconds (float): Short ones are timed more often, until that time is over: see
         `interleaved`.
     seed (int): The seed of the documents.
-    limits (Limits): When to give a point up. Larger ones are then not tried.
+    budget (Budget): When to give a point up. Larger ones are then not tried.
     """
 
     dimensions: Mapping[str, Sequence[int]]
@@ -81,7 +81,7 @@ class GrowthSettings:
     repeats: int = 3
     min_seconds: float = 0.5
     seed: int = 0
-    limits: Limits = LIMITS
+    budget: Budget = BUDGET
 
 
 def measure_growth(
@@ -111,7 +111,7 @@ def measure_growth(
                     try:
                         timing = _measure(*pipeline[1:], sizes, step, settings)
                         measured[sizes, step] = timing
-                    except LimitReachedError as error:
+                    except OverBudgetError as error:
                         reason = str(error)
                         given_up[step] = f"not tried: {value} {reason}"
                 yield Point(dimension, value, step, timing, reason)
@@ -127,7 +127,7 @@ def _measure(
         for number in range(settings.n_docs)
     ]
     examples = to_examples(nlp, docs)
-    with limited(settings.limits, device):
+    with limited(settings.budget, device):
         if step != "training":
             calibrate_on(nlp, examples)
         timings = benchmark(

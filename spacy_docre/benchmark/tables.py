@@ -1,10 +1,12 @@
 """The results of benchmarks as tables, for the terminal and for a page."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from wasabi import MarkdownRenderer
 
 from ..errors import DocreError, Errors
 from ..files import replacing
@@ -15,6 +17,17 @@ from .timing import Timing
 
 MIB = 2**20
 GIVEN_UP = "n/a"
+
+
+def figures_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown; the first column is text, the others are figures.
+
+    header (Sequence[str]): The names of the columns.
+    rows (Iterable[Sequence[str]]): The cells.
+    RETURNS (str): The table.
+    """
+    right: list[Literal["l", "c", "r"]] = ["r"]
+    return MarkdownRenderer().table(rows, header, ["l", *(right * (len(header) - 1))])
 
 
 @dataclass(frozen=True)
@@ -32,12 +45,8 @@ class Table:
 
     def to_markdown(self) -> str:
         """The table in Markdown, under its title."""
-        lines = [
-            self.header,
-            ["---", *["---:"] * (len(self.header) - 1)],
-            *([row[0] and f"`{row[0]}`", *row[1:]] for row in self.rows),
-        ]
-        return "\n".join([f"**{self.title}**", "", *(f"| {' | '.join(line)} |" for line in lines)])
+        rows = ([row[0] and f"`{row[0]}`", *row[1:]] for row in self.rows)
+        return f"**{self.title}**\n\n{figures_table(self.header, rows)}"
 
 
 def method_tables(methods: Mapping[str, Mapping[str, Timing]]) -> list[Table]:

@@ -10,25 +10,25 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import spacy
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 from tqdm import tqdm
 
 from ..about import __version__
-from ..annotate.checkpoint import ERRORS, Checkpoint, Progress
-from ..annotate.engine import Annotation, describe_model, model_name
-from ..annotate.records import Failure, Record
-from ..annotate.run import ReadInput, Tally, annotate_corpus, check_complete
-from ..annotate.sinks import DEFAULT_BASE_URI, Format, SinkSettings, make_sinks
-from ..annotate.sources import STDIN, SourceSettings, read_records
-from ..annotate.workers import LOCAL, PartSettings, Workers
+from ..annotation.checkpoint import ERRORS, Checkpoint, Progress
+from ..annotation.engine import Annotation, describe_model, model_name
+from ..annotation.records import Failure, Record
+from ..annotation.run import ReadInput, Tally, annotate_corpus, check_complete
+from ..annotation.sinks import DEFAULT_BASE_URI, Format, SinkSettings, make_sinks
+from ..annotation.sources import STDIN, SourceSettings, read_records
+from ..annotation.workers import LOCAL, PartSettings, Workers
 from ..errors import DocreError, Errors, Warnings
 from ..extractor.pipeline import find_extractor
 from ..files import displayed
 from .app import new_app
 from .messages import GPU_ID, msg
+from .pipelines import load_pipeline
 
 app = new_app()
 
@@ -120,7 +120,7 @@ def annotate_command(
     _check_settings(inputs, reading, keep_clusters, base_uri)
     read = partial(_read, inputs, reading, out, limit)
     records = read()
-    nlp = spacy.load(model)
+    nlp = load_pipeline(model)
     find_extractor(nlp)
     naming = SinkSettings(base_uri, model_name(nlp))
     sinks = make_sinks(formats, naming)
@@ -222,8 +222,8 @@ def _annotate_on_ray(
     address: str,
     **corpus: Any,
 ) -> None:
-    from ..annotate.ray_cluster import connected
-    from ..annotate.ray_engine import annotate_corpus_on_ray
+    from ..annotation.ray_cluster import connected
+    from ..annotation.ray_engine import annotate_corpus_on_ray
 
     with connected(address, workers) as workers:
         annotate_corpus_on_ray(read, checkpoint, settings, workers, **corpus)

@@ -31,7 +31,7 @@ from ..errors import Warnings
 from ..evaluation.run import read_examples
 from ..models.compat import has_transformers
 from .app import new_app
-from .messages import GPU_ID, msg, readable_errors
+from .messages import GPU_ID, msg
 
 app = new_app()
 
@@ -105,21 +105,18 @@ def benchmark_command(
         "layers": layers or "all",
     }
     results = Results(describe_run(gpu_id=gpu_id, seed=seed), settings, {}, {})
-    with readable_errors():
-        models = [model] if model else [str(path) for path in find(configs, method)]
-        for path in models:
-            fix_random_seed(seed)
-            name = Path(path).stem if path.endswith(CONFIG) else Path(path).name
-            msg.info(name)
-            is_config = path.endswith(CONFIG)
-            nlp = (
-                from_config(path, encoder=encoder, layers=layers) if is_config else spacy.load(path)
-            )
-            examples = _documents(nlp, is_config, docs_path, n_docs, seed)
-            results.methods[name] = benchmark(
-                nlp, examples, steps=steps, batch_size=batch_size, repeats=repeats
-            )
-            save(results, json_path)
+    models = [model] if model else [str(path) for path in find(configs, method)]
+    for path in models:
+        fix_random_seed(seed)
+        name = Path(path).stem if path.endswith(CONFIG) else Path(path).name
+        msg.info(name)
+        is_config = path.endswith(CONFIG)
+        nlp = from_config(path, encoder=encoder, layers=layers) if is_config else spacy.load(path)
+        examples = _documents(nlp, is_config, docs_path, n_docs, seed)
+        results.methods[name] = benchmark(
+            nlp, examples, steps=steps, batch_size=batch_size, repeats=repeats
+        )
+        save(results, json_path)
     print_tables(method_tables(results.methods))
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import typer
 from thinc.api import fix_random_seed
 
+from ..benchmark.budget import BUDGET, Budget
 from ..benchmark.growth import DIMENSIONS, GrowthSettings, Point, measure_growth
-from ..benchmark.limits import LIMITS, Limits
 from ..benchmark.machine import describe_run
 from ..benchmark.pipelines import from_config
 from ..benchmark.plots import draw_growth
@@ -31,7 +31,7 @@ from .benchmark import (
     print_tables,
     save,
 )
-from .messages import GPU_ID, msg, readable_errors
+from .messages import GPU_ID, msg
 
 app = new_app()
 
@@ -59,10 +59,10 @@ def benchmark_growth_command(
     n_docs: int = typer.Option(1, "--n-docs", min=1, help="Documents of each size."),
     repeats: int = typer.Option(3, "--repeats", min=1, help="How often each is timed at least."),
     max_seconds: float = typer.Option(
-        LIMITS.seconds, "--max-seconds", help="Give a size up if it takes longer."
+        BUDGET.seconds, "--max-seconds", help="Give a size up if it takes longer."
     ),
     max_gib: float = typer.Option(
-        LIMITS.gibibytes, "--max-gib", help="Give a size up if it needs more memory (GiB)."
+        BUDGET.gibibytes, "--max-gib", help="Give a size up if it needs more memory (GiB)."
     ),
     threads: int = THREADS,
     seed: int = SEED,
@@ -79,7 +79,7 @@ def benchmark_growth_command(
         n_docs=n_docs,
         repeats=repeats,
         seed=seed,
-        limits=Limits(max_seconds, max_gib),
+        budget=Budget(max_seconds, max_gib),
     )
     prepare(gpu_id, threads, layers)
     plain = {
@@ -92,21 +92,20 @@ def benchmark_growth_command(
         "max_gib": max_gib,
     }
     results = Results(describe_run(gpu_id=gpu_id, seed=seed), plain, {}, {})
-    with readable_errors():
-        for path in find(configs, method):
-            fix_random_seed(seed)
-            make_pipeline = partial(from_config, path, encoder=encoder, layers=layers)
-            points = results.growth[path.stem] = []
-            for point in measure_growth(make_pipeline, settings):
-                points.append(point)
-                msg.text(_progress(path.stem, point))
-                save(results, json_path)
-        print_tables(growth_tables(results.growth))
-        for line in given_up(results.growth):
-            msg.warn(line)
-        if plots is not None:
-            for picture in draw_growth(results.growth, plots):
-                msg.good(f"Plot: {picture}")
+    for path in find(configs, method):
+        fix_random_seed(seed)
+        make_pipeline = partial(from_config, path, encoder=encoder, layers=layers)
+        points = results.growth[path.stem] = []
+        for point in measure_growth(make_pipeline, settings):
+            points.append(point)
+            msg.text(_progress(path.stem, point))
+            save(results, json_path)
+    print_tables(growth_tables(results.growth))
+    for line in given_up(results.growth):
+        msg.warn(line)
+    if plots is not None:
+        for picture in draw_growth(results.growth, plots):
+            msg.good(f"Plot: {picture}")
 
 
 def _progress(name: str, point: Point) -> str:

@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-import spacy
 import typer
 from wasabi import msg
 
-from ..annotate.records import Record
-from ..annotate.sources import read_records
+from ..annotation.records import Record
+from ..annotation.sources import read_records
 from ..benchmark.machine import describe_run
 from ..benchmark.memory import MEBIBYTE, MemorySeries, measure_memory, plot_memory, unlike_texts
 from ..errors import DocreError, Errors
 from ..files import replacing
 from .app import new_app
 from .benchmark import THREADS, prepare
-from .messages import GPU_ID, readable_errors
+from .messages import GPU_ID
+from .pipelines import load_pipeline
 
 app = new_app()
 
@@ -51,23 +51,22 @@ def benchmark_memory_command(
         "memory_zone": memory_zone,
     }
     series = MemorySeries(describe_run(gpu_id=gpu_id, seed=0), settings, [])
-    with readable_errors():
-        texts = [item.text for item in read_records(inputs) if isinstance(item, Record)]
-        if not texts:
-            raise DocreError(Errors.D131.format(inputs=", ".join(inputs)))
-        nlp = spacy.load(model)
-        stream = unlike_texts(texts, n_docs, new_words)
-        for reading in measure_memory(nlp, stream, every=every, memory_zone=memory_zone):
-            series.readings.append(reading)
-            msg.text(
-                f"{reading.docs:,} documents, {reading.rss / MEBIBYTE:,.0f} MiB, "
-                f"{reading.strings:,} strings, {reading.seconds:,.0f} s"
-            )
-            if json_path is not None:
-                series.save(json_path)
-        msg.info(series.summary())
-        if plot is not None:
-            figure = plot_memory(series)
-            with replacing(plot) as draft:
-                figure.savefig(draft, format="png")
-            msg.good(f"Plot: {plot}")
+    texts = [item.text for item in read_records(inputs) if isinstance(item, Record)]
+    if not texts:
+        raise DocreError(Errors.D131.format(inputs=", ".join(inputs)))
+    nlp = load_pipeline(model)
+    stream = unlike_texts(texts, n_docs, new_words)
+    for reading in measure_memory(nlp, stream, every=every, memory_zone=memory_zone):
+        series.readings.append(reading)
+        msg.text(
+            f"{reading.docs:,} documents, {reading.rss / MEBIBYTE:,.0f} MiB, "
+            f"{reading.strings:,} strings, {reading.seconds:,.0f} s"
+        )
+        if json_path is not None:
+            series.save(json_path)
+    msg.info(series.summary())
+    if plot is not None:
+        figure = plot_memory(series)
+        with replacing(plot) as draft:
+            figure.savefig(draft, format="png")
+        msg.good(f"Plot: {plot}")

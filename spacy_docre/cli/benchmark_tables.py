@@ -11,7 +11,7 @@ from ..benchmark.results import Results
 from ..benchmark.tables import fill_page, to_markdown
 from .app import new_app
 from .benchmark_growth import PLOTS
-from .messages import msg, readable_errors
+from .messages import msg
 
 app = new_app()
 
@@ -32,19 +32,18 @@ def benchmark_tables_command(
     plots: Path | None = PLOTS,
 ) -> None:
     """Turn results of `benchmark` and `benchmark-growth` into Markdown tables and plots."""
-    with readable_errors():
-        for path in paths:
-            results = Results.load(path)
-            parts = [to_markdown(results)]
-            pictures = [] if plots is None else draw_growth(results.growth, plots)
-            if page is None:
-                print(*parts)
-            else:
-                parts += [_image(picture, page) for picture in pictures]
-                fill_page(page, path.stem, "\n\n".join(parts))
-                msg.good(f"{path.stem}: {page}")
-            for picture in pictures:
-                msg.good(f"Plot: {picture}")
+    for path in paths:
+        results = Results.load(path)
+        parts = [to_markdown(results)]
+        pictures = [] if plots is None else draw_growth(results.growth, plots)
+        if page is None:
+            print(*parts)
+        else:
+            parts += [_image(picture, page) for picture in pictures]
+            fill_page(page, path.stem, "\n\n".join(parts))
+            msg.good(f"{path.stem}: {page}")
+        for picture in pictures:
+            msg.good(f"Plot: {picture}")
 
 
 def _image(picture: Path, page: Path) -> str:

@@ -5,18 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import spacy
 import typer
 from spacy.cli._util import setup_gpu
 
-from ..evaluation.calibration import Outcomes, Reliability, fit_calibration, pair_outcomes
+from ..evaluation.calibration import Reliability, fit_calibration
 from ..evaluation.run import annotate_examples, read_examples
 from ..extractor.calibration import Calibration, with_calibration, without_calibration
 from ..extractor.decoding import select, threshold_of_labels
 from ..extractor.pipeline import find_extractor
+from ..extractor.thresholds import Outcomes, pair_outcomes
 from .app import new_app
 from .find_threshold import DATA, MODEL, save_settings, warn_of_test_data
-from .messages import GPU_ID, decimal, msg, percent, readable_errors
+from .messages import GPU_ID, decimal, msg, percent
+from .pipelines import load_pipeline
 
 app = new_app()
 
@@ -35,22 +36,21 @@ def calibrate_command(
     thresholds are mapped along."""
     setup_gpu(gpu_id, silent=False)
     warn_of_test_data(data_path)
-    with readable_errors():
-        nlp = spacy.load(model_path)
-        _, extractor = find_extractor(nlp)
-        extractor.cfg |= without_calibration(extractor.cfg)
-        settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}
-        scored = list(annotate_examples(nlp, read_examples(nlp, data_path)))
-        outcomes = list(pair_outcomes(scored, extractor.labels, **settings))
-        calibration = fit(outcomes, bias)
-        halves = outcomes[0::2], outcomes[1::2]
-        parts = {"As the model gives them": [(outcomes, Calibration())]}
-        if all(halves):
-            parts["Calibrated, held out"] = [
-                (halves[0], fit(halves[1], bias)),
-                (halves[1], fit(halves[0], bias)),
-            ]
-        parts["Calibrated"] = [(outcomes, calibration)]
+    nlp = load_pipeline(model_path)
+    _, extractor = find_extractor(nlp)
+    extractor.cfg |= without_calibration(extractor.cfg)
+    settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}
+    scored = list(annotate_examples(nlp, read_examples(nlp, data_path)))
+    outcomes = list(pair_outcomes(scored, extractor.labels, **settings))
+    calibration = fit(outcomes, bias)
+    halves = outcomes[0::2], outcomes[1::2]
+    parts = {"As the model gives them": [(outcomes, Calibration())]}
+    if all(halves):
+        parts["Calibrated, held out"] = [
+            (halves[0], fit(halves[1], bias)),
+            (halves[1], fit(halves[0], bias)),
+        ]
+    parts["Calibrated"] = [(outcomes, calibration)]
     rows = [(title, *_errors(extractor.cfg, part)) for title, part in parts.items()]
     header = ("Scores", "ECE", "Brier", "ECE, predicted", "Brier, predicted")
     msg.table(rows, header=header, aligns=("l", "r", "r", "r", "r"))

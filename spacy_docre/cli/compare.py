@@ -1,21 +1,18 @@
 """`compare`: methods and seeds, trained, evaluated and compared on one corpus."""
 
 import json
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from ..errors import DocreError
 from ..experiments.report import p_values, plot_curves, pool, to_markdown
-from ..experiments.runs import Experiment, Run
+from ..experiments.runs import Experiment, Run, complete_all
 from ..files import read_json, replacing
 from ..scoring.scorer import score_judgement
 from ..visual.charts import plot_subsets
 from .app import new_app
-from .messages import GPU_ID, msg, percent, readable_errors
+from .messages import GPU_ID, msg, tell_run
 
 app = new_app()
 
@@ -46,34 +43,12 @@ def compare_command(
     be changed by options such as --training.max_steps 100."""
     runs = [Run(method, int(seed)) for method in methods.split() for seed in seeds.split()]
     experiment = Experiment(configs, train, dev, output, encoder, ctx.args, gpu_id)
-    with readable_errors():
-        figures = read_json(published).get(corpus, {}) if published else {}
-        records = _complete(experiment, runs, jobs)
-        _write_report(experiment, records, report, baseline or runs[0].method, figures)
+    figures = read_json(published).get(corpus, {}) if published else {}
+    records = complete_all(experiment, runs, jobs=jobs, tell=tell_run)
+    _write_report(experiment, records, report, baseline or runs[0].method, figures)
     failed = len(runs) - sum(map(len, records.values()))
     if failed:
         msg.fail(f"{failed} of {len(runs)} runs failed; type the command again to go on", exits=1)
-
-
-def _complete(
-    experiment: Experiment, runs: list[Run], jobs: int
-) -> dict[str, list[dict[str, Any]]]:
-    def complete(run: Run) -> dict[str, Any] | None:
-        try:
-            record = experiment.complete(run)
-        except DocreError as error:
-            # One method's failure is no reason not to train the others.
-            msg.fail(f"{run.name}: {error}")
-            return None
-        msg.good(f"{run.name}: F1 {percent(record['scores']['rel_f'])}")
-        return record
-
-    records = defaultdict(list)
-    with ThreadPoolExecutor(jobs) as pool_of_runs:
-        for record in pool_of_runs.map(complete, runs):
-            if record is not None:
-                records[record["method"]].append(record)
-    return records
 
 
 def _write_report(

@@ -13,7 +13,7 @@ from ..corpora.report import ConversionReport
 from ..files import displayed, replacing
 from .app import new_app
 from .formats import PREFIX, FormatGroup, make_command
-from .messages import msg, readable_errors
+from .messages import msg
 
 OUTPUT = typer.Argument(help="The .spacy file to write.")
 LANG = typer.Option("en", "--lang", "-l", help="The language's code.")
@@ -27,8 +27,7 @@ class ConvertGroup(FormatGroup):
         path = Path(args[0])
         if args[0] in all_formats() or not path.exists():
             return super().resolve_command(ctx, args)
-        with readable_errors():
-            entry = guess_format(path)
+        entry = guess_format(path)
         msg.info(f"{displayed(path)} looks like {entry.title}: `convert {entry.name}`")
         return entry.name, self.command_for(entry), args
 
@@ -80,15 +79,14 @@ def convert(
     **options: The options of the format's reader.
     """
     report = ConversionReport()
-    with readable_errors():
-        nlp = spacy.blank(lang)
-        check_format(entry, input_path)
-        doc_bin = DocBin(store_user_data=True)
-        for doc in entry.read(input_path, nlp, report=report, prefix=prefix, **options):
-            doc_bin.add(doc)
-            report.add(doc, prefix=prefix)
-        with replacing(output_path) as draft:
-            doc_bin.to_disk(draft)
+    nlp = spacy.blank(lang)
+    check_format(entry, input_path)
+    doc_bin = DocBin(store_user_data=True)
+    for doc in entry.read(input_path, nlp, report=report, prefix=prefix, **options):
+        doc_bin.add(doc)
+        report.add(doc, prefix=prefix)
+    with replacing(output_path) as draft:
+        doc_bin.to_disk(draft)
     n_relations = report.read["relations"]
     message = f"{len(doc_bin)} documents with {n_relations} relations: {displayed(output_path)}"
     (msg.good if len(doc_bin) else msg.warn)(message)

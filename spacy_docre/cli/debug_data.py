@@ -10,7 +10,7 @@ from ..corpora.readers import read_docs
 from ..data.clusters import DEFAULT_PREFIX
 from ..data.relation import DEFAULT_ATTR
 from .app import new_app
-from .messages import msg, readable_errors
+from .messages import msg
 
 app = new_app()
 
@@ -25,9 +25,8 @@ def debug_data_command(
     attr: str = typer.Option(DEFAULT_ATTR, "--attr", help="The attribute with the relations."),
 ) -> None:
     """Check a corpus: counts, relation types, broken offsets, missing clusters."""
-    with readable_errors():
-        docs = read_docs(data_path, spacy.blank(lang).vocab)
-        report = check_corpus(docs, prefix=prefix, attr=attr)
+    docs = read_docs(data_path, spacy.blank(lang).vocab)
+    report = check_corpus(docs, prefix=prefix, attr=attr)
     msg.divider("Contents")
     msg.table([(name, count) for name, count in report.counts.items()], aligns=("l", "r"))
     msg.divider("Entity types")

@@ -18,7 +18,9 @@ import threading
 import traceback
 import warnings
 from collections.abc import Iterator
+from configparser import InterpolationError
 from contextlib import ExitStack, contextmanager, suppress
+from difflib import get_close_matches
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -35,7 +37,11 @@ NO_ROOM_TEXT = re.compile(r"No space left on device|File too large|Disk quota ex
 NO_MEMORY_TEXT = re.compile(r"out of memory|DefaultCPUAllocator")
 # Errors of spaCy and Thinc that say by themselves what a user has to do.
 PLAIN_TEXT = re.compile(r"\s*\[E\d+\]|Cannot use GPU|No GPU devices")
-MAX_LINES = 8
+# spaCy's E893, which lists what there is.
+AVAILABLE = re.compile(
+    r"Could not find function '(?P<name>[^']*)'.*Available names: (?P<names>.*)", re.DOTALL
+)
+MAX_LINES = 4
 
 
 class Ended(SystemExit):
@@ -104,10 +110,24 @@ def message_of(error: Exception) -> str:
         return Errors.D143.format(path=_path_of(error), reason=os.strerror(number))
     if isinstance(error, MemoryError) or NO_MEMORY_TEXT.search(text):
         return Errors.D144.format(reason=shortened(text) or "MemoryError")
-    if isinstance(error, ConfigValidationError | ImportError) or PLAIN_TEXT.match(text):
-        lines = [line for line in text.splitlines() if line.strip()]
-        return printable("\n".join(lines[:MAX_LINES]))
+    if isinstance(error, ConfigValidationError):
+        text = error.from_error(error, title="", show_config=False).text
+        return f"Config validation error: {_few_lines(text)}"
+    if isinstance(error, ImportError | InterpolationError) or PLAIN_TEXT.match(text):
+        return _few_lines(AVAILABLE.sub(_closest, text))
     return Errors.D146.format(kind=type(error).__name__, reason=shortened(text))
+
+
+def _few_lines(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "\n".join(shortened(line) for line in lines[:MAX_LINES])
+
+
+def _closest(match: re.Match[str]) -> str:
+    """Instead of all registered names: those that may have been meant."""
+    names = match["names"].replace("\n", " ").split(", ")
+    close = get_close_matches(match["name"], [name.strip() for name in names], cutoff=0.4)
+    return f"'{match['name']}' is not registered. Did you mean {' or '.join(close) or 'another'}?"
 
 
 def _path_of(error: Exception) -> str:

@@ -17,7 +17,7 @@ from ..corpora.docred import read_relation_names
 from ..corpora.readers import read_docs
 from ..data.keys import DocKeys
 from ..errors import Warnings, enumerate_words
-from ..evaluation.calibration import Reliability, pair_outcomes
+from ..evaluation.calibration import Reliability
 from ..evaluation.end_to_end import lost_by_step, score_stages
 from ..evaluation.evaluate import TrainingData, read_training_data
 from ..evaluation.predictions import is_predictions, read_predictions
@@ -25,6 +25,7 @@ from ..evaluation.run import annotate_examples, read_examples
 from ..extractor.constraints import CONSTRAINTS, switch_settings
 from ..extractor.limits import count_left_out
 from ..extractor.pipeline import find_extractor
+from ..extractor.thresholds import pair_outcomes
 from ..files import replacing
 from ..models.precision import set_precision
 from ..scoring.clusters import has_names_only
@@ -32,7 +33,8 @@ from ..scoring.judgement import Judgement, judge_relations
 from ..scoring.scorer import score_judgement
 from ..scoring.significance import LEVEL, bootstrap_intervals
 from .app import new_app
-from .messages import GPU_ID, msg, readable_errors
+from .messages import GPU_ID, msg
+from .pipelines import load_pipeline
 from .reports import print_difference, print_evaluation
 from .stages import print_stages
 
@@ -114,48 +116,47 @@ def evaluate_command(
             "and --precision cannot change; give a pipeline"
         )
     setup_gpu(gpu_id, silent=False)
-    with readable_errors():
-        nlp = spacy.blank("xx") if is_saved else _load(model, switched_on)
-        keys = _keys(nlp)
-        training = read_training_data(train_facts or [], nlp.vocab, subsets, keys)
-        scores: dict[str, Any]
-        if end_to_end:
-            scores = _score_stages(nlp, data_path, training)
+    nlp = spacy.blank("xx") if is_saved else _load(model, switched_on)
+    keys = _keys(nlp)
+    training = read_training_data(train_facts or [], nlp.vocab, subsets, keys)
+    scores: dict[str, Any]
+    if end_to_end:
+        scores = _score_stages(nlp, data_path, training)
+    else:
+        reliability = Reliability() if calibration and not is_saved else None
+        left_out: dict[str, int] = {}
+        start = time.perf_counter()
+        if is_saved:
+            examples = read_saved(model, data_path, rel_info, nlp.vocab)
         else:
-            reliability = Reliability() if calibration and not is_saved else None
-            left_out: dict[str, int] = {}
+            examples = _annotate(nlp, data_path, not predicted_clusters, reliability)
+            left_out = _warn_of_left_out(nlp, examples)
+        seconds = time.perf_counter() - start
+        judgement = judge_relations(examples, train_facts=training.facts, **keys)
+        scores = score_judgement(judgement, train_counts=training.counts, subsets=subsets)
+        if left_out:
+            scores["left_out"] = left_out
+        if bootstrap:
+            scores["bootstrap"] = {"samples": bootstrap, "seed": seed, "level": LEVEL}
+            scores["intervals"] = bootstrap_intervals(
+                judgement,
+                n=bootstrap,
+                seed=seed,
+                train_counts=training.counts,
+                subsets=subsets,
+            )
+        if calibration:
+            scores["calibration"] = _calibration(judgement, reliability)
+        print_evaluation(scores)
+        if precision:
+            _set_precision(nlp, precision, gpu_id)
             start = time.perf_counter()
-            if is_saved:
-                examples = read_saved(model, data_path, rel_info, nlp.vocab)
-            else:
-                examples = _annotate(nlp, data_path, not predicted_clusters, reliability)
-                left_out = _warn_of_left_out(nlp, examples)
-            seconds = time.perf_counter() - start
+            examples = _annotate(nlp, data_path, not predicted_clusters, None)
+            rates = len(examples) / seconds, len(examples) / (time.perf_counter() - start)
             judgement = judge_relations(examples, train_facts=training.facts, **keys)
-            scores = score_judgement(judgement, train_counts=training.counts, subsets=subsets)
-            if left_out:
-                scores["left_out"] = left_out
-            if bootstrap:
-                scores["bootstrap"] = {"samples": bootstrap, "seed": seed, "level": LEVEL}
-                scores["intervals"] = bootstrap_intervals(
-                    judgement,
-                    n=bootstrap,
-                    seed=seed,
-                    train_counts=training.counts,
-                    subsets=subsets,
-                )
-            if calibration:
-                scores["calibration"] = _calibration(judgement, reliability)
-            print_evaluation(scores)
-            if precision:
-                _set_precision(nlp, precision, gpu_id)
-                start = time.perf_counter()
-                examples = _annotate(nlp, data_path, not predicted_clusters, None)
-                rates = len(examples) / seconds, len(examples) / (time.perf_counter() - start)
-                judgement = judge_relations(examples, train_facts=training.facts, **keys)
-                other = score_judgement(judgement)
-                print_difference(scores, other, rates, precision)
-                scores[precision] = other
+            other = score_judgement(judgement)
+            print_difference(scores, other, rates, precision)
+            scores[precision] = other
     if output:
         with replacing(output) as draft:
             srsly.write_json(draft, scores)
@@ -180,7 +181,7 @@ def read_saved(
 
 
 def _load(model: str, switched_on: list[str] | None) -> Language:
-    nlp = spacy.load(model)
+    nlp = load_pipeline(model)
     _, extractor = find_extractor(nlp)
     if switched_on is not None:
         extractor.cfg["constraints"] = switch_settings(extractor.cfg["constraints"], switched_on)

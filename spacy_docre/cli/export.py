@@ -14,7 +14,7 @@ from ..data.relation import install_extension
 from ..files import displayed
 from .app import new_app
 from .formats import PREFIX, FormatGroup, make_command
-from .messages import msg, readable_errors
+from .messages import msg
 
 INPUT = typer.Argument(help="The corpus (.spacy).", exists=True)
 OUTPUT = typer.Argument(help="The file to write.")
@@ -63,9 +63,8 @@ def export(
     """
     assert entry.write is not None
     report = ConversionReport()
-    with readable_errors():
-        install_extension()
-        docs = read_docs(input_path, Vocab())
-        n_docs = entry.write(docs, output_path, report=report, prefix=prefix, **options)
+    install_extension()
+    docs = read_docs(input_path, Vocab())
+    n_docs = entry.write(docs, output_path, report=report, prefix=prefix, **options)
     msg.good(f"{n_docs} documents: {displayed(output_path)}")
     report.print()

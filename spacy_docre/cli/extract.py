@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import spacy
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.tokens import Doc
@@ -10,7 +9,8 @@ from spacy.tokens import Doc
 from ..data.relation import get_relations
 from ..extractor.pipeline import find_extractor
 from .app import new_app
-from .messages import GPU_ID, msg, readable_errors
+from .messages import GPU_ID, msg
+from .pipelines import load_pipeline
 
 app = new_app()
 
@@ -25,12 +25,11 @@ def extract_command(
 ) -> None:
     """Print the relations of raw texts."""
     setup_gpu(gpu_id, silent=False)
-    with readable_errors():
-        nlp = spacy.load(model)
-        _, extractor = find_extractor(nlp)
-        texts = [line for line in texts_path.read_text(encoding="utf8").splitlines() if line]
-        for doc in nlp.pipe(texts):
-            _print_relations(doc, extractor.cfg["attr"])
+    nlp = load_pipeline(model)
+    _, extractor = find_extractor(nlp)
+    texts = [line for line in texts_path.read_text(encoding="utf8").splitlines() if line]
+    for doc in nlp.pipe(texts):
+        _print_relations(doc, extractor.cfg["attr"])
 
 
 def _print_relations(doc: Doc, attr: str) -> None:

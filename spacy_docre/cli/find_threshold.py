@@ -4,14 +4,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-import spacy
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
 
 from ..errors import Warnings
 from ..evaluation.run import annotate_examples, read_examples
-from ..evaluation.thresholds import (
+from ..extractor.pipeline import change_settings, find_extractor
+from ..extractor.thresholds import (
     Candidates,
     Thresholds,
     best_threshold,
@@ -19,9 +19,9 @@ from ..evaluation.thresholds import (
     collect_candidates,
     held_out_f1,
 )
-from ..extractor.pipeline import change_settings, find_extractor
 from .app import new_app
-from .messages import GPU_ID, msg, percent, readable_errors
+from .messages import GPU_ID, msg, percent
+from .pipelines import load_pipeline
 
 app = new_app()
 
@@ -48,15 +48,14 @@ def find_threshold_command(
     """Find the threshold of the relation extractor that gives the best F1."""
     setup_gpu(gpu_id, silent=False)
     warn_of_test_data(data_path)
-    with readable_errors():
-        nlp = spacy.load(model_path)
-        _, extractor = find_extractor(nlp)
-        cfg = extractor.cfg
-        candidates = collect_candidates(
-            list(annotate_examples(nlp, read_examples(nlp, data_path))),
-            extractor.labels,
-            **{name: cfg[name] for name in ("max_labels", "prefix", "attr")},
-        )
+    nlp = load_pipeline(model_path)
+    _, extractor = find_extractor(nlp)
+    cfg = extractor.cfg
+    candidates = collect_candidates(
+        list(annotate_examples(nlp, read_examples(nlp, data_path))),
+        extractor.labels,
+        **{name: cfg[name] for name in ("max_labels", "prefix", "attr")},
+    )
     columns = {label: i for i, label in enumerate(extractor.labels)}
     own = {columns[label]: value for label, value in cfg["thresholds"].items()}
     found = best = best_threshold(candidates)

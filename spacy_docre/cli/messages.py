@@ -1,7 +1,6 @@
 """What the commands have in common: options, errors and numbers as people read them."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import typer
@@ -40,13 +39,16 @@ msg = SafePrinter()
 GPU_ID = typer.Option(-1, "--gpu-id", "-g", help="The GPU to use, or -1 for the CPU.")
 
 
-@contextmanager
-def readable_errors() -> Iterator[None]:
-    """Print the package's own errors as one message, without a traceback, and exit with 1."""
-    try:
-        yield
-    except DocreError as error:
-        msg.fail(str(error), exits=1)
+def tell_run(name: str, result: Mapping[str, Any] | DocreError) -> None:
+    """Print how a training run of an experiment has ended.
+
+    name (str): The run's name.
+    result (Union[Mapping[str, Any], DocreError]): Its record, or what went wrong.
+    """
+    if isinstance(result, DocreError):
+        msg.fail(f"{name}: {result}")
+    else:
+        msg.good(f"{name}: F1 {percent(result['scores']['rel_f'])}")
 
 
 def percent(value: float | None) -> str:

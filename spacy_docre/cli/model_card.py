@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import spacy
 import srsly
 import typer
 
@@ -11,7 +10,8 @@ from ..errors import DocreError, Errors
 from ..evaluation.model_card import complete_meta
 from ..files import replacing
 from .app import new_app
-from .messages import msg, readable_errors
+from .messages import msg
+from .pipelines import load_pipeline
 from .stages import STAGE_NAMES
 
 app = new_app()
@@ -31,16 +31,15 @@ def model_card_command(
     """Complete the meta.json of a pipeline for `spacy package`: the requirements with which pip
     installs all that it needs, and the text of its model card, in which each file of metrics is a
     column, or with `--end-to-end` each stage. What is not given stays as it is."""
-    with readable_errors():
-        nlp = spacy.load(model)
-        columns: dict[str, Any] = {}
-        for path in metrics:
-            columns.update(_read_columns(path))
-        given = {"name": name, "version": version, "license": license_name}
-        nlp.meta.update({key: value for key, value in given.items() if value})
-        meta = complete_meta(nlp, data=data, metrics=columns)
-        with replacing(model / "meta.json") as draft:
-            srsly.write_json(draft, meta)
+    nlp = load_pipeline(model)
+    columns: dict[str, Any] = {}
+    for path in metrics:
+        columns.update(_read_columns(path))
+    given = {"name": name, "version": version, "license": license_name}
+    nlp.meta.update({key: value for key, value in given.items() if value})
+    meta = complete_meta(nlp, data=data, metrics=columns)
+    with replacing(model / "meta.json") as draft:
+        srsly.write_json(draft, meta)
     msg.good(f"Completed {model / 'meta.json'}", f"Requirements: {', '.join(meta['requirements'])}")
 
 

@@ -14,8 +14,8 @@ from ..files import read_json, replacing
 from ..visual.charts import plot_reliability, plot_subsets
 from ..visual.heatmap import plot_key_mentions, plot_mention_attention
 from .app import new_app
-from .messages import GPU_ID, msg, readable_errors
-from .view import CORPUS, annotate_corpus, load_pipeline, read_texts
+from .messages import GPU_ID, msg
+from .view import CORPUS, annotated_corpus, load_pipeline, read_texts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,9 +58,8 @@ def plot_attention_command(
 ) -> None:
     """RSMAN: which of an entity's mentions each relation type attends to."""
     setup_gpu(gpu_id, silent=False)
-    with readable_errors():
-        nlp, doc = _read(model, data_path, number)
-        _save(plot_mention_attention(nlp, doc, entity, labels or None), output)
+    nlp, doc = _read(model, data_path, number)
+    _save(plot_mention_attention(nlp, doc, entity, labels or None), output)
 
 
 @app.command("key-mentions")
@@ -75,9 +74,8 @@ def plot_key_mentions_command(
 ) -> None:
     """KMGRE: which pairs of mentions tell of the relations of two entities."""
     setup_gpu(gpu_id, silent=False)
-    with readable_errors():
-        nlp, doc = _read(model, data_path, number)
-        _save(plot_key_mentions(nlp, doc, head, tail), output)
+    nlp, doc = _read(model, data_path, number)
+    _save(plot_key_mentions(nlp, doc, head, tail), output)
 
 
 @app.command("subsets")
@@ -86,8 +84,7 @@ def plot_subsets_command(
     output: Path = CHART,
 ) -> None:
     """Bars of the F1 of subsets, of one system or of several."""
-    with readable_errors():
-        _save(plot_subsets(_read_metrics(metrics)), output)
+    _save(plot_subsets(_read_metrics(metrics)), output)
 
 
 @app.command("reliability")
@@ -96,8 +93,7 @@ def plot_reliability_command(
     output: Path = CHART,
 ) -> None:
     """How often relations of a score are right, of one system or of several."""
-    with readable_errors():
-        _save(plot_reliability(_read_metrics(metrics)), output)
+    _save(plot_reliability(_read_metrics(metrics)), output)
 
 
 def _read_metrics(paths: list[Path]) -> dict[str, Any]:
@@ -115,7 +111,7 @@ def _read_metrics(paths: list[Path]) -> dict[str, Any]:
 def _read(model: str, data_path: Path, number: int) -> tuple[Language, Doc]:
     nlp = load_pipeline(model)
     if data_path.suffix == CORPUS:
-        docs = annotate_corpus(nlp, data_path, limit=number)
+        docs = annotated_corpus(nlp, data_path, limit=number)
     else:
         docs = nlp.pipe(islice(read_texts(data_path), number))
     doc = next(islice(docs, number - 1, None), None)

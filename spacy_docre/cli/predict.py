@@ -3,7 +3,6 @@
 from enum import Enum
 from pathlib import Path
 
-import spacy
 import srsly
 import typer
 from spacy.cli._util import setup_gpu
@@ -15,7 +14,8 @@ from ..evaluation.run import annotate_examples, read_examples
 from ..extractor.pipeline import find_extractor
 from ..files import replacing
 from .app import new_app
-from .messages import GPU_ID, msg, readable_errors
+from .messages import GPU_ID, msg
+from .pipelines import load_pipeline
 
 app = new_app()
 
@@ -56,22 +56,21 @@ def predict_command(
     setup_gpu(gpu_id, silent=False)
     if predicted_clusters and output_format is PredictionFormat.docred:
         raise typer.BadParameter("the docred format numbers gold clusters; use --format jsonl")
-    with readable_errors():
-        nlp = spacy.load(model)
-        _, extractor = find_extractor(nlp)
-        settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}
-        examples = read_examples(nlp, data_path)
-        docs = []
-        for eg, _ in annotate_examples(nlp, examples, gold_clusters=not predicted_clusters):
-            eg.predicted.user_data["title"] = eg.reference.user_data.get("title", "")
-            docs.append(eg.predicted)
-        with replacing(output) as draft:
-            if output_format is PredictionFormat.docred:
-                names = read_relation_names(rel_info) if rel_info else {}
-                ids = {name: identifier for identifier, name in names.items()} or None
-                srsly.write_json(draft, to_docred_predictions(docs, relation_ids=ids, **settings))
-            elif output_format is PredictionFormat.spacy:
-                DocBin(docs=docs, store_user_data=True).to_disk(draft)
-            else:
-                srsly.write_jsonl(draft, (to_jsonl(doc, **settings) for doc in docs))
+    nlp = load_pipeline(model)
+    _, extractor = find_extractor(nlp)
+    settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}
+    examples = read_examples(nlp, data_path)
+    docs = []
+    for eg, _ in annotate_examples(nlp, examples, gold_clusters=not predicted_clusters):
+        eg.predicted.user_data["title"] = eg.reference.user_data.get("title", "")
+        docs.append(eg.predicted)
+    with replacing(output) as draft:
+        if output_format is PredictionFormat.docred:
+            names = read_relation_names(rel_info) if rel_info else {}
+            ids = {name: identifier for identifier, name in names.items()} or None
+            srsly.write_json(draft, to_docred_predictions(docs, relation_ids=ids, **settings))
+        elif output_format is PredictionFormat.spacy:
+            DocBin(docs=docs, store_user_data=True).to_disk(draft)
+        else:
+            srsly.write_jsonl(draft, (to_jsonl(doc, **settings) for doc in docs))
     msg.good(f"Relations of {len(docs)} documents: {output}")

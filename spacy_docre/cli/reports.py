@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..scoring.scorer import METRIC_TITLES
+from ..scoring.metrics import metric_titles
 from ..scoring.subsets import SUBSET_TITLES
 from .messages import decimal, msg, percent
 
@@ -20,7 +20,7 @@ def print_evaluation(scores: Mapping[str, Any]) -> None:
     intervals = scores.get("intervals", {})
     rows = [
         (title, percent(scores[key]), interval(intervals.get(key)))
-        for key, title in METRIC_TITLES.items()
+        for key, title in metric_titles().items()
         if key in scores
     ]
     sources = scores.get("rel_ign_per_source") or {}
@@ -50,7 +50,7 @@ def print_difference(
     """
     rows = [
         (title, percent(scores[key]), percent(other[key]), _points(other[key], scores[key]))
-        for key, title in METRIC_TITLES.items()
+        for key, title in metric_titles().items()
         if key in scores and key in other
     ]
     before, after = rates

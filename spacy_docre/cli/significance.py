@@ -12,12 +12,12 @@ from ..evaluation.evaluate import read_training_data
 from ..evaluation.predictions import SUFFIXES
 from ..files import replacing
 from ..scoring.judgement import judge_relations
-from ..scoring.scorer import METRIC_TITLES
+from ..scoring.metrics import metric_titles
 from ..scoring.significance import LEVEL, Comparison, compare
 from ..scoring.subsets import SUBSET_TITLES
 from .app import new_app
 from .evaluate import REL_INFO, SEED, TRAIN_FACTS, read_saved
-from .messages import msg, percent, readable_errors
+from .messages import msg, percent
 from .reports import interval
 
 app = new_app()
@@ -42,21 +42,18 @@ def significance_command(
 ) -> None:
     """Compare two systems' predictions for the same corpus: paired bootstrap and approximate
     randomisation over documents."""
-    with readable_errors():
-        vocab = spacy.blank("xx").vocab
-        training = read_training_data(train_facts or [], vocab, subsets)
-        judgements = [
-            judge_relations(
-                read_saved(path, data_path, rel_info, vocab), train_facts=training.facts
-            )
-            for path in (first, second)
-        ]
-        if not judgements[0].n_docs:
-            raise DocreError(Errors.D088.format(path=first, reason=f"{data_path} has no relations"))
-        compared = compare(
-            *judgements, n=samples, seed=seed, train_counts=training.counts, subsets=subsets
-        )
-    titles = {name: METRIC_TITLES[name] for name in METRICS}
+    vocab = spacy.blank("xx").vocab
+    training = read_training_data(train_facts or [], vocab, subsets)
+    judgements = [
+        judge_relations(read_saved(path, data_path, rel_info, vocab), train_facts=training.facts)
+        for path in (first, second)
+    ]
+    if not judgements[0].n_docs:
+        raise DocreError(Errors.D088.format(path=first, reason=f"{data_path} has no relations"))
+    compared = compare(
+        *judgements, n=samples, seed=seed, train_counts=training.counts, subsets=subsets
+    )
+    titles = {name: metric_titles()[name] for name in METRICS}
     titles |= {f"rel_ign {name}": f"Ign F1, {name}" for name in training.facts}
     titles |= SUBSET_TITLES
     rows = [_row(title, compared[name]) for name, title in titles.items() if name in compared]

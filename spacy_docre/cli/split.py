@@ -11,7 +11,7 @@ from ..corpora.splits import split_documents
 from ..data.relation import get_relations, install_extension
 from ..files import displayed, replacing
 from .app import new_app
-from .messages import msg, readable_errors
+from .messages import msg
 
 app = new_app()
 
@@ -28,15 +28,14 @@ def split(
 ) -> None:
     """Split a corpus by document; copies of a text and documents of one title stay together."""
     folder = output_path or (input_path if input_path.is_dir() else input_path.parent)
-    with readable_errors():
-        install_extension()
-        docs = list(read_docs(input_path, Vocab()))
-        shares = {name: share for name, share in (("dev", dev), ("test", test)) if share}
-        parts = split_documents(docs, shares, seed=seed)
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, its_docs in parts.items():
-            with replacing(folder / f"{name}.spacy") as draft:
-                DocBin(docs=its_docs, store_user_data=True).to_disk(draft)
+    install_extension()
+    docs = list(read_docs(input_path, Vocab()))
+    shares = {name: share for name, share in (("dev", dev), ("test", test)) if share}
+    parts = split_documents(docs, shares, seed=seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, its_docs in parts.items():
+        with replacing(folder / f"{name}.spacy") as draft:
+            DocBin(docs=its_docs, store_user_data=True).to_disk(draft)
     for name, its_docs in parts.items():
         n_relations = sum(len(get_relations(doc)) for doc in its_docs)
         path = displayed(folder / f"{name}.spacy")

@@ -10,7 +10,7 @@ from spacy.util import get_package_path, is_package, load_config
 from thinc.api import Config
 
 from ..errors import DocreError, Errors
-from ..training.loop import train
+from ..training.loop import check_settings, train
 from .app import new_app
 from .messages import GPU_ID, msg
 
@@ -47,6 +47,7 @@ def train_command(
     if str(config_path) == "-" and sys.stdin is None:
         raise DocreError(Errors.D145)
     config = load_config(config_path, overrides=overrides, interpolate=False)
+    check_settings(config)
     msg.divider("Initializing pipeline")
     nlp = init_nlp(config, use_gpu=gpu_id)
     msg.good("Initialized pipeline")

@@ -21,7 +21,7 @@ from ..extractor.pipeline import find_extractor
 from ..files import replacing
 from ..visual.page import to_page
 from .app import new_app
-from .messages import GPU_ID, msg, readable_errors
+from .messages import GPU_ID, msg
 
 app = new_app()
 
@@ -59,31 +59,28 @@ def view_command(
     gpu_id: int = GPU_ID,
 ) -> None:
     """Write documents with their entities and relations as an HTML page that needs nothing else."""
-    with readable_errors():
-        if is_document_file(source):
-            if texts or text:
-                raise typer.BadParameter(f"{source} holds documents already: give no texts")
-            docs = _read_file(Path(source), lang, prefix, attr)
-            settings = {"prefix": prefix, "attr": attr}
+    if is_document_file(source):
+        if texts or text:
+            raise typer.BadParameter(f"{source} holds documents already: give no texts")
+        docs = _read_file(Path(source), lang, prefix, attr)
+        settings = {"prefix": prefix, "attr": attr}
+    else:
+        setup_gpu(gpu_id, silent=False)
+        nlp = load_pipeline(source)
+        settings = {key: find_extractor(nlp)[1].cfg[key] for key in ("prefix", "attr")}
+        if text or texts is None or texts.suffix != CORPUS:
+            docs = nlp.pipe(_texts(texts, text))
         else:
-            setup_gpu(gpu_id, silent=False)
-            nlp = load_pipeline(source)
-            settings = {key: find_extractor(nlp)[1].cfg[key] for key in ("prefix", "attr")}
-            if text or texts is None or texts.suffix != CORPUS:
-                docs = nlp.pipe(_texts(texts, text))
-            else:
-                docs = annotate_corpus(
-                    nlp, texts, limit=limit and limit + 1, gold_clusters=not predicted_clusters
-                )
-        shown = list(islice(docs, limit or None))
-        n_left = next((1 for _ in docs), 0) if limit else 0
-        if not shown:
-            raise DocreError(
-                Errors.D015.format(path=texts or source, reason="it holds no document")
+            docs = annotated_corpus(
+                nlp, texts, limit=limit and limit + 1, gold_clusters=not predicted_clusters
             )
-        page = to_page(shown, _title(source, texts), graph=graph, **settings)
-        with replacing(output) as draft:
-            draft.write_text(page, encoding="utf8")
+    shown = list(islice(docs, limit or None))
+    n_left = next((1 for _ in docs), 0) if limit else 0
+    if not shown:
+        raise DocreError(Errors.D015.format(path=texts or source, reason="it holds no document"))
+    page = to_page(shown, _title(source, texts), graph=graph, **settings)
+    with replacing(output) as draft:
+        draft.write_text(page, encoding="utf8")
     if n_left:
         msg.warn(f"Only the first {limit} documents are shown (--limit).")
     msg.good(f"{len(shown)} document{'s' if len(shown) > 1 else ''}: {output}")
@@ -114,7 +111,7 @@ def load_pipeline(source: str) -> Language:
         raise DocreError(Errors.D045.format(source=source, reason=error)) from None
 
 
-def annotate_corpus(
+def annotated_corpus(
     nlp: Language, path: Path, *, limit: int = 0, gold_clusters: bool = True
 ) -> Iterator[Doc]:
     """Run a pipeline over a corpus.

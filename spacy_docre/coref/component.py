@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 
 from ..data.clusters import describe, set_clusters
 from ..errors import Warnings
-from .anaphors import AnaphorRules
+from .anaphors import AnaphorRules, english_anaphors
 from .chains import Adapter, Chain, checked_chains
 from .entities import Entities, first_mention
 from .resolution import ChainResolver, attach_appositions
@@ -38,9 +38,10 @@ class EntityClusterer(Pipe):
         mapped to "" is left out, one that is not mapped stays.
     appositions (bool): Whether descriptions in apposition to a name are mentions, if the document
         is parsed.
-    anaphors (list[dict]): Groups of anaphors, each with `types` (entity types that they can refer
-        to), `phrases` (in lower case) and `exclusive` (whether an entity that the group refers to
-        can be referred to by no other exclusive group). Empty for none.
+    anaphors (Optional[list[dict]]): Groups of anaphors, each with `types` (entity types that they
+        can refer to), `phrases` (in lower case) and `exclusive` (whether an entity that the group
+        refers to can be referred to by no other exclusive group). Empty for none; None for those
+        that the package has for the pipeline's language, which are `english_anaphors` alone.
     max_sentences (int): How many sentences an anaphor may stand behind its entity.
     """
 
@@ -53,7 +54,7 @@ class EntityClusterer(Pipe):
         chains: Adapter | None,
         types: Mapping[str, str],
         appositions: bool,
-        anaphors: Sequence[dict[str, Any]],
+        anaphors: Sequence[dict[str, Any]] | None,
         max_sentences: int,
     ) -> None:
         self.nlp = nlp
@@ -62,6 +63,10 @@ class EntityClusterer(Pipe):
         self.chains = chains
         self.types = dict(types)
         self.appositions = appositions
+        if anaphors is None:
+            anaphors = english_anaphors() if nlp.lang == "en" else []
+            if not anaphors and chains is None:
+                warnings.warn(Warnings.DW61.format(name=name, lang=nlp.lang), stacklevel=2)
         self.rules = AnaphorRules(nlp, anaphors, max_sentences)
         self._has_warned = False
 

@@ -1,22 +1,16 @@
 """Whether scores are probabilities, and what makes them such, fitted."""
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from spacy.training import Example
 
-from ..data.relation import excluded_pairs, get_relations, has_relations
 from ..errors import DocreError, Errors
 from ..extractor.calibration import Calibration, logit_of
-from ..extractor.decoding import PairScores
-from ..scoring.judgement import gold_keys
 
 # Guo et al. 2017 have fifteen bins of equal width.
 N_BINS = 15
-Outcomes = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass
@@ -67,37 +61,6 @@ class Reliability:
             "count": int(n),
             "bins": bins,
         }
-
-
-def pair_outcomes(
-    scored: Sequence[tuple[Example, PairScores]], labels: Sequence[str], *, prefix: str, attr: str
-) -> Iterator[Outcomes]:
-    """Which pairs have which relation types. A type of a pair of which an entity corresponds to no
-    gold cluster is wrong, as it is in `score_relations`, and excluded pairs are left out, as there.
-
-    scored (Sequence[tuple[Example, PairScores]]): Examples and the scores of their predicted
-        documents, see `annotate_examples`.
-    labels (Sequence[str]): The relation types of the scores.
-    prefix (str): What the clusters' keys start with.
-    attr (str): The name of the extension attribute that holds the relations.
-    YIELDS (tuple[np.ndarray, np.ndarray]): For each annotated document [P, R] float32, the scores,
-        and [P, R] bool, whether they are right.
-    """
-    columns = {label: i for i, label in enumerate(labels)}
-    for eg, pairs in scored:
-        if not has_relations(eg.reference, attr=attr):
-            continue
-        keys = gold_keys(eg, prefix) if pairs.keys else {}
-        names = [keys[key] for key in pairs.keys]
-        ends = zip(pairs.pair_head.tolist(), pairs.pair_tail.tolist(), strict=True)
-        rows = {(names[h], names[t]): i for i, (h, t) in enumerate(ends)}
-        correct = np.zeros(pairs.scores.shape, dtype=bool)
-        for relation in get_relations(eg.reference, attr=attr):
-            head, label, tail = relation.triple
-            if (head, tail) in rows and label in columns:
-                correct[rows[head, tail], columns[label]] = True
-        left_out = [rows[p] for p in excluded_pairs(eg.reference, attr=attr) if p in rows]
-        yield np.delete(pairs.scores, left_out, axis=0), np.delete(correct, left_out, axis=0)
 
 
 def fit_calibration(scores: np.ndarray, correct: np.ndarray, *, bias: bool = True) -> Calibration:

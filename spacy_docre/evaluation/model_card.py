@@ -12,7 +12,7 @@ from ..about import __version__
 from ..errors import printable
 from ..extractor.pipeline import find_extractor
 from ..models.compat import HFShim, has_transformers
-from ..scoring.scorer import METRIC_TITLES
+from ..scoring.metrics import metric_titles
 
 
 def complete_meta(
@@ -44,7 +44,7 @@ def complete_meta(
     meta["notes"] = _notes(meta, extractor.cfg, data, metrics or {})
     if metrics:
         scores = next(iter(metrics.values()))
-        known = {name: scores[name] for name in METRIC_TITLES if scores.get(name) is not None}
+        known = {name: scores[name] for name in metric_titles() if scores.get(name) is not None}
         meta["performance"] = {**meta.get("performance", {}), **known}
     return meta
 
@@ -82,7 +82,7 @@ def _notes(
 def _metrics_table(md: MarkdownRenderer, metrics: Mapping[str, Any]) -> str:
     rows = [
         (title, *(_percent(scores.get(key)) for scores in metrics.values()))
-        for key, title in METRIC_TITLES.items()
+        for key, title in metric_titles().items()
         if any(key in scores for scores in metrics.values())
     ]
     right: list[Literal["l", "c", "r"]] = ["r"]

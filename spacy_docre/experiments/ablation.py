@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from spacy.util import load_config
 from thinc.api import Config
 
+from ..benchmark.tables import figures_table
 from ..errors import DocreError, Errors
 from ..files import read_json, replacing
 from .figures import TITLES
@@ -114,8 +115,7 @@ class Study:
             row += [_mean(_figures(records, run, key)) for key in figures]
             row += [self._paper(published, run, corpus) for corpus in corpora]
             rows.append(row)
-        rule = ["---", *["---:"] * (len(header) - 1)]
-        return "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *rows]) + "\n"
+        return figures_table(header, rows) + "\n"
 
     def _paper(
         self, published: Mapping[str, Mapping[str, Mapping[str, float]]], run: str, corpus: str

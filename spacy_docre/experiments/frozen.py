@@ -18,7 +18,6 @@ import torch
 from spacy.training import Example
 from spacy.training.initialize import init_nlp
 from spacy.util import load_config
-from torch import Tensor
 
 from ..data.relation import get_relations, set_relations
 from ..errors import DocreError, Errors
@@ -32,6 +31,7 @@ from ..models.relation_model import relation_head
 from ..models.torch_head import RelationHead
 from ..training.optimizer import Clip, warmup_linear
 from .figures import HeadFigures
+from .pair_f1 import best_f1, best_types, f1_at
 
 BETAS, EPSILON = (0.9, 0.999), 1e-8
 # What a method's config says of the training of its head.
@@ -124,15 +124,15 @@ class FrozenMethod:
             raise DocreError(Errors.D170.format(path=config))
         name, extractor = find_extractor(nlp)
         encoder = nlp.config.interpolate()["components"][name]["model"]["encoder"]
-        batches, size = {}, training["batcher"]["size"]
+        batches, size = [], training["batcher"]["size"]
         for path, n_docs in ((train, n_train), (dev, n_dev)):
             key = json.dumps([str(path), n_docs, size, encoder], sort_keys=True)
             examples = read_examples(nlp, path, limit=n_docs)
-            batches[path] = _read(extractor, examples, size, encoded.setdefault(key, []))
+            batches.append(_read(extractor, examples, size, encoded.setdefault(key, [])))
         return cls(
             head=relation_head(extractor.model.get_ref("head")),
-            train=batches[train],
-            dev=batches[dev],
+            train=batches[0],
+            dev=batches[1],
             max_labels=extractor.cfg["max_labels"],
             warmup=schedule["warmup"],
             warmup_epochs=(training["before_update"] or {}).get("warmup_epochs", 0),
@@ -173,8 +173,7 @@ class HeadTraining:
 
         until (int): The step to stop after, one that has not been done.
         RETURNS (list[dict[str, float]]): The evaluations so far: "step", "loss", the mean since the
-            last one, "f1", "threshold", "n_types", the types predicted, and the figures of
-            `HeadFigures`.
+            last one, and what `evaluate` says.
         """
         for step, rate in self._rates:
             self._optimizer.param_groups[0]["lr"] = rate
@@ -188,8 +187,9 @@ class HeadTraining:
         return self.evaluations
 
     def evaluate(self) -> dict[str, float]:
-        """RETURNS (dict[str, float]): F1 on the development documents, in 0..1, at 0.5 or, for a
-        head that learns no threshold, at the best one; that threshold, and the head's figures.
+        """RETURNS (dict[str, float]): "f1" on the development documents, in 0..1; "f1_tuned", that
+        with the threshold at which it is best, which is the same for a head that learns none;
+        "n_types", the number of types predicted, and the figures of `HeadFigures`.
         """
         head, dev = self.head.eval(), self.method.dev
         figures, parts = HeadFigures(head), []
@@ -197,14 +197,17 @@ class HeadTraining:
             for batch in dev:
                 output = head(batch.encoding)
                 figures.add(batch.encoding, output)
-                parts.append(_best_types(output.scores(), self.method.max_labels))
+                parts.append(best_types(output.scores(), self.method.max_labels))
         scores, labels = torch.cat(parts), torch.cat([batch.targets.labels for batch in dev])
         n_gold = sum(batch.n_gold for batch in dev)
-        threshold, f1 = 0.5, f1_at(scores, labels, n_gold, 0.5)
-        if head.needs_threshold:
-            threshold, f1 = best_f1(scores, labels, n_gold)
-        n_types = int((scores > threshold).any(dim=0).sum())
-        return {"f1": f1, "threshold": threshold, "n_types": n_types, **figures.values()}
+        threshold, tuned = best_f1(scores, labels, n_gold)
+        own = threshold if head.needs_threshold else 0.5
+        return {
+            "f1": f1_at(scores, labels, n_gold, own),
+            "f1_tuned": tuned,
+            "n_types": int((scores > own).any(dim=0).sum()),
+            **figures.values(),
+        }
 
     def _step(self, step: int) -> float:
         epoch, place = divmod(step, len(self.method.train))
@@ -223,44 +226,6 @@ class HeadTraining:
                 torch.nn.utils.clip_grad_norm_(part, self.method.max_norm)
         self._optimizer.step()
         return float(loss.detach())
-
-
-def f1_at(scores: Tensor, labels: Tensor, n_gold: int, threshold: float) -> float:
-    """F1 of the relations above a threshold.
-
-    scores (Tensor): [P, R] float. The scores.
-    labels (Tensor): [P, R] bool. The gold standard.
-    n_gold (int): The number of gold relations, those that are no candidates included.
-    threshold (float): The threshold.
-    RETURNS (float): In 0..1.
-    """
-    predicted = scores > threshold
-    correct = int((predicted & labels).sum())
-    return 2 * correct / max(1, int(predicted.sum()) + n_gold)
-
-
-def best_f1(scores: Tensor, labels: Tensor, n_gold: int) -> tuple[float, float]:
-    """The threshold with the best F1; other arguments as in `f1_at`.
-
-    RETURNS (tuple[float, float]): The threshold and the F1.
-    """
-    ranked, order = scores.flatten().sort(descending=True)
-    correct = labels.flatten()[order].cumsum(0)
-    found = 2 * correct / (torch.arange(1, len(ranked) + 1) + n_gold)
-    # Scores that are equal lie on the same side of a threshold.
-    is_last = torch.ones_like(ranked, dtype=torch.bool)
-    is_last[:-1] = ranked[:-1] > ranked[1:]
-    best = int(torch.where(is_last, found, -1.0).argmax())
-    below = float(ranked[best + 1]) if best + 1 < len(ranked) else 0.0
-    return (float(ranked[best]) + below) / 2, float(found[best])
-
-
-def _best_types(scores: Tensor, max_labels: int) -> Tensor:
-    """The scores of the best types of each pair, and zero for the others."""
-    if scores.shape[1] <= max_labels:
-        return scores
-    best = scores.topk(max_labels, dim=1)
-    return torch.zeros_like(scores).scatter(1, best.indices, best.values)
 
 
 def _read(

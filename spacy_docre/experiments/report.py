@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..benchmark.tables import figures_table
 from ..scoring.judgement import Judgement
 from ..scoring.significance import compare
 from ..visual.charts import new_figure
@@ -109,8 +110,7 @@ def to_markdown(
         figures = published.get(method, {})
         row += [f"{figures[key]:.2f}" if key in figures else "" for key in papers]
         rows.append(row)
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *rows]) + "\n"
+    return figures_table(header, rows) + "\n"
 
 
 def plot_curves(records: Records) -> "Figure":

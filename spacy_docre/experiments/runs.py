@@ -4,8 +4,9 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,9 +24,9 @@ from ..corpora.readers import read_docs
 from ..errors import DocreError, Errors
 from ..evaluation.predictions import read_predictions
 from ..evaluation.run import annotate_examples, read_examples
-from ..evaluation.thresholds import best_threshold, collect_candidates
 from ..extractor.decoding import PairScores
 from ..extractor.pipeline import change_settings, find_extractor
+from ..extractor.thresholds import best_threshold, collect_candidates
 from ..files import replacing, write_folder
 from ..models.relation_model import relation_head
 from ..scoring.judgement import Fact, Judgement, collect_facts, count_types, judge_relations
@@ -86,7 +87,7 @@ class Experiment:
         RETURNS (dict[str, Any]): Its record: settings, machine, time, memory, curve and metrics.
         RAISES (DocreError): If it fails; names its log.
         """
-        self._train(run)
+        self.train_run(run)
         record = self.folder(run) / RECORD
         if record.exists():
             former: dict[str, Any] = srsly.read_json(record)
@@ -107,7 +108,13 @@ class Experiment:
         examples = read_predictions(self.folder(run) / PREDICTIONS, references)
         return judge_relations(examples, train_facts=self._facts)
 
-    def _train(self, run: Run) -> None:
+    def train_run(self, run: Run, until: int | None = None) -> None:
+        """Train a run, or go on with it.
+
+        run (Run): The run.
+        until (Optional[int]): Stop after that many steps.
+        RAISES (DocreError): If it fails; names its log.
+        """
         config = self.configs / f"{run.method}.cfg"
         if not config.exists():
             raise DocreError(Errors.D094.format(method=run.method, folder=self.configs))
@@ -117,6 +124,8 @@ class Experiment:
         command += ["--paths.train", str(self.train), "--paths.dev", str(self.dev)]
         if self.encoder is not None:
             command += ["--paths.encoder", self.encoder]
+        if until is not None:
+            command += ["--until", str(until)]
         self.output.mkdir(parents=True, exist_ok=True)
         log = self.folder(run).with_suffix(".log")
         with log.open("ab") as stream:
@@ -179,6 +188,40 @@ class Experiment:
     def _annotate(self, path: Path) -> tuple[Language, list[tuple[Example, PairScores]]]:
         nlp = spacy.load(path)
         return nlp, list(annotate_examples(nlp, read_examples(nlp, self.dev)))
+
+
+def complete_all(
+    experiment: Experiment,
+    runs: Sequence[Run],
+    *,
+    jobs: int = 1,
+    tell: Callable[[str, dict[str, Any] | DocreError], None],
+) -> dict[str, list[dict[str, Any]]]:
+    """Complete runs; one that fails is no reason not to train the others.
+
+    experiment (Experiment): What they have in common.
+    runs (Sequence[Run]): The runs.
+    jobs (int): How many to train at once.
+    tell (Callable[[str, Union[dict[str, Any], DocreError]], None]): Called at the end of each run
+        with its name and its record, or what went wrong.
+    RETURNS (dict[str, list[dict[str, Any]]]): The records by method, of those that did not fail.
+    """
+
+    def complete(run: Run) -> dict[str, Any] | None:
+        try:
+            record = experiment.complete(run)
+        except DocreError as error:
+            tell(run.name, error)
+            return None
+        tell(run.name, record)
+        return record
+
+    records = defaultdict(list)
+    with ThreadPoolExecutor(jobs) as pool:
+        for record in pool.map(complete, runs):
+            if record is not None:
+                records[record["method"]].append(record)
+    return dict(records)
 
 
 def _needs_threshold(nlp: Language) -> bool:

@@ -3,19 +3,25 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
 
+from ..benchmark.tables import figures_table
 from ..errors import DocreError, Errors
 from ..files import read_json, replacing
 from ..models.encoding import Encoding
+from ..training.checkpoint import read_history
 from .figures import TITLES
 from .frozen import FrozenMethod, HeadTraining, schedule_of
 from .halving import RUNGS, successive_halving
+from .runs import Experiment, Run
+
+F1_KEYS = ("f1", "f1_tuned")
 
 
 @dataclass(frozen=True)
@@ -35,14 +41,83 @@ class Rates:
     def name(self) -> str:
         """What its folder is called."""
         parts = [f"{self.encoder_rate:g}", f"{self.head_rate:g}"]
-        return "-".join(parts if self.dropout is None else [*parts, f"d{self.dropout:g}"])
+        return "_".join(parts if self.dropout is None else [*parts, f"{self.dropout:g}"])
+
+    @property
+    def overrides(self) -> list[str]:
+        """Its settings, as on the command line of `spacy train`."""
+        settings = {
+            "training.optimizer.encoder_rate": self.encoder_rate,
+            "training.optimizer.head_rate": self.head_rate,
+        }
+        if self.dropout is not None:
+            settings["components.doc_relation_extractor.model.head.dropout"] = self.dropout
+        return [part for name, value in settings.items() for part in (f"--{name}", str(value))]
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """Trials of a method, each a training of its own in a folder of its own. One that is
+    interrupted goes on from its checkpoint, and so does one that is found to be worth more steps.
+
+    experiment (Experiment): What all have in common; their folders are in its output.
+    run (Run): The method and the seed.
+    """
+
+    experiment: Experiment
+    run: Run
+
+    def complete(
+        self, trials: Sequence[Rates], rungs: Sequence[float] = RUNGS
+    ) -> list[dict[str, Any]]:
+        """Train as far as that has not been done.
+
+        trials (Sequence[Rates]): The trials.
+        rungs (Sequence[float]): See `successive_halving`.
+        RETURNS (list[dict[str, Any]]): For each trial its rates, the "steps" that it was trained,
+            and the best score, "f1", of its evaluations.
+        RAISES (DocreError): If a training fails.
+        """
+        steps = successive_halving(
+            trials, self._score, steps=self._training["max_steps"], rungs=rungs
+        )
+        return [
+            {**asdict(trial), "steps": until, "f1": score}
+            for trial, (until, score) in steps.items()
+        ]
+
+    def _score(self, trial: Rates, until: int) -> float:
+        experiment = replace(
+            self.experiment,
+            output=self.experiment.output / trial.name,
+            overrides=[*self.experiment.overrides, *trial.overrides],
+        )
+        experiment.train_run(self.run, until)
+        evaluations = read_history(experiment.folder(self.run)).evaluations
+        # The first is made in the first step. Later ones come from a longer training.
+        n_done = (until - 1) // self._training["eval_frequency"] + 1
+        if until < self._training["max_steps"]:
+            evaluations = evaluations[:n_done]
+        return max(evaluation.score for evaluation in evaluations)
+
+    @cached_property
+    def _training(self) -> dict[str, Any]:
+        file = self.experiment.configs / f"{self.run.method}.cfg"
+        if not file.exists():
+            raise DocreError(Errors.D094.format(method=self.run.method, folder=file.parent))
+        overrides = parse_config_overrides(list(self.experiment.overrides))
+        training: dict[str, Any] = load_config(file, overrides=overrides, interpolate=True)[
+            "training"
+        ]
+        return training
 
 
 @dataclass
 class Probes:
-    """Trials of a method on frozen encodings. Each evaluation is written down at once, so that
-    typing the command again goes on; a trial that was interrupted begins anew, since it takes
-    minutes.
+    """Trials of a method on frozen encodings. They are compared by F1 at the best threshold: in so
+    few steps, a head may rank relations well before its threshold lets any of them through. Each
+    evaluation is written down at once, so that the command can be resumed; a trial that was
+    interrupted begins anew, since it takes minutes.
 
     config (Path): The method's config.
     train (Path): The training corpus.
@@ -78,7 +153,7 @@ class Probes:
         """
         steps = successive_halving(trials, self._score, steps=self.steps, rungs=rungs)
         return [
-            {**asdict(trial), "steps": until, **_best(self._evaluations[trial.name][str(until)])}
+            {**_best(self._evaluations[trial.name][str(until)]), **asdict(trial), "steps": until}
             for trial, (until, _) in steps.items()
         ]
 
@@ -97,7 +172,7 @@ class Probes:
             content = {"settings": self._settings, "evaluations": self._evaluations}
             with replacing(self.file) as draft:
                 draft.write_text(json.dumps(content, indent=1), encoding="utf8")
-        return _best(of_trial[str(until)])["f1"]
+        return _best(of_trial[str(until)])["f1_tuned"]
 
     @cached_property
     def _method(self) -> FrozenMethod:
@@ -144,36 +219,44 @@ class Probes:
         return evaluations
 
 
-def tuning_table(results: Mapping[str, Sequence[Mapping[str, Any]]], steps: int) -> str:
+def rank(trial: Mapping[str, Any]) -> tuple[int, float]:
+    """What decides which of a method's trials is best: one that was stopped is not.
+
+    trial (Mapping[str, Any]): What `Trainings` or `Probes` say of it.
+    RETURNS (tuple[int, float]): Its steps, and the F1 by which trials are compared.
+    """
+    return trial["steps"], trial.get("f1_tuned", trial["f1"])
+
+
+def tuning_table(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
     """The table of a tuning.
 
     results (Mapping[str, Sequence[Mapping[str, Any]]]): For each method what its trials gave.
-    steps (int): The steps of a whole training.
-    RETURNS (str): Markdown: a line for each trial, the best of each method in bold, and what was
-        stopped early with the step.
+    RETURNS (str): Markdown: a line for each trial, in bold the best one of those of a method that
+        were trained for the most steps.
     """
     trials = [trial for of_method in results.values() for trial in of_method]
-    is_frozen = not any(trial["encoder_rate"] for trial in trials)
-    columns = [] if is_frozen else ["Encoder rate"]
-    columns.append("Head rate")
+    has_encoder = any(trial["encoder_rate"] for trial in trials)
     has_dropout = any(trial["dropout"] is not None for trial in trials)
-    columns += ["Dropout"] if has_dropout else []
     shown = [name for name in TITLES if any(name in trial for trial in trials)]
-    header = ["Method", *columns, "Steps", "F1", *(TITLES[name] for name in shown)]
+    header = ["Method", *(["Encoder rate"] if has_encoder else []), "Head rate"]
+    is_probe = any("f1_tuned" in trial for trial in trials)
+    header += [*(["Dropout"] if has_dropout else []), "Steps", "F1"]
+    header += ["F1, best threshold"] if is_probe else []
+    header += [TITLES[name] for name in shown]
     rows = []
     for method, of_method in results.items():
-        best = max((t["f1"] for t in of_method if t["steps"] == steps), default=None)
+        best = max(of_method, key=rank)
         for trial in of_method:
-            row = [f"`{method}`"] + ([] if is_frozen else [f"{trial['encoder_rate']:g}"])
-            row.append(f"{trial['head_rate']:g}")
-            row += [f"{trial['dropout']}"] if has_dropout else []
-            f1 = f"{100 * trial['f1']:.2f}"
-            is_best = trial["steps"] == steps and trial["f1"] == best
-            row += [str(trial["steps"]), f"**{f1}**" if is_best else f1]
+            shown_f1 = [f"{100 * trial[key]:.2f}" for key in F1_KEYS if key in trial]
+            if trial is best:
+                shown_f1[-1] = f"**{shown_f1[-1]}**"
+            row = [f"`{method}`", *([f"{trial['encoder_rate']:g}"] if has_encoder else [])]
+            row += [f"{trial['head_rate']:g}", *([str(trial["dropout"])] if has_dropout else [])]
+            row += [str(trial["steps"]), *shown_f1]
             row += [_number(trial.get(name)) for name in shown]
             rows.append(row)
-    rule = ["---", *["---:"] * (len(header) - 1)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in [header, rule, *rows]) + "\n"
+    return figures_table(header, rows) + "\n"
 
 
 def _number(value: float | None) -> str:
@@ -183,4 +266,4 @@ def _number(value: float | None) -> str:
 
 
 def _best(evaluations: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return dict(max(evaluations, key=lambda evaluation: evaluation["f1"]))
+    return dict(max(evaluations, key=lambda evaluation: evaluation["f1_tuned"]))

@@ -9,7 +9,6 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 from spacy.errors import Errors as SpacyErrors
@@ -21,10 +20,9 @@ from spacy.util import minibatch
 from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
-from ..data.clusters import copy_clusters, describe, get_clusters, renew_clusters
+from ..data.clusters import renew_clusters
 from ..data.relation import install_extension, set_relations
 from ..errors import DocreError, Errors, Warnings
-from ..evaluation.thresholds import best_threshold, collect_candidates
 from ..models.batch import ClusterBatch
 from ..models.encoding import HeadOutput, Targets
 from ..models.relation_model import (
@@ -40,10 +38,12 @@ from .calibration import Calibration
 from .constraints import ConstraintRules
 from .decoding import PairScores, decode, score_batch, split_by_doc, threshold_of_labels
 from .limits import mark_left_out
+from .notices import InputNotices
 from .reader import DocReader
 from .saving import load_parts, naming, read_file, restored_on_error
 from .settings import DEFAULTS, check_settings
-from .targets import Gold, gold_labels, label_prior
+from .targets import Supervision
+from .threshold_choice import ThresholdChoice
 
 
 class DocRelationExtractor(TrainablePipe):
@@ -90,11 +90,12 @@ class DocRelationExtractor(TrainablePipe):
         self.reader = DocReader(self)
         self.rules = ConstraintRules(self)
         self.guard = StepGuard(self)
+        self.notices = InputNotices(self)
+        self.threshold_choice = ThresholdChoice(self)
+        self.supervision = Supervision(self)
         self._process = os.getpid()
         self._trains_encoder = True
         # What the weights of this step of training say about the documents that are evaluated.
-        self._weights_changed = False
-        self._scored: WeakKeyDictionary[Doc, PairScores] = WeakKeyDictionary()
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -172,12 +173,14 @@ class DocRelationExtractor(TrainablePipe):
         decoding = self._decoding
         if calibration is not None:
             decoding["calibrate"] = calibration.apply
+        self.notices.look_at(docs)
         limited = self.reader.read(docs)
         nothing = PairScores.empty(len(self.labels))
         scores = [replace(nothing, left_out=doc.left_out) for doc in limited]
         for indices in self.reader.batches(limited):
             batch = [docs[i] for i in indices]
             clusters = self.reader.clusters(batch, [limited[i] for i in indices])
+            self.notices.look_at_types(batch, clusters)
             if constraints is not None:
                 constraints.warn_of_unknown_types(batch, clusters, name=self.name)
             output = self.model.predict((batch, clusters))
@@ -200,33 +203,7 @@ class DocRelationExtractor(TrainablePipe):
             relations = decode(doc_scores, self.labels, **self._decoding)
             set_relations(doc, relations, attr=self.cfg["attr"])
             mark_left_out(doc, doc_scores.left_out, attr=self.cfg["attr"])
-            if self._weights_changed:
-                self._scored[doc] = doc_scores
-
-    def choose_threshold(self, examples: Sequence[Example]) -> float:
-        """Take the threshold with the best micro F1 on development data, and give its documents the
-        relations above it: in training, for the scorer's `tuned_threshold`. Only the first
-        evaluation after a step of training does so, and only for a head that learns no threshold;
-        so what is evaluated after training, test data for example, changes nothing.
-
-        examples (Sequence[Example]): Examples, with the documents that the pipeline has annotated.
-        RETURNS (float): The threshold.
-        """
-        head = relation_head(self.model.get_ref("head"))
-        if self._weights_changed and head.needs_threshold:
-            docs = [eg.predicted for eg in examples]
-            others = [doc for doc in docs if doc not in self._scored]
-            self._scored.update(zip(others, self.predict(others), strict=True))
-            scores = [self._scored[doc] for doc in docs]
-            settings = {key: self.cfg[key] for key in ("max_labels", "prefix", "attr")}
-            scored = list(zip(examples, scores, strict=True))
-            candidates = collect_candidates(scored, self.labels, **settings)
-            if len(candidates.gold_doc):
-                self.cfg["threshold"] = best_threshold(candidates).common
-            self._weights_changed = False
-            self.set_annotations(docs, scores)
-            self._scored.clear()
-        return float(self.cfg["threshold"])
+            self.threshold_choice.note(doc, doc_scores)
 
     def score(self, examples: Iterable[Example], **settings: Any) -> dict[str, Any]:
         """Score the component's relations; see `TrainablePipe.score`.
@@ -235,7 +212,7 @@ class DocRelationExtractor(TrainablePipe):
         **settings (Any): Settings of the scorer.
         RETURNS (dict[str, Any]): The scores.
         """
-        settings = {"choose_threshold": self.choose_threshold, **settings}
+        settings = {"choose_threshold": self.threshold_choice.choose, **settings}
         scores: dict[str, Any] = super().score(examples, **settings)
         return scores
 
@@ -261,7 +238,7 @@ class DocRelationExtractor(TrainablePipe):
         losses.setdefault(self.name, 0.0)
         examples = list(examples)
         validate_examples(examples, "DocRelationExtractor.update")
-        self._prepare(examples)
+        self.supervision.prepare(examples)
         docs = [eg.predicted for eg in examples]
         clusters = self.reader.clusters(docs)
         if not len(clusters.pair_head):
@@ -312,7 +289,7 @@ class DocRelationExtractor(TrainablePipe):
         clusters, output = scores
         validate_examples(examples, "DocRelationExtractor.get_loss")
         head = self.model.get_ref("head")
-        gold = self._gold(
+        gold = self.supervision.gold(
             list(examples), clusters, with_evidence=relation_head(head).learns_evidence
         )
         targets = Targets(*(torch.from_numpy(array).to(output.logits.device) for array in gold))
@@ -335,7 +312,7 @@ class DocRelationExtractor(TrainablePipe):
                 sgd.update_parts(encoder, head, gradients)
             else:
                 self.model.finish_update(sgd)
-            self._weights_changed = True
+            self.threshold_choice.is_due = True
         drop_gradients(self.model)
 
     def initialize(
@@ -362,7 +339,7 @@ class DocRelationExtractor(TrainablePipe):
         self.cfg["entity_types"] = sorted(observed.entity_types)
         self.rules.learn(observed)
         sample = list(islice(get_examples(), 4))
-        self._prepare(sample)
+        self.supervision.prepare(sample)
         docs = [eg.predicted for eg in sample]
         for layer in self.model.layers:
             _set_dim_if_open(layer, "nT", len(self.cfg["entity_types"]) + 1)
@@ -371,8 +348,7 @@ class DocRelationExtractor(TrainablePipe):
         self.model.initialize(X=(docs, self.reader.clusters(docs)))
         head = relation_head(self.model.get_ref("head"))
         if is_new and head.uses_prior:
-            prior = label_prior(self._gold_of(get_examples()), len(self.labels))
-            head.start_at(torch.from_numpy(prior))
+            head.start_at(torch.from_numpy(self.supervision.prior(get_examples())))
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "DocRelationExtractor":
         """Load the component from disk; see `TrainablePipe.from_disk`.
@@ -420,25 +396,6 @@ class DocRelationExtractor(TrainablePipe):
         if self.labels:
             _ = self.rules.in_force, self._decoding
 
-    def _gold_of(self, examples: Iterable[Example]) -> Iterator[Gold]:
-        for batch in minibatch(examples, size=32):
-            self._prepare(batch)
-            yield self._gold(batch, self.reader.clusters([eg.predicted for eg in batch]))
-
-    def _gold(
-        self, examples: Sequence[Example], clusters: ClusterBatch, *, with_evidence: bool = False
-    ) -> Gold:
-        gold = gold_labels(
-            examples,
-            clusters,
-            self.labels,
-            name=self.name,
-            prefix=self.cfg["prefix"],
-            attr=self.cfg["attr"],
-            with_evidence=with_evidence,
-        )
-        return gold._replace(mask=gold.mask & self.rules.learned_from(clusters))
-
     def _begin_update(
         self, examples: Sequence[Example], clusters: ClusterBatch
     ) -> tuple[HeadOutput, float, list[Tensor | None], Callable]:
@@ -483,13 +440,6 @@ class DocRelationExtractor(TrainablePipe):
         if os.getpid() != self._process:
             torch.set_num_threads(1)
             self._process = os.getpid()
-
-    def _prepare(self, examples: Sequence[Example]) -> None:
-        for eg in examples:
-            if eg.predicted.text != eg.reference.text:
-                raise DocreError(Errors.D007.format(doc=describe(eg.reference), name=self.name))
-            if self.cfg["use_gold_clusters"] and not get_clusters(eg.predicted, self.cfg["prefix"]):
-                copy_clusters(eg.reference, eg.predicted, self.cfg["prefix"])
 
 
 def _set_dim_if_open(layer: Model, name: str, size: int) -> None:

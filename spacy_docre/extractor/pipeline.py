@@ -1,6 +1,7 @@
 """The relation extractor of a pipeline: where it is, and its settings in the pipeline's config."""
 
 import configparser
+import copy
 from typing import Any
 
 from spacy.language import Language
@@ -33,8 +34,9 @@ def change_settings(nlp: Language, **settings: Any) -> None:
     name, extractor = find_extractor(nlp)
     extractor.configure(**settings)
     # The component's own file has them all, and counts. A config cannot hold every relation type.
-    config = nlp.get_pipe_config(name)
-    config.update({key: value for key, value in settings.items() if _fits_config(value)})
+    in_config = {key: value for key, value in settings.items() if _fits_config(value)}
+    nlp.get_pipe_config(name).update(in_config)
+    extractor.cfg["configured"].update(copy.deepcopy(in_config))
 
 
 def _fits_config(value: Any) -> bool:

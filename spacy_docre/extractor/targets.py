@@ -1,13 +1,14 @@
 """The gold standard of a batch, in the shape of the model's output."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from spacy.training import Example
+from spacy.util import minibatch
 
 from ..data.alignment import align_clusters
-from ..data.clusters import describe
+from ..data.clusters import copy_clusters, describe, get_clusters
 from ..data.evidence import sentence_numbers
 from ..data.relation import (
     Relation,
@@ -19,6 +20,8 @@ from ..data.relation import (
 from ..data.sentences import sentence_ends
 from ..errors import DocreError, Errors
 from ..models.batch import ClusterBatch
+from .constraints import ConstraintRules
+from .reader import DocReader
 
 
 class Gold(NamedTuple):
@@ -34,6 +37,82 @@ class Gold(NamedTuple):
     labels: np.ndarray
     mask: np.ndarray
     evidence: np.ndarray
+
+
+class Supervised(Protocol):
+    """A component that learns from references. Its `cfg` has `prefix`, `attr` and
+    `use_gold_clusters`."""
+
+    name: str
+    cfg: dict[str, Any]
+    reader: DocReader
+    rules: ConstraintRules
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The relation types, in the order of the model's logits."""
+
+
+class Supervision:
+    """What a component learns from.
+
+    pipe (Supervised): The component.
+    """
+
+    def __init__(self, pipe: Supervised) -> None:
+        self.pipe = pipe
+
+    def prepare(self, examples: Sequence[Example]) -> None:
+        """Check that examples are of one text each, and give predicted documents without clusters
+        those of the reference, if the settings say so.
+
+        examples (Sequence[Example]): The examples.
+        RAISES (DocreError): If the two texts of an example differ.
+        """
+        cfg = self.pipe.cfg
+        for eg in examples:
+            if eg.predicted.text != eg.reference.text:
+                doc = describe(eg.reference)
+                raise DocreError(Errors.D007.format(doc=doc, name=self.pipe.name))
+            if cfg["use_gold_clusters"] and not get_clusters(eg.predicted, cfg["prefix"]):
+                copy_clusters(eg.reference, eg.predicted, cfg["prefix"])
+
+    def gold(
+        self, examples: Sequence[Example], clusters: ClusterBatch, *, with_evidence: bool = False
+    ) -> Gold:
+        """The gold standard of a batch, without the pairs that constraints leave out of training.
+
+        examples (Sequence[Example]): The examples.
+        clusters (ClusterBatch): The clusters of their predicted documents.
+        with_evidence (bool): Whether to look up evidence too; else there is none.
+        RETURNS (Gold): The gold standard.
+        """
+        gold = gold_labels(
+            examples,
+            clusters,
+            self.pipe.labels,
+            name=self.pipe.name,
+            prefix=self.pipe.cfg["prefix"],
+            attr=self.pipe.cfg["attr"],
+            with_evidence=with_evidence,
+        )
+        return gold._replace(mask=gold.mask & self.pipe.rules.learned_from(clusters))
+
+    def prior(self, examples: Iterable[Example]) -> np.ndarray:
+        """How frequent the relation types are, with half a pair more of each outcome, so that none
+        is impossible.
+
+        examples (Iterable[Example]): Training examples.
+        RETURNS (np.ndarray): [R] float64. The share of the pairs whose relations are known that
+            have each type, in 0..1.
+        """
+        counts, n_pairs = np.full(len(self.pipe.labels), 0.5), 1
+        for batch in minibatch(examples, size=32):
+            self.prepare(batch)
+            gold = self.gold(batch, self.pipe.reader.clusters([eg.predicted for eg in batch]))
+            counts += gold.labels[gold.mask].sum(axis=0)
+            n_pairs += int(gold.mask.sum())
+        return counts / n_pairs
 
 
 def gold_labels(
@@ -113,19 +192,3 @@ def _checked_relations(
         check_clusters(relation, eg.reference)
         relations.append(relation)
     return relations
-
-
-def label_prior(batches: Iterable[Gold], n_labels: int) -> np.ndarray:
-    """How frequent the relation types are, with half a pair more of each outcome, so that none is
-    impossible.
-
-    batches (Iterable[Gold]): The gold standard of training documents.
-    n_labels (int): The number R of relation types.
-    RETURNS (np.ndarray): [R] float64. The share of the pairs whose relations are known that have
-        each type, in 0..1.
-    """
-    counts, n_pairs = np.full(n_labels, 0.5), 1
-    for gold in batches:
-        counts += gold.labels[gold.mask].sum(axis=0)
-        n_pairs += int(gold.mask.sum())
-    return counts / n_pairs

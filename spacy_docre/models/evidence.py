@@ -13,6 +13,7 @@ from .encoding import Encoding, HeadOutput, Targets
 from .layers.context import localized_weights
 from .layers.segments import segment_mean
 from .layers.sentences import column_positions, sentence_positions
+from .objective import PairObjective
 from .precision import at_least_single
 from .torch_head import RelationHead
 
@@ -57,10 +58,16 @@ class LocalizedHead(RelationHead):
 
     evidence_threshold (float): The share of the attention that a sentence must exceed.
     evidence_weight (float): The weight of `evidence_loss`, at least 0.
+    objective (Optional[PairObjective]): See `RelationHead`.
     """
 
-    def __init__(self, evidence_threshold: float, evidence_weight: float = 0.0) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        evidence_threshold: float,
+        evidence_weight: float = 0.0,
+        objective: PairObjective | None = None,
+    ) -> None:
+        super().__init__(objective)
         if not 0 <= evidence_threshold <= 1:
             raise DocreError(
                 Errors.D020.format(

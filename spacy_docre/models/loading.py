@@ -20,6 +20,22 @@ LARGEST_DIM = 2**31
 # What `Model.from_dict` changes in a layer besides weights, settings and modules.
 SLOTS = ("name", "_dims", "_refs", "_has_params")
 
+# The sizes that the weights of Thinc's layers have, in their order, so that a matrix is not taken
+# for its transpose. Of other layers each size must be one of the layer's.
+DENSE = {"W": ("nO", "nI"), "b": ("nO",)}
+ACTIVATIONS = (
+    *("clipped_linear", "dish", "gelu", "hardswish", "hardswishmobilenet", "linear", "mish"),
+    *("relu", "sigmoid", "softmax", "swish"),
+)
+AXES: dict[str, dict[str, tuple[str, ...]]] = {
+    **dict.fromkeys(ACTIVATIONS, DENSE),
+    "embed": {"E": ("nV", "nO")},
+    "hashembed": {"E": ("nV", "nO")},
+    "layernorm": {"G": ("nI",), "b": ("nI",)},
+    "maxout": {"W": ("nO", "nP", "nI"), "b": ("nO", "nP")},
+    "static_vectors": {"W": ("nO", "nM")},
+}
+
 
 def load_model(model: Model, data: bytes) -> None:
     """Load what `Model.to_bytes` gave.
@@ -127,18 +143,22 @@ def _check_attrs(node: Model, attrs: Any) -> None:
 def _check_params(node: Model, params: Any, dims: Mapping[str, Any], is_trained: bool) -> None:
     if not isinstance(params, dict) or set(params) != set(node.param_names):
         raise FormatError(f"the weights are not {', '.join(node.param_names) or 'none'}")
-    sizes = {node.get_dim(name) for name in node.dim_names if node.has_dim(name)}
-    sizes |= {value for value in dims.values() if value is not None}
+    known = {name: node.get_dim(name) for name in node.dim_names if node.has_dim(name)}
+    known |= {name: value for name, value in dims.items() if value is not None}
+    sizes = set(known.values())
     for name, array in params.items():
         if array is None:
             if is_trained:
                 raise FormatError(f"the weights '{name}' are missing")
             continue
-        if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+        if not isinstance(array, np.ndarray) or array.dtype != np.float32:
+            # Thinc computes in native 32 bits alone, and fails on others when it does.
             kind = getattr(array, "dtype", type(array).__name__)
-            raise FormatError(f"the weights '{name}' are no numbers with a fraction, but {kind}")
+            raise FormatError(f"the weights '{name}' are not native float32 numbers, but {kind}")
         now = node.get_param(name) if node.has_param(name) else None
+        expected = [known.get(dim) for dim in AXES.get(node.name, {}).get(name, ())]
         fits = now is None or now.shape == array.shape
+        fits &= None in expected or not expected or list(array.shape) == expected
         if not fits or (sizes and not set(array.shape) <= sizes | {1}):
             raise FormatError(f"the weights '{name}' have the shape {list(array.shape)}")
 

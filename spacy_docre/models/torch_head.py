@@ -15,7 +15,7 @@ from ..data.relation import Evidence
 from ..errors import DocreError, Errors
 from .batch import ClusterBatch
 from .encoding import Encoding, HeadOutput, Targets
-from .losses import PairLoss, PairObjective
+from .objective import PairLoss, PairObjective
 from .precision import at_least_single
 from .torch_module import LazyTorchShim, lazy_shim, run_backward
 
@@ -66,12 +66,20 @@ class RelationHead(nn.Module):
     """Base class of relation heads: a method's classifier, from encoded documents to a logit for
     each candidate pair and relation type. Subclasses are built as `Head(sizes, **settings)`, with
     the settings' defaults in `__init__`, see `head_factory`. What the rest of the package needs to
-    know about a method, it asks here."""
+    know about a method, it asks here.
+
+    objective (Optional[PairObjective]): The loss of the pairs' relations; a head that does not use
+        one need not give one.
+    """
+
+    def __init__(self, objective: PairObjective | None = None) -> None:
+        super().__init__()
+        self.objective = objective or PairObjective("adaptive_threshold", 0)
 
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
-        """RETURNS (dict[str, Any]): Settings of a head that is small enough for tests. Every head
-        that is registered is put through the contract tests with these.
+        """RETURNS (dict[str, Any]): Settings of a head that is small enough for tests, and has no
+        dropout. Every head that is registered is put through the contract tests with these.
         """
         return {}
 
@@ -81,22 +89,34 @@ class RelationHead(nn.Module):
         return False
 
     @property
+    def output_bias(self) -> nn.Parameter | None:
+        """[n_outputs] The bias of what the objective calls outputs, if there is one."""
+        return None
+
+    @property
     def needs_threshold(self) -> bool:
         """Whether the score above which a relation is set must be chosen on development data,
         since the head learns none."""
-        return False
+        return self.objective.needs_threshold
 
     @property
     def uses_prior(self) -> bool:
         """Whether `start_at` makes use of how frequent the types are in the training data."""
-        return False
+        has_bias = self.needs_threshold and self.output_bias is not None
+        return self.objective.uses_prior or has_bias
 
     def start_at(self, prior: Tensor) -> None:
-        """Learn how frequent the types are, once, before training.
+        """Learn how frequent the types are, once, before training. With cross-entropy, a classifier
+        that starts near zero spends its first steps on learning that hardly any pair has any
+        relation, so its bias starts at the log-odds of the types.
 
         prior (Tensor): [R] float. The share of the training data's pairs that have each type, in
             0..1, both excluded.
         """
+        self.objective.start_at(prior)
+        if self.needs_threshold and self.output_bias is not None:
+            with torch.no_grad():
+                self.output_bias.copy_(torch.logit(prior))
 
     def parts(self) -> list[list[nn.Parameter]]:
         """RETURNS (list[list[nn.Parameter]]): The parameters of each part of the method that learns
@@ -162,43 +182,17 @@ class RelationHead(nn.Module):
 
 
 class TypewiseHead(RelationHead):
-    """Base class of heads with a logit for each relation type by itself, which is compared with
-    zero or with the logit of a threshold class: subclasses have `logits` instead of `forward`.
-
-    With cross-entropy, a classifier that starts near zero spends its first steps on learning that
-    hardly any pair has any relation. So its bias starts at the log-odds of the types.
+    """Base class of heads whose only loss is that of their pairs: subclasses have `logits` instead
+    of `forward`.
 
     n_labels (int): The number R of relation types.
-    loss (PairLoss): The loss, see `PairObjective`. If it has a threshold class, that is the first
-        of `n_outputs`.
+    loss (PairLoss): The loss, see `PairObjective`.
     """
 
     def __init__(self, n_labels: int, loss: PairLoss = "bce") -> None:
-        super().__init__()
-        self.objective = PairObjective(loss)
+        super().__init__(PairObjective(loss, n_labels))
         self.has_threshold = self.objective.has_threshold
-        self.n_outputs = n_labels + self.has_threshold
-
-    @property
-    def output_bias(self) -> nn.Parameter | None:
-        """[n_outputs] The bias of the logits, if there is one."""
-        return None
-
-    @property
-    def needs_threshold(self) -> bool:
-        """See `RelationHead.needs_threshold`."""
-        return self.objective.needs_threshold
-
-    @property
-    def uses_prior(self) -> bool:
-        """See `RelationHead.uses_prior`."""
-        return self.needs_threshold and self.output_bias is not None
-
-    def start_at(self, prior: Tensor) -> None:
-        """See `RelationHead.start_at`."""
-        if self.needs_threshold and self.output_bias is not None:
-            with torch.no_grad():
-                self.output_bias.copy_(torch.logit(prior))
+        self.n_outputs = self.objective.n_outputs
 
     def logits(self, encoding: Encoding) -> Tensor:
         """encoding (Encoding): The batch.
@@ -219,9 +213,7 @@ class TypewiseHead(RelationHead):
         **aux (Tensor): Auxiliary tensors.
         RETURNS (HeadOutput): Logits [P, R], thresholds [P] and the auxiliary tensors.
         """
-        if not self.has_threshold:
-            return HeadOutput(logits, logits.new_zeros(len(logits)), aux)
-        return HeadOutput(logits[:, 1:], logits[:, 0], aux)
+        return HeadOutput(*self.objective.split(logits), aux)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         """The loss of the objective.
@@ -230,7 +222,7 @@ class TypewiseHead(RelationHead):
         targets (Targets): The gold standard.
         RETURNS (Tensor): [] The loss.
         """
-        loss: Tensor = self.objective(output.logits, output.threshold, targets)
+        loss: Tensor = self.objective(output, targets)
         return loss
 
 

@@ -87,7 +87,7 @@ class ClusterCounts:
 
 
 @dataclass(frozen=True)
-class Entity:
+class ScoredEntity:
     """A cluster as the metrics see it.
 
     key (str): Its key in `doc.spans`.
@@ -170,12 +170,12 @@ def has_names_only(references: Iterable[Doc], prefix: str = DEFAULT_PREFIX) -> b
     return True
 
 
-def _entities(doc: Doc, prefix: str) -> list[Entity]:
+def _entities(doc: Doc, prefix: str) -> list[ScoredEntity]:
     entities = []
     for cluster in get_clusters(doc, prefix):
         typed = frozenset(((s.start_char, s.end_char), s.label_) for s in cluster.mentions)
         mentions = frozenset(offsets for offsets, _ in typed)
-        entities.append(Entity(cluster.key, cluster.label, mentions, typed))
+        entities.append(ScoredEntity(cluster.key, cluster.label, mentions, typed))
     return entities
 
 
@@ -184,13 +184,15 @@ def _named_characters(example: Example) -> set[int]:
     return {i for ent in ents for i in range(ent.start_char, ent.end_char)}
 
 
-def _named(entity: Entity, named: set[int]) -> Entity:
+def _named(entity: ScoredEntity, named: set[int]) -> ScoredEntity:
     kept = frozenset(m for m in entity.mentions if not named.isdisjoint(range(*m)))
     typed = frozenset(mention for mention in entity.typed if mention[0] in kept)
-    return Entity(entity.key, entity.label, kept, typed)
+    return ScoredEntity(entity.key, entity.label, kept, typed)
 
 
-def _count_clusters(counts: ClusterCounts, predicted: list[Entity], gold: list[Entity]) -> None:
+def _count_clusters(
+    counts: ClusterCounts, predicted: list[ScoredEntity], gold: list[ScoredEntity]
+) -> None:
     counts.mention.add(
         {mention for e in predicted for mention in e.mentions},
         {mention for e in gold for mention in e.mentions},
@@ -213,7 +215,9 @@ def _count_clusters(counts: ClusterCounts, predicted: list[Entity], gold: list[E
     )
 
 
-def _similarities(predicted: list[Entity], gold: list[Entity]) -> dict[tuple[int, int], float]:
+def _similarities(
+    predicted: list[ScoredEntity], gold: list[ScoredEntity]
+) -> dict[tuple[int, int], float]:
     """The similarity phi_4 (Luo 2005) of clusters that have a mention in common."""
     owners: defaultdict[Offsets, list[int]] = defaultdict(list)
     for j, entity in enumerate(gold):
@@ -231,7 +235,9 @@ def _similarities(predicted: list[Entity], gold: list[Entity]) -> dict[tuple[int
     }
 
 
-def _relations(doc: Doc, entities: list[Entity], prefix: str, attr: str) -> list[MentionTriple]:
+def _relations(
+    doc: Doc, entities: list[ScoredEntity], prefix: str, attr: str
+) -> list[MentionTriple]:
     """The relations, each once, by the mentions of their clusters."""
     mentions = {entity.key: entity.mentions for entity in entities}
     relations = {relation.triple: relation for relation in get_relations(doc, attr=attr)}

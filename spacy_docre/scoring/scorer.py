@@ -10,33 +10,10 @@ from spacy.training import Example
 from ..data.clusters import DEFAULT_PREFIX
 from ..data.relation import DEFAULT_ATTR
 from .judgement import Fact, Judgement, judge_relations
-from .subsets import MACRO_LIMITS, rare_types, relation_subsets
-from .tallies import (
-    CORRECT,
-    GOLD,
-    PREDICTED,
-    TYPES,
-    macro_f1,
-    precision_recall_f1,
-    tally_relations,
-)
+from .metrics import METRICS, metrics_of, tally_relations
+from .subsets import relation_subsets
+from .tallies import CORRECT, GOLD, PREDICTED, TYPES, precision_recall_f1
 
-# The metrics of `score_relations` as people read them.
-METRIC_TITLES = {
-    "rel_p": "Precision",
-    "rel_r": "Recall",
-    "rel_f": "F1",
-    "rel_ign_f": "Ign F1",
-    "rel_intra_f": "F1, intra-sentence",
-    "rel_inter_f": "F1, inter-sentence",
-    "rel_pair_f": "F1 of related pairs (Rela)",
-    "rel_macro_f": "Macro F1",
-    **{f"rel_macro_{n}_f": f"Macro F1, types of < {n} in training" for n in MACRO_LIMITS},
-    "rel_evidence_p": "Evidence precision",
-    "rel_evidence_r": "Evidence recall",
-    "rel_evidence_f": "Evidence F1",
-    "rel_evidence_correct_f": "Evidence F1 of correct relations",
-}
 TRAIN = "train"
 
 
@@ -86,7 +63,7 @@ def score_relations(
     subsets (bool): Whether to score the subsets of `subset_scoring`, too.
     tuned_threshold (bool): Whether to let the component choose its threshold first.
     choose_threshold (Optional[Callable[[Sequence[Example]], float]]): How it does that, see
-        `DocRelationExtractor.choose_threshold`.
+        `ThresholdChoice.choose`.
     RETURNS (dict[str, Any]): `rel_p`, `rel_r`, `rel_f` (micro), `rel_intra_f` and `rel_inter_f`
         (entities with and without mentions in a common sentence), `rel_pair_f` (any relation or
         none, PAEE's Rela), `rel_macro_f` and `rel_per_type` (p, r, f of each type), with
@@ -119,60 +96,25 @@ def score_judgement(
     RETURNS (dict[str, Any]): See `score_relations`.
     """
     chosen = relation_subsets(judgement, train_counts) if subsets else {}
-    totals = {name: tally.sum(axis=0) for name, tally in tally_relations(judgement, chosen).items()}
+    tallies = tally_relations(judgement, chosen, train_counts)
+    totals = {name: tally.sum(axis=0) for name, tally in tallies.items()}
     scores: dict[str, Any] = {
-        name: value.item()
-        for name, value in metrics_of(totals, judgement, train_counts).items()
-        if name not in chosen
+        name: value.item() for name, value in metrics_of(totals).items() if name not in chosen
     }
-    per_type = zip(judgement.labels, precision_recall_f1(totals[TYPES]).tolist(), strict=True)
+    undefined = {metric.key for metric in METRICS if not metric.defined(judgement)}
+    scores |= dict.fromkeys(undefined & scores.keys())
+    per_type = precision_recall_f1(totals[TYPES.name]).tolist()
     scores["rel_per_type"] = {
-        label: dict(zip("prf", values, strict=True)) for label, values in sorted(per_type)
+        label: dict(zip("prf", values, strict=True))
+        for label, values in sorted(zip(judgement.labels, per_type, strict=True))
     }
     if judgement.sources:
         scores["rel_ign_per_source"] = {
             source: scores.pop(f"rel_ign {source}") for source in judgement.sources
         }
-        scores["rel_ign_f"] = scores["rel_ign_per_source"][judgement.sources[0]]
-    if not totals["rel_evidence"][GOLD]:
-        scores |= {name: None for name in scores if name.startswith("rel_evidence")}
     if subsets:
         scores["rel_subsets"] = {name: _subset_scores(totals[name]) for name in chosen}
     return scores if judgement.n_docs else dict.fromkeys(scores)
-
-
-def metrics_of(
-    tallies: Mapping[str, np.ndarray],
-    judgement: Judgement,
-    train_counts: Mapping[str, int] | None = None,
-) -> dict[str, np.ndarray]:
-    """The metrics of tallies that were summed over documents, be it once or for each of many
-    samples.
-
-    tallies (Mapping[str, np.ndarray]): What `tally_relations` gave, without the axis of documents
-        or with that of samples in its place.
-    judgement (Judgement): The relations that were counted.
-    train_counts (Optional[Mapping[str, int]]): See `score_relations`.
-    RETURNS (dict[str, np.ndarray]): [...] float64 each: precision, recall and F1 of all relations
-        and of their evidence, the F1 of the other groups, those of subsets under their names and
-        Ign F1 under "rel_ign SOURCE"; macro F1.
-    """
-    found: dict[str, np.ndarray] = {}
-    for name, tally in tallies.items():
-        if name == TYPES:
-            continue
-        values = precision_recall_f1(tally)
-        if name in ("rel", "rel_evidence"):
-            found |= {f"{name}_{letter}": values[..., i] for i, letter in enumerate("prf")}
-        elif name.startswith("rel_ign ") or not name.startswith("rel_"):
-            found[name] = values[..., 2]
-        else:
-            found[f"{name}_f"] = values[..., 2]
-    found["rel_macro_f"] = macro_f1(tallies[TYPES])
-    for limit in MACRO_LIMITS if train_counts is not None else ():
-        rare = rare_types(judgement, train_counts or {}, limit)
-        found[f"rel_macro_{limit}_f"] = macro_f1(tallies[TYPES], rare)
-    return found
 
 
 def _subset_scores(total: np.ndarray) -> dict[str, float]:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from .judgement import Judgement
-from .scorer import metrics_of
+from .metrics import metrics_of, tally_relations
 from .subsets import relation_subsets
-from .tallies import tally_relations
 
 # Of how much probability confidence intervals are.
 LEVEL = 0.95
@@ -64,10 +63,10 @@ def bootstrap_intervals(
         interval; Ign F1 under `rel_ign_per_source`, subsets under `rel_subsets`.
     """
     chosen = relation_subsets(judgement, train_counts) if subsets else {}
-    tallies = tally_relations(judgement, chosen)
+    tallies = tally_relations(judgement, chosen, train_counts)
     sums = _join(list(bootstrap_sums(tallies, n=n, seed=seed))) if judgement.n_docs else {}
     intervals: dict[str, Any] = {}
-    for name, values in metrics_of(sums, judgement, train_counts).items() if sums else ():
+    for name, values in metrics_of(sums).items() if sums else ():
         group, _, rest = name.partition(" ")
         if group == "rel_ign":
             intervals.setdefault("rel_ign_per_source", {})[rest] = _interval(values)
@@ -75,8 +74,6 @@ def bootstrap_intervals(
             intervals.setdefault("rel_subsets", {})[name] = _interval(values)
         else:
             intervals[name] = _interval(values)
-    if judgement.sources and intervals:
-        intervals["rel_ign_f"] = intervals["rel_ign_per_source"][judgement.sources[0]]
     return intervals
 
 
@@ -107,10 +104,11 @@ def compare(
     labels = sorted({*first.labels, *second.labels})
     judgements = [judgement.with_labels(labels) for judgement in (first, second)]
     tallies = [
-        tally_relations(j, relation_subsets(j, train_counts) if subsets else {}) for j in judgements
+        tally_relations(j, relation_subsets(j, train_counts) if subsets else {}, train_counts)
+        for j in judgements
     ]
     observed, sampled, exchanged = (
-        [metrics_of(_join(side), judgements[0], train_counts) for side in zip(*sides, strict=True)]
+        [metrics_of(_join(side)) for side in zip(*sides, strict=True)]
         for sides in (
             [[{k: t.sum(axis=0, keepdims=True) for k, t in side.items()} for side in tallies]],
             _paired_bootstrap(tallies, n=n, seed=seed),

@@ -1,44 +1,31 @@
 """Counts of relations by document, and what precision, recall and F1 make of them. Whatever is
 resampled, swapped or summed over documents is one of these arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from .judgement import Judgement
+from .subsets import rare_types
 
 # The last axis of a tally. Known relations are given away by the training data; they count in Ign
 # F1 only.
 CORRECT, PREDICTED, GOLD, KNOWN = range(4)
-TYPES = "types"
 
 
-def tally_relations(
-    judgement: Judgement, subsets: Mapping[str, np.ndarray] | None = None
-) -> dict[str, np.ndarray]:
-    """Count the relations of each document.
+@dataclass(frozen=True)
+class Tally:
+    """What is counted of each document.
 
-    judgement (Judgement): The relations.
-    subsets (Optional[Mapping[str, np.ndarray]]): Further subsets, [N] bool each, by their names.
-    RETURNS (dict[str, np.ndarray]): For each group of relations [D, 4] float64, the numbers of
-        correct, predicted, gold and known ones: "rel" (all), "rel_intra", "rel_inter", "rel_pair"
-        (ordered pairs of entities), "rel_evidence" and "rel_evidence_correct" (evidence
-        sentences), "rel_ign SOURCE" for each training corpus, and the subsets. Under "types"
-        [D, T, 4], the relations of each type.
+    name (str): Its name among tallies.
+    count (Callable[[Judgement, Optional[Mapping[str, int]]], Optional[np.ndarray]]): From judged
+        relations, and how often each type occurs in the training data, to [D, ...] float64; None if
+        it needs something of the training data that is not given.
     """
-    intra = judgement.distance == 0
-    groups = {"rel": None, "rel_intra": intra, "rel_inter": ~intra, **(subsets or {})}
-    tallies = {name: _tally(judgement, where) for name, where in groups.items()}
-    for source, known in zip(judgement.sources, judgement.known.T, strict=True):
-        ignoring = tallies["rel"].copy()
-        ignoring[:, KNOWN] = _count(judgement.doc, judgement.n_docs, known)
-        tallies[f"rel_ign {source}"] = ignoring
-    with_evidence = judgement.correct & (judgement.evidence[:, 2] > 0)
-    tallies["rel_pair"] = _tally_pairs(judgement)
-    tallies["rel_evidence"] = _tally_evidence(judgement, np.ones_like(with_evidence))
-    tallies["rel_evidence_correct"] = _tally_evidence(judgement, with_evidence)
-    tallies[TYPES] = _tally_types(judgement)
-    return tallies
+
+    name: str
+    count: Callable[[Judgement, Mapping[str, int] | None], np.ndarray | None]
 
 
 def precision_recall_f1(tally: np.ndarray) -> np.ndarray:
@@ -70,13 +57,46 @@ def macro_f1(types: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     return _divide(total, occurs.sum(axis=-1))
 
 
-def _tally(judgement: Judgement, where: np.ndarray | None) -> np.ndarray:
+def tally_where(judgement: Judgement, where: np.ndarray | None = None) -> np.ndarray:
+    """Count relations.
+
+    judgement (Judgement): The relations.
+    where (Optional[np.ndarray]): [N] bool. Which of them; all by default.
+    RETURNS (np.ndarray): [D, 4] float64.
+    """
     kinds = (judgement.correct, judgement.predicted, judgement.gold)
     columns = [
         _count(judgement.doc, judgement.n_docs, kind if where is None else kind & where)
         for kind in kinds
     ]
     return np.stack([*columns, np.zeros(judgement.n_docs)], axis=-1)
+
+
+def ignoring_known(judgement: Judgement, source: int) -> np.ndarray:
+    """Count relations, and which of them a training corpus gives away.
+
+    judgement (Judgement): The relations.
+    source (int): The number of the corpus.
+    RETURNS (np.ndarray): [D, 4] float64.
+    """
+    tally = tally_where(judgement)
+    tally[:, KNOWN] = _count(judgement.doc, judgement.n_docs, judgement.known[:, source])
+    return tally
+
+
+def rare_types_tally(limit: int) -> Tally:
+    """The relations of each type with few training instances.
+
+    limit (int): Fewer than that is few.
+    RETURNS (Tally): The tally, [D, T', 4].
+    """
+
+    def count(judgement: Judgement, train_counts: Mapping[str, int] | None) -> np.ndarray | None:
+        if train_counts is None:
+            return None
+        return _tally_types(judgement)[:, rare_types(judgement, train_counts, limit)]
+
+    return Tally(f"types < {limit}", count)
 
 
 def _tally_pairs(judgement: Judgement) -> np.ndarray:
@@ -112,3 +132,19 @@ def _count(cell: np.ndarray, n_cells: int, weight: np.ndarray) -> np.ndarray:
 def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
+
+
+ALL = Tally("rel", lambda j, _: tally_where(j))
+INTRA = Tally("rel_intra", lambda j, _: tally_where(j, j.distance == 0))
+INTER = Tally("rel_inter", lambda j, _: tally_where(j, j.distance != 0))
+# What the first training corpus gives away does not count.
+IGN = Tally("rel_ign", lambda j, _: ignoring_known(j, 0) if j.sources else None)
+# Ordered pairs of entities with any relation.
+PAIRS = Tally("rel_pair", lambda j, _: _tally_pairs(j))
+# Sentences instead of relations.
+EVIDENCE = Tally("rel_evidence", lambda j, _: _tally_evidence(j, np.ones(len(j.doc), dtype=bool)))
+EVIDENCE_CORRECT = Tally(
+    "rel_evidence_correct", lambda j, _: _tally_evidence(j, j.correct & (j.evidence[:, 2] > 0))
+)
+# By types, [D, T, 4].
+TYPES = Tally("types", lambda j, _: _tally_types(j))

@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,7 +26,7 @@ from spacy.training.loop import (
     update_meta,
 )
 from spacy.util import registry, resolve_dot_names
-from thinc.api import Optimizer, fix_random_seed, set_gpu_allocator
+from thinc.api import Config, Optimizer, fix_random_seed, set_gpu_allocator
 from wasabi import Printer
 
 from ..errors import DocreError, Errors
@@ -256,7 +257,7 @@ class TrainingRun:
         if scores and scores[-1].get("rel_threshold") is not None:
             pipes: list[tuple[str, Any]] = self.nlp.pipeline
             for _, pipe in pipes:
-                if hasattr(pipe, "choose_threshold"):
+                if hasattr(pipe, "threshold_choice"):
                     pipe.cfg["threshold"] = scores[-1]["rel_threshold"]
 
     def _log_left_out(self, losses: dict[str, float], stdout: IO) -> None:
@@ -297,6 +298,20 @@ class TrainingRun:
         if self.checkpoints.folder.exists() and not self.history.finished and path:
             Path(path).unlink(missing_ok=True)
         self.checkpoints.folder.mkdir(parents=True, exist_ok=True)
+
+
+def check_settings(config: Config) -> None:
+    """Check the names of the settings of training. spaCy's schema forbids others, but with newer
+    versions of confection they are dropped without a word.
+
+    config (Config): The config, before a pipeline is made of it.
+    RAISES (DocreError): If a setting is unknown.
+    """
+    known = list(ConfigSchemaTraining.model_fields)
+    if unknown := [name for name in config.get("training", ()) if name not in known]:
+        close = [match for name in unknown for match in get_close_matches(name, known, cutoff=0.5)]
+        meant = f"; did you mean {', '.join(map(repr, close))}?" if close else "."
+        raise DocreError(Errors.D148.format(names=", ".join(map(repr, unknown)), meant=meant))
 
 
 def _content(doc: Doc) -> bytes:

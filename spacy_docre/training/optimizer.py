@@ -128,7 +128,7 @@ def create_adamw(
         learn_rate = DEFAULT_RATE if learn_rate is None else learn_rate
     else:
         if learn_rate is not None:
-            raise DocreError(Errors.D147)
+            raise DocreError(Errors.D149)
         for name, rate in (("encoder_rate", encoder_rate), ("head_rate", head_rate)):
             if rate is None or rate < 0:
                 raise DocreError(

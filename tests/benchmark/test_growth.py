@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_docre.benchmark import Limits, Point, Sizes, measure_growth
+from spacy_docre.benchmark import Budget, Point, Sizes, measure_growth
+from spacy_docre.benchmark.budget import OverBudgetError, limited
 from spacy_docre.benchmark.growth import GrowthSettings, fit_exponent
-from spacy_docre.benchmark.limits import LimitReachedError, limited
 from spacy_docre.benchmark.timing import read_status
 
 from ..methods import add_extractor
@@ -72,7 +72,7 @@ def test_every_size_is_measured(tiny_bert):
 
 def test_what_takes_too_long_is_given_up_with_a_reason(tiny_bert):
     settings = GrowthSettings(
-        {"entities": (2, 3, 4)}, base=BASE, repeats=1, limits=Limits(seconds=1e-4)
+        {"entities": (2, 3, 4)}, base=BASE, repeats=1, budget=Budget(seconds=1e-4)
     )
     points = list(measure_growth(partial(make_pipelines, tiny_bert, []), settings))
     assert [point.timing for point in points] == [None] * 3
@@ -84,11 +84,11 @@ def test_what_takes_too_long_is_given_up_with_a_reason(tiny_bert):
 
 def test_time_is_limited():
     with (
-        pytest.raises(LimitReachedError, match=r"more than 0\.01 s"),
-        limited(Limits(seconds=0.01), CPU),
+        pytest.raises(OverBudgetError, match=r"more than 0\.01 s"),
+        limited(Budget(seconds=0.01), CPU),
     ):
         time.sleep(60)
-    with limited(Limits(seconds=0.01), CPU):
+    with limited(Budget(seconds=0.01), CPU):
         pass
     time.sleep(0.02)
 
@@ -96,15 +96,15 @@ def test_time_is_limited():
 @pytest.mark.skipif(read_status("VmData") is None, reason="only Linux limits a process's data")
 def test_memory_is_limited():
     with (
-        pytest.raises(LimitReachedError, match=r"more than 0\.25 GiB"),
-        limited(Limits(gibibytes=0.25), CPU),
+        pytest.raises(OverBudgetError, match=r"more than 0\.25 GiB"),
+        limited(Budget(gibibytes=0.25), CPU),
     ):
         torch.empty(2**30, dtype=torch.uint8)
-    with limited(Limits(gibibytes=0.25), CPU):
+    with limited(Budget(gibibytes=0.25), CPU):
         torch.empty(2**20, dtype=torch.uint8)
     torch.empty(2**30, dtype=torch.uint8)
 
 
 def test_other_errors_stay_what_they_are():
-    with pytest.raises(RuntimeError, match="shapes"), limited(Limits(), CPU):
+    with pytest.raises(RuntimeError, match="shapes"), limited(Budget(), CPU):
         torch.ones(2, 3) @ torch.ones(2, 3)

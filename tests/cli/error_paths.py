@@ -21,8 +21,8 @@ import spacy
 
 from spacy_docre.cli import app
 
+from ..configs import save_births
 from ..methods import trained_on_births
-from ..test_configs import save_births
 
 # A folder in which nobody, not even root, can make files.
 NO_RIGHT = "/sys/kernel"
@@ -105,12 +105,17 @@ ERROR_PATHS = [
     ErrorPath("a full disk with two processes", (*ANNOTATE, "-n", "2"), "D141", limit_files),
     ErrorPath("closed input", ("annotate", "model", "-", "out"), "D145", close_input),
     ErrorPath("no extractor", ("annotate", "bare", "a.txt", "out"), "D019", bare_model),
-    ErrorPath("a damaged pipeline", ANNOTATE, "model", damage("model/meta.json")),
-    ErrorPath("a damaged config", ANNOTATE, "", damage("model/config.cfg")),
+    ErrorPath("a damaged pipeline", ANNOTATE, "D147", damage("model/meta.json")),
+    ErrorPath("a damaged config", ANNOTATE, "D147", damage("model/config.cfg")),
     ErrorPath("no GPU", (*ANNOTATE, "--gpu-id", "0"), "GPU"),
     ErrorPath("processes on a GPU", (*ANNOTATE, "--gpu-id", "0", "-n", "2"), "D020"),
     ErrorPath("an unknown format", (*ANNOTATE, "-f", "xls"), "xls", code=2),
     ErrorPath("a document too many", (*ANNOTATE[:2], "b.jsonl", "out", "--fail-fast"), "D040"),
+    ErrorPath(
+        "a document too many with two processes",
+        (*ANNOTATE[:2], "b.jsonl", "out", "--fail-fast", "-n", "2"),
+        "D040",
+    ),
     ErrorPath("no command", ("anotate",), "annotate", code=2),
     ErrorPath("an unknown option", (*ANNOTATE, "--fast"), "--fast", code=2),
     ErrorPath("a hostile option", (*ANNOTATE, f"--{HOSTILE}"), "No such option", code=2),
@@ -120,7 +125,7 @@ ERROR_PATHS = [
     ErrorPath("a config from closed input", ("train", "-", "--output", "run"), "D145", close_input),
     ErrorPath("no such corpus", (*TRAIN, "--paths.dev", "nowhere.spacy"), "nowhere.spacy"),
     ErrorPath("a setting of a wrong type", (*TRAIN, "--training.dropout", "high"), "dropout"),
-    ErrorPath("a setting that is unknown", (*TRAIN, "--training.drop", "0.1"), "drop"),
+    ErrorPath("a setting that is unknown", (*TRAIN, "--training.drop", "0.1"), "D148"),
     ErrorPath(
         "an unknown head",
         (*TRAIN, "--components.doc_relation_extractor.model.head.@architectures", "ATLOPP.v1"),

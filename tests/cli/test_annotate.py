@@ -1,7 +1,10 @@
 """The command as people call it."""
 
+import csv
 import json
+import os
 import re
+import shutil
 import sys
 
 import pytest
@@ -13,7 +16,7 @@ from typer.testing import CliRunner
 from spacy_docre import get_clusters
 from spacy_docre.cli import app
 
-from ..annotation import BREAK, make_pipeline, make_texts, read_folder
+from ..annotating import BREAK, make_pipeline, make_texts, read_folder
 from ..methods import add_extractor
 from ..util import birth_doc, birth_examples
 
@@ -179,3 +182,104 @@ def test_missing_ray_names_the_extra(monkeypatch, tmp_path):
     assert "D021" in output
     assert "pip install 'spacy-docre[ray]'" in output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "change", [{"title": "New"}, {"date": "2026"}, {"text": "Bela."}, {"id": "b"}]
+)
+@pytest.mark.parametrize("complete", [False, True])
+def test_documents_that_are_done_and_changed_are_noticed(model, tmp_path, change, complete):
+    row = {"id": "a", "title": "Old", "text": "Ada saw Oslo.", "date": "2020"}
+    rows = [row] if complete else [row, {"id": "b"}]
+    srsly.write_jsonl(tmp_path / "a.jsonl", rows)
+    command = (model, tmp_path / "a.jsonl", tmp_path / "out", "--part-size", 1)
+    run(*command, "--fail-fast", code=0 if complete else 1)
+    srsly.write_jsonl(tmp_path / "a.jsonl", [row | change, *rows[1:]])
+    assert "D037" in run(*command, code=1)
+    srsly.write_jsonl(tmp_path / "a.jsonl", rows)
+    run(*command)
+
+
+def test_documents_that_were_added_to_a_folder_are_noticed(model, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.txt").write_text("Ada saw Oslo.")
+    run(model, folder, tmp_path / "out")
+    assert "complete already" in run(model, f"{folder}/", tmp_path / "out")
+    (folder / "b.txt").write_text("Bela saw Riga.")
+    output = run(model, folder, tmp_path / "out", code=1)
+    assert "D037" in output
+    assert "had 1 documents and has more" in output
+
+
+def test_clusters_that_changed_are_noticed(model, tmp_path):
+    nlp = spacy.blank("en")
+    doc = birth_doc(nlp.vocab, 0)
+    DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "a.spacy")
+    command = (model, tmp_path / "a.spacy", tmp_path / "out", "--keep-clusters")
+    run(*command)
+    assert "complete already" in run(*command)
+    doc.spans["entity_clusters_1"] = [doc.spans["entity_clusters_1"][0]]
+    DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "a.spacy")
+    assert "D037" in run(*command, code=1)
+
+
+def test_weights_that_changed_are_noticed(model, tmp_path):
+    shutil.copytree(model, tmp_path / "model")
+    (tmp_path / "a.txt").write_text("Ada saw Oslo.")
+    command = (tmp_path / "model", tmp_path / "a.txt", tmp_path / "out")
+    run(*command)
+    other = make_pipeline(breaking=True)
+    other.update(birth_examples(other.vocab))
+    other.to_disk(tmp_path / "model")
+    assert "model was" in run(*command, code=1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_a_file_name_that_is_not_utf8(model, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in (b"bad\xff.txt", b"good.txt", "a\x1b[2J\u202e.txt".encode()):
+        (folder / os.fsdecode(name)).write_text("Ada saw Oslo.")
+    (folder / os.fsdecode(b"bad\xff.jsonl")).write_text("{")
+    run(model, folder, tmp_path / "out")
+    names = [row["source"].removeprefix(f"{folder}/") for row in rows(tmp_path / "out")]
+    assert names == ["a\\x1b[2J\\u202e.txt", "bad\\udcff.txt", "good.txt"]
+    (error,) = srsly.read_jsonl(tmp_path / "out" / "errors.jsonl")
+    assert error["source"].endswith("bad\\udcff.jsonl")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other kinds of files")
+def test_links_and_pipes_in_a_folder_are_skipped_and_counted(model, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (tmp_path / "secret.txt").write_text("SECRET")
+    (folder / "a.txt").symlink_to(tmp_path / "secret.txt")
+    os.mkfifo(folder / "b.txt")
+    (folder / "c.txt").write_text("Ada saw Oslo.")
+    with pytest.warns(UserWarning, match=r"DW60.*1 links, 1 pipes"):
+        run(model, folder, tmp_path / "out")
+    assert [row["text"] for row in rows(tmp_path / "out")] == ["Ada saw Oslo."]
+    (tmp_path / "named.txt").symlink_to(tmp_path / "secret.txt")
+    run(model, tmp_path / "named.txt", tmp_path / "named")
+    assert [row["text"] for row in rows(tmp_path / "named")] == ["SECRET"]
+
+
+def test_a_graph_of_all_documents(model, tmp_path):
+    (tmp_path / "a.txt").write_text("Ada saw Oslo.\n" * 5)
+    command = (model, tmp_path / "a.txt", tmp_path / "out", "--lines", "--part-size", 2)
+    run(*command, "-f", "csv", "-f", "cypher")
+    names = {path.name for path in (tmp_path / "out").iterdir() if path.name[0] != "."}
+    parts = {f"part-0000{n}{end}" for n in range(3) for end in (".csv", ".cypher", ".entities.csv")}
+    assert names == {"annotate.json", "errors.jsonl", "entities.csv", *parts}
+    with (tmp_path / "out" / "entities.csv").open(newline="") as file:
+        merged = {row["name"]: row for row in csv.DictReader(file)}
+    assert {name: row["documents"] for name, row in merged.items()} == {"Ada": "5", "Oslo": "5"}
+    assert json.loads(merged["Oslo"]["first_documents"])[0].endswith("a.txt:1")
+    run(*command, "-f", "csv", "--overwrite", "--limit", 2)
+    with (tmp_path / "out" / "entities.csv").open(newline="") as file:
+        assert {row["documents"] for row in csv.DictReader(file)} == {"2"}
+
+
+def test_processes_and_a_gpu_are_refused_together(tmp_path):
+    assert "D020" in run("model", "a.txt", tmp_path / "out", "-n", 2, "--gpu-id", 0, code=1)

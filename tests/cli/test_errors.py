@@ -81,7 +81,7 @@ import spacy_docre.cli.annotate as command
 def load(*args, **kwargs):
     print("loading", flush=True)
     time.sleep(60)
-command.spacy.load = load
+command.load_pipeline = load
 command.setup_gpu = lambda *args, **kwargs: None
 from spacy_docre.cli import app
 app(["annotate", "model", "a.txt", "out"])

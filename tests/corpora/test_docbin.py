@@ -11,8 +11,8 @@ from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, get_clusters
-from spacy_docre.annotate.records import Failure
-from spacy_docre.annotate.sources import read_records
+from spacy_docre.annotation.records import Failure
+from spacy_docre.annotation.sources import read_records
 from spacy_docre.corpora.dwie import to_dwie
 from spacy_docre.corpora.jsonl import to_jsonl
 from spacy_docre.corpora.readers import GoldClusterCorpus, read_docs

@@ -12,8 +12,8 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, get_clusters, set_clusters
-from spacy_docre.annotate.records import Failure
-from spacy_docre.annotate.sources import read_records
+from spacy_docre.annotation.records import Failure
+from spacy_docre.annotation.sources import read_records
 from spacy_docre.corpora.brat import read_brat
 from spacy_docre.corpora.docred import read_docred, read_relation_names, to_docred_predictions
 from spacy_docre.corpora.dwie import read_dwie

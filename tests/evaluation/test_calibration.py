@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from spacy.training import Example
 
 from spacy_docre import DocreError
-from spacy_docre.evaluation.calibration import Reliability, fit_calibration, pair_outcomes
+from spacy_docre.evaluation.calibration import Reliability, fit_calibration
 from spacy_docre.evaluation.run import annotate_examples
 from spacy_docre.extractor.calibration import Calibration, with_calibration, without_calibration
 from spacy_docre.extractor.decoding import PairScores
+from spacy_docre.extractor.thresholds import pair_outcomes
 
 from ..methods import add_extractor
 from ..util import birth_doc, birth_examples, make_doc

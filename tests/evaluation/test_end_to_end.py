@@ -125,8 +125,8 @@ def test_command_says_which_stage_is_impossible(folder, tmp_path):
     nlp = spacy.load(folder / "model", exclude=["entity_clusters", "entity_ruler"])
     nlp.to_disk(tmp_path / "model")
     output = run("evaluate", tmp_path / "model", folder / "dev.spacy", "--end-to-end")
-    assert "'Gold mentions' is left out" in output
-    assert "'Raw text' is left out" in output
+    assert "'Gold mentions' is skipped" in output
+    assert "'Raw text' is skipped" in output
     assert "Relation model" in output
 
 

@@ -142,9 +142,9 @@ def test_one_warning_says_what_and_how_much(extractor):
         extractor.predict([doc])
     (message,) = (str(warning.message) for warning in caught)
     assert message == (
-        "[DW50] the document 'A life' goes beyond `max_wordpieces` (22), `max_pairs` (11) and "
+        "[DW50] the document 'A life' exceeds `max_wordpieces` (22), `max_pairs` (11) and "
         f"`max_mentions` (3) of the component '{NAME}': 2 of 24 tokens, 4 of 7 mentions, 2 of 5 "
-        "entities and 14 of 20 pairs are left out and get no relation. If there is memory for "
+        "entities and 14 of 20 pairs are skipped and get no relation. If there is memory for "
         f"more, raise the limit in [components.{NAME}], or in "
         f'`nlp.get_pipe("{NAME}").cfg`; `null` (None) sets no limit.'
     )

@@ -1,5 +1,7 @@
 """Model directories that somebody has cut, changed or made with bad intent."""
 
+import contextlib
+import inspect
 import io
 import json
 import os
@@ -14,12 +16,15 @@ import pytest
 import safetensors.torch
 import spacy
 import srsly
+import thinc.layers
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from thinc.api import Model
 
 from spacy_docre import DocreError
 from spacy_docre.models.encoders.saved_tokenizer import is_name
+from spacy_docre.models.loading import AXES
 from spacy_docre.models.weights import read_weights
 
 from ..saved import NAME, PIPELINES, Payload, torch_file
@@ -240,6 +245,11 @@ LAYERS = {
     "parameter cut": set_in("params", "E", lambda a: a[:-1]),
     "parameter flat": set_in("params", "E", lambda a: a.ravel()),
     "parameter of integers": set_in("params", "E", lambda a: a.astype("i4")),
+    "parameter in 64 bits": set_in("params", "E", lambda a: a.astype("f8")),
+    "parameter in 16 bits": set_in("params", "E", lambda a: a.astype("f2")),
+    "parameter in another byte order": set_in("params", "E", lambda a: a.astype(">f4")),
+    "parameter transposed": set_in("params", "E", lambda a: a.T.copy()),
+    "parameter transposed in its parts": set_in("params", "W", lambda a: a.transpose(2, 1, 0)),
     "parameter missing": set_in("params", "E", None),
     "parameter a list": set_in("params", "E", [1.0, 2.0]),
     "parameter unknown": lambda m: m["params"][0].update(W=np.zeros(2, dtype="f")),
@@ -255,6 +265,26 @@ def test_changed_layers(change, saved, tmp_path):
     nlp, folder = copied(saved, "cnn", tmp_path)
     edit_model(folder, LAYERS[change])
     refuse(nlp, folder, "model")
+
+
+@pytest.mark.parametrize("name", ["E", "W", "G", "b"])
+def test_axes_are_those_of_thinc_s_layers(name):
+    """Of every layer that Thinc makes from two sizes, and of its embeddings."""
+    made = [thinc.layers.Embed(nO=3, nV=7), thinc.layers.HashEmbed(nO=3, nV=7)]
+    for make in vars(thinc.layers).values():
+        if callable(make) and {"nO", "nI"} <= inspect.signature(make).parameters.keys():
+            with contextlib.suppress(Exception):
+                made.append(make(nO=3, nI=5))
+    nodes = [node for model in made if isinstance(model, Model) for node in model.walk()]
+    checked = set()
+    for node in nodes:
+        axes = AXES.get(node.name, {}).get(name)
+        if axes is not None:
+            node.initialize()
+            assert node.get_param(name).shape == tuple(map(node.get_dim, axes)), node.name
+            checked.add(node.name)
+    with_name = {layer for layer, axes in AXES.items() if name in axes}
+    assert with_name - checked <= {"layernorm", "static_vectors"}
 
 
 @pytest.mark.parametrize("sizes", [{"width": 2**30}, {"width": -1}, {"width": "x"}, [1], {"x": 1}])

@@ -9,6 +9,7 @@ from pydantic import Field, create_model
 from spacy_docre import DocreError
 from spacy_docre.extractor import settings as module
 from spacy_docre.extractor.constraints import DEFAULT_CONSTRAINTS
+from spacy_docre.extractor.pipeline import change_settings
 from spacy_docre.extractor.settings import (
     CONDITIONS,
     DEFAULTS,
@@ -136,3 +137,10 @@ def test_the_factory_has_the_settings_and_their_defaults():
     assert {name: meta.default_config[name] for name in DEFAULTS} == DEFAULTS
     parameters = inspect.signature(make_doc_relation_extractor).parameters
     assert set(parameters) == {"nlp", "name", "model", "scorer", *DEFAULTS}
+
+
+def test_later_changes_win_over_those_written_to_the_config(nlp, tmp_path):
+    change_settings(nlp, threshold=0.3)
+    nlp.get_pipe(NAME).configure(threshold=0.2)
+    nlp.to_disk(tmp_path)
+    assert spacy.load(tmp_path).get_pipe(NAME).cfg["threshold"] == 0.2

@@ -1,6 +1,7 @@
 """What must hold of every outcome, whatever the input."""
 
 import json
+import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from spacy_docre import DocreError, get_clusters
 from spacy_docre.corpora.report import ConversionReport
 from spacy_docre.data.relation import get_relations, has_relations
 from spacy_docre.errors import printable
+
+MAX_SECONDS = 60
 
 
 class WrongOutcomeError(AssertionError):
@@ -154,3 +157,22 @@ def check_sum(what: str, expected: int, kept: int, report: ConversionReport, *re
         expected == kept + counted,
         f"{expected} {what} in the file, {kept} in the documents, {counted} in the report",
     )
+
+
+@contextmanager
+def limited() -> Iterator[None]:
+    """What takes more than a minute of CPU time has failed: a busy machine is no fault of an
+    input."""
+    if not hasattr(signal, "setitimer"):  # Windows
+        yield
+        return
+
+    def late(*_: Any) -> None:
+        raise TimeoutError(f"more than {MAX_SECONDS} s of CPU time")
+
+    signal.signal(signal.SIGVTALRM, late)
+    signal.setitimer(signal.ITIMER_VIRTUAL, MAX_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)

@@ -1,7 +1,7 @@
 """Random documents with clusters, on their way to a `Doc` as plain values, so that a finding can
-be written down."""
+be shown."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -49,17 +49,6 @@ class Plan:
     groups: list[Group]
     title: str = ""
     with_ents: bool = False
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "Plan":
-        groups = [
-            Group(group["key"], [Mention(**m) for m in group["mentions"]], group["attrs"])
-            for group in values["groups"]
-        ]
-        return cls(**{**values, "groups": groups})
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
     def build(self, vocab: Vocab) -> Doc:
         doc = Doc(vocab, words=self.words, spaces=self.spaces, sent_starts=self.starts)

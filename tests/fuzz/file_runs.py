@@ -13,9 +13,9 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError, get_clusters
-from spacy_docre.annotate.engine import annotate
-from spacy_docre.annotate.records import Failure
-from spacy_docre.annotate.sources import read_records
+from spacy_docre.annotation.engine import annotate
+from spacy_docre.annotation.records import Failure
+from spacy_docre.annotation.sources import read_records
 from spacy_docre.corpora.docred import to_docred_predictions
 from spacy_docre.corpora.formats import all_formats
 from spacy_docre.corpora.readers import GoldClusterCorpus, read_docs

@@ -56,24 +56,23 @@ def from_text() -> Language:
 
 CONSTRAINTS = {"symmetric": ["born"], "types": "learned"}
 
-# The pipelines that read clusters, each with its share of the documents.
-EXTRACTORS: dict[str, tuple[float, Callable[[], Language]]] = {
-    "atlop-cnn": (0.5, partial(extractor, "atlop", "cnn")),
-    "atlop-windows": (0.1, partial(extractor, "atlop", "transformer")),
-    "rsman-ssan": (0.05, partial(extractor, "rsman", "ssan")),
-    "rsman-bilstm": (0.05, partial(extractor, "rsman_context", "bilstm")),
-    "kmgre-twin": (0.04, partial(extractor, "kmgre", "twin")),
-    "kmgre-windows": (0.03, partial(extractor, "kmgre", "transformer")),
-    "glre-cnn": (0.06, partial(extractor, "glre", "cnn")),
-    "paee-windows": (0.03, partial(extractor, "paee", "transformer")),
-    "docunet-cnn": (0.04, partial(extractor, "docunet", "cnn")),
-    "bilinear-entities": (0.04, partial(extractor, "bilinear", "entity_embed")),
-    "context-cnn": (0.02, partial(extractor, "context_aware", "cnn")),
-    "atlop-constraints": (0.04, partial(extractor, "atlop", "cnn", constraints=CONSTRAINTS)),
+# The pipelines that read clusters.
+EXTRACTORS: dict[str, Callable[[], Language]] = {
+    "atlop-cnn": partial(extractor, "atlop", "cnn"),
+    "atlop-windows": partial(extractor, "atlop", "transformer"),
+    "rsman-ssan": partial(extractor, "rsman", "ssan"),
+    "rsman-bilstm": partial(extractor, "rsman_context", "bilstm"),
+    "kmgre-twin": partial(extractor, "kmgre", "twin"),
+    "kmgre-windows": partial(extractor, "kmgre", "transformer"),
+    "glre-cnn": partial(extractor, "glre", "cnn"),
+    "paee-windows": partial(extractor, "paee", "transformer"),
+    "docunet-cnn": partial(extractor, "docunet", "cnn"),
+    "bilinear-entities": partial(extractor, "bilinear", "entity_embed"),
+    "context-cnn": partial(extractor, "context_aware", "cnn"),
+    "atlop-constraints": partial(extractor, "atlop", "cnn", constraints=CONSTRAINTS),
 }
 # Those whose cost does not grow with the square of the entities.
 MANY_ENTITIES = ["bilinear-entities", "rsman-ssan", "context-cnn"]
-TEXT_SHARE = 0.1
 
 
 @cache
@@ -81,4 +80,4 @@ def pipeline(name: str) -> Language:
     """One of those above, that of `from_text` ("text"), or that of a path or package."""
     if name == "text":
         return from_text()
-    return EXTRACTORS[name][1]() if name in EXTRACTORS else spacy.load(name)
+    return EXTRACTORS[name]() if name in EXTRACTORS else spacy.load(name)

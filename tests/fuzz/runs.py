@@ -9,8 +9,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from spacy_docre import DocreError
-from spacy_docre.annotate.engine import annotate
-from spacy_docre.annotate.records import Failure, Record
+from spacy_docre.annotation.engine import annotate
+from spacy_docre.annotation.records import Failure, Record
 from spacy_docre.data.relation import get_relations
 from spacy_docre.extractor.pipeline import find_extractor
 from spacy_docre.visual.page import to_page

@@ -1,12 +1,14 @@
-"""Broken files of every format: `python -m tests.fuzz` has more of them."""
+"""Broken files of every format."""
 
 import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, note
 from hypothesis import strategies as st
 
+from . import examples
+from .checks import limited
 from .file_runs import run_case
 from .files import FORMATS
 from .mutations import mutate
@@ -15,12 +17,13 @@ randoms = st.randoms(use_true_random=False)
 
 
 def run(case):
-    with tempfile.TemporaryDirectory() as folder:
+    note(str(case))
+    with limited(), tempfile.TemporaryDirectory() as folder:
         return run_case(case, Path(folder))
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=25)
+@examples(25)
 @given(rng=randoms)
 def test_valid_files_are_read_with_all_they_hold_and_written_again(name, rng):
     case = FORMATS[name](rng)
@@ -29,7 +32,7 @@ def test_valid_files_are_read_with_all_they_hold_and_written_again(name, rng):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=60)
+@examples(60)
 @given(rng=randoms)
 def test_broken_files_are_read_or_refused_with_an_error_of_the_package(name, rng):
     assert run(mutate(rng, FORMATS[name](rng))).total() == 1

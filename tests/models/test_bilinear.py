@@ -72,7 +72,7 @@ def test_localized_context_is_joined_to_both_entities(entities):
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_head_gradients(settings):
-    encoding, head = random_encoding(2, [2, 3]).detached(), make_head(**settings)
+    encoding, head = random_encoding(2, [2, 3], max_length=4).detached(), make_head(**settings)
 
     def run(tokens, mention, attention):
         return head(Encoding(tokens, mention, attention, encoding.index)).logits

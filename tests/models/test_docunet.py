@@ -11,7 +11,7 @@ from spacy_docre.models.layers.pair_map import in_order_of_mention
 from ..reference.layers import slow_context, slow_grouped_bilinear
 from ..reference.losses import slow_balanced_softmax_loss
 from ..reference.networks import slow_linear, slow_pair_map
-from ..util import random_encoding
+from ..util import JACOBIANS, random_encoding
 from .heads import small_docunet
 
 ENTITIES = [[3], [2, 6, 3], [1, 4], [0, 2, 0, 3], [1, 0], [0]]
@@ -62,13 +62,14 @@ def test_loss_equals_the_equation():
     assert head.loss(output, Targets(labels, mask)).item() == pytest.approx(expected, abs=1e-9)
 
 
-def test_head_gradients():
+@JACOBIANS
+def test_head_gradients(fast_mode):
     encoding, head = random_encoding(3, [2, 3]).detached(), small_docunet()
 
     def run(tokens, mention, attention):
         return head(type(encoding)(tokens, mention, attention, encoding.index)).logits
 
-    assert torch.autograd.gradcheck(run, encoding.tensors)
+    assert torch.autograd.gradcheck(run, encoding.tensors, fast_mode=fast_mode)
 
 
 @pytest.mark.parametrize("entities", ENTITIES)

@@ -17,7 +17,7 @@ from spacy_docre.models.layers.distance import distance_bins
 from spacy_docre.models.torch_head import HeadSizes
 
 from ..reference.layers import array, linear, pairs_of, slow_classifier, slow_distance_bin
-from ..util import make_doc, random_encoding
+from ..util import JACOBIANS, make_doc, random_encoding
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 SETTINGS = [
@@ -27,6 +27,7 @@ SETTINGS = [
     {"global_representation": False, "zero_distance": True},
     {"local_representation": False, "loss": "adaptive_threshold"},
     {"context": "none"},
+    {"lstm_width": 6},
 ]
 
 
@@ -45,7 +46,12 @@ def make_head(**settings):
 def slow_nodes(head, encoding):
     """Section 3.2: the nodes by (kind, number), before the graph."""
     index = encoding.index
-    flat = array(encoding.tokens.flatten(0, 1))
+    tokens = encoding.tokens
+    if head.lstm is not None:
+        tokens = tokens.new_zeros(*tokens.shape[:2], 6)
+        for doc, length in enumerate(index.lengths.tolist()):
+            tokens[doc, :length] = head.lstm.lstm(encoding.tokens[doc, :length])[0]
+    flat = array(tokens.flatten(0, 1))
     words = defaultdict(list)
     for cell, mention in zip(index.span_cell, index.span_mention, strict=True):
         words["mention", mention.item()].append(linear(head.projection, flat[cell]))
@@ -155,14 +161,15 @@ def test_head_equals_the_equations(entities, settings):
     np.testing.assert_allclose(array(output.logits), expected[:, 1:], atol=1e-9)
 
 
+@JACOBIANS
 @pytest.mark.parametrize("settings", SETTINGS)
-def test_head_gradients(settings):
+def test_head_gradients(settings, fast_mode):
     encoding, head = random_encoding(2, [2, 3], max_length=15).detached(), make_head(**settings)
 
     def run(tokens, mention, attention):
         return head(Encoding(tokens, mention, attention, encoding.index)).logits
 
-    assert torch.autograd.gradcheck(run, encoding.tensors)
+    assert torch.autograd.gradcheck(run, encoding.tensors, fast_mode=fast_mode)
 
 
 def test_blocks_at_inference_change_nothing(monkeypatch):
@@ -267,7 +274,9 @@ def test_bins_at_powers_of_two(distance, expected, sign):
     assert [back[1], forth[1]] == both
 
 
-@pytest.mark.parametrize(("name", "value"), [("heads", 3), ("heads", 0), ("layers", 0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("heads", 3), ("heads", 0), ("layers", 0), ("lstm_width", 5)]
+)
 def test_settings_that_cannot_be_are_told(name, value):
     with pytest.raises(DocreError, match=f"D020.*{name}"):
         make_head(**{name: value})

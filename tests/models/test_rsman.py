@@ -115,7 +115,7 @@ def test_head_equals_the_equations(entities, settings):
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_head_gradients(settings):
-    encoding, head = random_encoding(2, [2, 3]).detached(), make_head(**settings)
+    encoding, head = random_encoding(2, [2, 3], max_length=4).detached(), make_head(**settings)
 
     def run(tokens, mention, attention):
         output = head(Encoding(tokens, mention, attention, encoding.index))

@@ -2,19 +2,23 @@
 
 import inspect
 import pickle
+from typing import get_args
 
 import pytest
 import spacy
+import torch
 from confection import ConfigValidationError
 from spacy.util import registry
 
+from spacy_docre.models.encoding import Targets
 from spacy_docre.models.heads.rsman import RSMAN, RSMANHead, Similarity
 from spacy_docre.models.layers.pooled_bilinear import PooledBilinear
+from spacy_docre.models.objective import PairLoss
 from spacy_docre.models.relation_model import relation_head
 from spacy_docre.models.torch_head import HeadSizes, TypewiseHead, head_factory
 
 from ..methods import HEADS
-from ..util import birth_examples
+from ..util import birth_examples, random_encoding
 
 
 class FourthHead(TypewiseHead):
@@ -86,3 +90,33 @@ def test_every_method_is_put_through_the_contract_tests():
     modules = {name: point.__module__ for name, point in points.items()}
     heads = {name for name, module in modules.items() if "docre.models.heads." in module}
     assert names == heads
+
+
+@pytest.mark.parametrize("loss", get_args(PairLoss))
+@pytest.mark.parametrize("name", sorted(HEADS.keys() - {"blend"}))
+def test_every_head_learns_by_every_loss(name, loss):
+    settings = dict(HEADS[name])
+    head_class = inspect.unwrap(registry.architectures.get(settings.pop("@architectures")))
+    encoding = random_encoding(0, [4, 3], width=8, max_length=15, dtype=torch.float32)
+    sizes = HeadSizes(width=8, n_heads=2, n_labels=5, n_types=3)
+    torch.manual_seed(0)
+    head = head_class(sizes, **{**settings, "loss": loss})
+    assert head.needs_threshold == loss.startswith("bce")
+    prior = torch.tensor([0.1, 0.02, 0.3, 0.01, 0.05])
+    head.start_at(prior)
+    if head.needs_threshold:
+        torch.testing.assert_close(torch.sigmoid(head.output_bias), prior)
+    torch.manual_seed(1)
+    targets = Targets(torch.rand(18, 5) < 0.2, torch.rand(18) < 0.9)
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.02)
+    losses = []
+    for _ in range(12):
+        output = head(encoding)
+        assert output.logits.shape == (18, 5)
+        value = head.loss(output, targets)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+        losses.append(value.item())
+    assert head.output_bias.grad.any()
+    assert min(losses[6:]) < losses[0]

@@ -8,9 +8,9 @@ from spacy.training import Example
 from spacy.vocab import Vocab
 
 from spacy_docre.scoring.judgement import judge_relations
+from spacy_docre.scoring.metrics import tally_relations
 from spacy_docre.scoring.scorer import score_judgement, score_relations
 from spacy_docre.scoring.significance import bootstrap_intervals, bootstrap_sums, compare
-from spacy_docre.scoring.tallies import tally_relations
 
 from ..util import make_doc, random_examples
 

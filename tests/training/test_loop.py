@@ -20,8 +20,8 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as spacy_train
 
 from spacy_docre import files
+from spacy_docre.data.docs import bare_doc
 from spacy_docre.errors import DocreError
-from spacy_docre.evaluation.run import bare_doc
 from spacy_docre.extractor.component import DocRelationExtractor
 from spacy_docre.training import checkpoint
 from spacy_docre.training.loop import train
@@ -139,6 +139,31 @@ def interrupted(config, output, monkeypatch, call=4):
         assert not in_child(lambda: run(config, output, checkpoint_every=1))
 
 
+@pytest.fixture(scope="module")
+def config(corpus, tiny_bert):
+    return make_config("atlop", corpus, tiny_bert)
+
+
+@pytest.fixture(scope="module")
+def whole(config, tmp_path_factory):
+    """The folder of a run that came to its end."""
+    folder = tmp_path_factory.mktemp("whole")
+    run(config, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cut(config, tmp_path_factory):
+    """The folder of a run that was killed in its fourth step."""
+    folder = tmp_path_factory.mktemp("cut")
+    interrupted(config, folder, pytest.MonkeyPatch)
+    return folder
+
+
+def copy_of(folder, tmp_path):
+    return Path(shutil.copytree(folder, tmp_path / "run"))
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -172,30 +197,36 @@ def test_random_numbers_of_the_components_do_not_change_the_order(
     assert_same_weights(tmp_path / "cut" / "model-last", tmp_path / "whole" / "model-last")
 
 
-def test_finished_run_is_left_alone(corpus, tiny_bert, tmp_path):
-    config = make_config("atlop", corpus, tiny_bert)
-    run(config, tmp_path)
-    before = (tmp_path / "model-last" / "meta.json").stat().st_mtime_ns
+def test_a_run_that_stops_goes_on_as_if_it_had_not(config, whole, tmp_path):
+    for until, steps in ((3, 3), (3, 3), (7, 7), (2, 7)):
+        run(config, tmp_path / "parts", resume=True, until=until)
+        history = checkpoint.read_history(tmp_path / "parts")
+        assert (history.steps, history.finished) == (steps, False)
+    run(config, tmp_path / "parts", resume=True)
+    assert checkpoint.read_history(tmp_path / "parts").finished
+    assert_same_weights(tmp_path / "parts" / "model-last", whole / "model-last")
+
+
+def test_finished_run_is_left_alone(config, whole, tmp_path):
+    folder = copy_of(whole, tmp_path)
+    before = (folder / "model-last" / "meta.json").stat().st_mtime_ns
     stdout = io.StringIO()
-    train(init_nlp(config.copy()), tmp_path, resume=True, stdout=stdout)
+    train(init_nlp(config.copy()), folder, resume=True, stdout=stdout)
     assert "Finished already" in stdout.getvalue()
-    assert (tmp_path / "model-last" / "meta.json").stat().st_mtime_ns == before
+    assert (folder / "model-last" / "meta.json").stat().st_mtime_ns == before
 
 
-def test_without_resume_it_starts_anew(corpus, tiny_bert, tmp_path, monkeypatch):
-    config = make_config("atlop", corpus, tiny_bert)
-    interrupted(config, tmp_path, monkeypatch)
+def test_without_resume_it_starts_anew(config, cut, tmp_path):
     stdout = io.StringIO()
-    train(init_nlp(config.copy()), tmp_path, stdout=stdout)
+    train(init_nlp(config.copy()), copy_of(cut, tmp_path), stdout=stdout)
     assert "Going on" not in stdout.getvalue()
 
 
-def test_another_config_is_refused(corpus, tiny_bert, tmp_path, monkeypatch):
-    config = make_config("atlop", corpus, tiny_bert)
-    interrupted(config, tmp_path, monkeypatch)
+def test_another_config_is_refused(config, cut, tmp_path):
+    config = config.copy()
     config["training"]["dropout"] = 0.5
     with pytest.raises(DocreError, match=r"D090.*training\.dropout"):
-        run(config, tmp_path, resume=True)
+        run(config, copy_of(cut, tmp_path), resume=True)
 
 
 def test_another_corpus_is_refused(corpus, tiny_bert, tmp_path, monkeypatch):
@@ -309,20 +340,18 @@ def test_each_change_of_a_folder_can_be_the_last(corpus, tiny_bert, tmp_path, mo
     assert call > 4
 
 
-def test_finished_run_of_another_config_is_trained_anew(corpus, tiny_bert, tmp_path):
-    config = make_config("atlop", corpus, tiny_bert)
-    run(config, tmp_path)
+def test_finished_run_of_another_config_is_trained_anew(config, whole, tmp_path):
+    config = config.copy()
     config["training"]["dropout"] = 0.5
     stdout = io.StringIO()
-    train(init_nlp(config.copy()), tmp_path, resume=True, stdout=stdout)
+    train(init_nlp(config), copy_of(whole, tmp_path), resume=True, stdout=stdout)
     assert "Finished already" not in stdout.getvalue()
 
 
 @pytest.mark.parametrize("damage", ["cut", "missing", "not json"])
-def test_damaged_checkpoint(damage, corpus, tiny_bert, tmp_path, monkeypatch):
-    config = make_config("atlop", corpus, tiny_bert)
-    interrupted(config, tmp_path, monkeypatch)
-    (newest,) = (tmp_path / "checkpoints").glob("step-*")
+def test_damaged_checkpoint(damage, config, cut, tmp_path):
+    folder = copy_of(cut, tmp_path)
+    (newest,) = (folder / "checkpoints").glob("step-*")
     path = newest / "optimizer.safetensors"
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:1000])
@@ -331,11 +360,10 @@ def test_damaged_checkpoint(damage, corpus, tiny_bert, tmp_path, monkeypatch):
     else:
         (newest / "history.json").write_text("[")
     with pytest.raises(DocreError, match="D091"):
-        run(config, tmp_path, resume=True)
+        run(config, folder, resume=True)
 
 
-def test_full_disk_leaves_the_last_checkpoint(corpus, tiny_bert, tmp_path, monkeypatch):
-    config = make_config("atlop", corpus, tiny_bert)
+def test_full_disk_leaves_the_last_checkpoint(config, whole, tmp_path, monkeypatch):
     original = checkpoint.save_file
     calls = 0
 
@@ -352,14 +380,11 @@ def test_full_disk_leaves_the_last_checkpoint(corpus, tiny_bert, tmp_path, monke
             run(config, tmp_path / "cut", checkpoint_every=2)
     assert [p.name for p in (tmp_path / "cut" / "checkpoints").iterdir()] == ["step-00000004"]
     run(config, tmp_path / "cut", resume=True)
-    run(config, tmp_path / "whole")
-    assert_same_weights(tmp_path / "cut" / "model-last", tmp_path / "whole" / "model-last")
+    assert_same_weights(tmp_path / "cut" / "model-last", whole / "model-last")
 
 
-def test_checkpoint_holds_data_only(corpus, tiny_bert, tmp_path, monkeypatch):
-    config = make_config("atlop", corpus, tiny_bert)
-    interrupted(config, tmp_path, monkeypatch)
-    (newest,) = (tmp_path / "checkpoints").glob("step-*")
+def test_checkpoint_holds_data_only(cut):
+    (newest,) = (cut / "checkpoints").glob("step-*")
     assert {p.name for p in newest.iterdir()} == {
         "doc_relation_extractor",
         "optimizer.safetensors",

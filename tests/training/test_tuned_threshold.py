@@ -6,7 +6,7 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train as spacy_train
 
 from spacy_docre.evaluation.run import annotate_examples, read_examples
-from spacy_docre.evaluation.thresholds import best_threshold, collect_candidates
+from spacy_docre.extractor.thresholds import best_threshold, collect_candidates
 from spacy_docre.training.loop import train
 
 from ..configs import CONFIGS, save_births, small_config

@@ -199,7 +199,9 @@ def test_options():
     doc = overlapping_doc(Vocab())
     assert "<svg viewBox" not in render(doc, options={"graph": False})
     assert "<title>A &amp; B</title>" in render(doc, page=True, options={"title": "A & B"})
-    with pytest.raises(DocreError, match=r"no option 'colours'\. It knows: prefix, attr, graph"):
+    with pytest.raises(
+        DocreError, match=r"no option 'colours'\. Its options are: prefix, attr, graph"
+    ):
         render(doc, options={"colours": {}})
 
 

@@ -10,6 +10,7 @@ from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
 from ...data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
+from ...data.docs import blanks_after
 from ...data.relation import (
     DEFAULT_ATTR,
     Relation,
@@ -117,7 +118,7 @@ def _to_doc(document: DocredDocument, vocab: Vocab, report: ConversionReport, pr
     sent_starts: list[bool | int | None] = [
         i == 0 for sent in document.sents for i in range(len(sent))
     ]
-    doc = Doc(vocab, words=words, sent_starts=sent_starts)
+    doc = Doc(vocab, words=words, spaces=blanks_after(words, vocab), sent_starts=sent_starts)
     doc.user_data["title"] = document.title
     offsets, placing = _sentence_offsets(document), TokenPlacing(words)
     clusters = []

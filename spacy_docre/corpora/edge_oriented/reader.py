@@ -10,6 +10,7 @@ from spacy.util import filter_spans
 from spacy.vocab import Vocab
 
 from ...data.clusters import DEFAULT_PREFIX, cluster_key, set_clusters
+from ...data.docs import blanks_after
 from ...data.relation import (
     DEFAULT_ATTR,
     EXCLUDED_PAIRS,
@@ -150,7 +151,7 @@ def _text(text: str, vocab: Vocab) -> Doc:
     starts: list[bool | int | None] = [
         i == 0 for sentence in sentences for i in range(len(sentence))
     ]
-    return Doc(vocab, words=words, sent_starts=starts)
+    return Doc(vocab, words=words, spaces=blanks_after(words, vocab), sent_starts=starts)
 
 
 def _pairs(columns: list[str]) -> Iterator[EdgeOrientedPair]:

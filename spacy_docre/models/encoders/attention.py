@@ -45,7 +45,7 @@ def find_projections(transformer: Any) -> Projections | None:
         ModernBERT, whose scores depend on more than queries and keys.
     """
     config = transformer.config
-    if getattr(config, "position_embedding_type", "absolute") != "absolute":
+    if getattr(config, "position_embedding_type", "absolute") != "absolute" or config.is_decoder:
         return None
     if config.model_type in BERT_FAMILY:
         attention = transformer.encoder.layer[-1].attention.self

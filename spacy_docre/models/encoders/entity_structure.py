@@ -8,9 +8,9 @@ from thinc.api import ArgsKwargs
 from torch import Tensor
 
 from ...errors import DocreError, Errors
-from ..compat import AutoModel
 from ..encoding import Encoding
 from ..relation_model import Encoder, EncoderInput
+from .architecture import TextEncoder
 from .assembly import WindowOutput
 from .attention import BERT_FAMILY, find_projections
 from .entity_features import EntityFeatures
@@ -189,10 +189,10 @@ class StructuredModel:
     @staticmethod
     def from_config(config: Any, **settings: Any) -> Any:
         """config (PretrainedConfig): The saved configuration.
-        **settings (Any): Further settings of `AutoModel.from_config`.
+        **settings (Any): Further settings of `TextEncoder.from_config`.
         RETURNS (PreTrainedModel): The encoder, its weights not loaded.
         """
-        transformer = AutoModel.from_config(config, **settings)
+        transformer = TextEncoder.from_config(config, **settings)
         add_structure(transformer, config.entity_structure)
         if getattr(config, "entity_features", None):
             add_features(transformer, config.entity_features)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,8 +16,10 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from ..compat import HFObjects, HFShim
 from ..precision import PrecisionShim
 from ..weights import FormatError, check_weights, read_message, read_weights
+from .architecture import try_encoder
 from .saved_tokenizer import check_tokenizer, load_tokenizer
 from .sealed import sealed
+from .sizes import build_without_memory, check_numbers
 from .trust import asks_for_code, check_config, harmless
 
 KEYS = ("config", "state", "tokenizer", "_init_tokenizer_config", "_init_transformer_config")
@@ -60,9 +63,7 @@ class SafetensorsShim(PrecisionShim, HFShim):
 
     def _load(self, msg: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> None:
         settings = harmless(msg["config"])
-        for name, value in settings.items():
-            if "layers" in name and isinstance(value, int) and value > len(weights):
-                raise FormatError(f"it has {len(weights)} tensors for '{name}' = {value}")
+        check_numbers(settings, weights)
         config = CONFIG_MAPPING[settings["model_type"]].from_dict(settings)
         with TemporaryDirectory() as folder:
             path = Path(folder) / "config.json"
@@ -70,12 +71,12 @@ class SafetensorsShim(PrecisionShim, HFShim):
             tokenizer, vocabulary = load_tokenizer(
                 msg["tokenizer"], Path(folder), self.tokenizer_cls
             )
-        # Without memory for its weights, whose sizes may be any.
-        with torch.device("meta"):
-            expected = self.model_cls.from_config(config, trust_remote_code=False).state_dict()
+        build = partial(self.model_cls.from_config, config, trust_remote_code=False)
+        expected = build_without_memory(build, weights)
         check_weights(weights, expected, optional=OPTIONAL, same_dtype=False)
-        transformer = self.model_cls.from_config(config, trust_remote_code=False)
+        transformer = build()
         transformer.load_state_dict(weights, strict=False)
+        try_encoder(transformer)
         self._hfmodel = HFObjects(tokenizer, transformer, vocabulary, {}, {})
         self._model = transformer.to(get_torch_default_device())
 

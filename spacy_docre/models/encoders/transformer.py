@@ -17,6 +17,16 @@ from ..compat import HFObjects, has_transformers
 from ..encoding import Encoding, EncodingIndex, to_device
 from ..relation_model import Encoder, EncoderInput
 from ..torch_module import run_backward
+from .architecture import (
+    DEFAULT_WINDOW,
+    MAX_WINDOW,
+    PADDING_MATTERS,
+    TextEncoder,
+    attention_rows,
+    first_position,
+    grow_vocabulary,
+    max_positions,
+)
 from .assembly import WindowOutput, assemble
 from .attention import LastLayerAttention, find_projections
 from .layout import WindowBatch, WindowLayout
@@ -84,7 +94,7 @@ def transformer_layer(
         hf_model,
         mixed_precision=mixed_precision,
         grad_scaler_config=dict(grad_scaler_config or {}),
-        **shim_settings,
+        **{"model_cls": TextEncoder, **shim_settings},
     )
     shim.scaler_settings = dict(grad_scaler_config or {})
     shim.set_precision(gpu="fp32", cpu="fp32")
@@ -104,7 +114,7 @@ def load(model: Encoder, prepare: Callable[[Any], Any] | None = None) -> None:
     # Cannot be imported without spacy-transformers.
     from .pretrained import load_pretrained
 
-    loaded = load_pretrained(
+    loaded, width = load_pretrained(
         model.attrs["name"],
         shim._hfmodel._init_tokenizer_config,
         shim._hfmodel._init_transformer_config,
@@ -112,13 +122,17 @@ def load(model: Encoder, prepare: Callable[[Any], Any] | None = None) -> None:
     new = [marker for marker in _markers(model) if _single_id(loaded.tokenizer, marker) is None]
     if new:
         loaded.tokenizer.add_special_tokens({"additional_special_tokens": list(dict.fromkeys(new))})
-        loaded.transformer.resize_token_embeddings(len(loaded.tokenizer))
+        try:
+            grow_vocabulary(loaded.transformer, len(loaded.tokenizer))
+        except NotImplementedError:
+            message = Errors.D165.format(name=model.attrs["name"], markers=", ".join(new))
+            raise DocreError(message) from None
     if prepare is not None:
         prepare(loaded.transformer)
     shim._hfmodel = loaded
     shim._model = loaded.transformer
-    config = loaded.transformer.config
-    model.set_dim("nO", config.hidden_size + sum(getattr(config, "entity_features", {}).values()))
+    features = getattr(loaded.transformer.config, "entity_features", {})
+    model.set_dim("nO", width + sum(features.values()))
 
 
 def encode(
@@ -152,7 +166,9 @@ def encode(
     if shim.device.type == "cpu":
         max_items = min(max_items or CPU_BATCH_ITEMS, CPU_BATCH_ITEMS)
     with torch.inference_mode(not is_train):
-        runs = [run(shim, layout, chunk, is_train) for chunk in _chunks(layout, max_items)]
+        same_length = shim._model.config.model_type in PADDING_MATTERS
+        chunks = _chunks(layout, max_items, same_length=same_length)
+        runs = [run(shim, layout, chunk, is_train) for chunk in chunks]
         tokens, mention, attention = assemble(layout, [output for output, _ in runs])
         if join is not None:
             tokens, mention = join(shim._model, tokens, mention, layout, clusters)
@@ -210,7 +226,7 @@ def run_batch(
     transformer = shim.module_for(is_train)
     inputs = {"input_ids": batch.ids, "attention_mask": batch.mask}
     if batch.order is not None:
-        inputs["position_ids"] = batch.order + first_position(transformer.config)
+        inputs["position_ids"] = batch.order + first_position(transformer)
     positions = batch.anchors.padded_positions(len(batch.ids))
     kwargs: dict[str, Any] = to_device(shim.device, positions=positions, **inputs)
     positions, mask = kwargs.pop("positions"), kwargs["attention_mask"].bool()
@@ -224,9 +240,7 @@ def run_batch(
         if last_layer is not None:
             attention = last_layer.rows(positions, mask)
         else:
-            full = output.attentions[-1].float()
-            rows = positions[:, None, :, None].expand(-1, full.shape[1], -1, full.shape[3])
-            attention = full.gather(2, rows)
+            attention = attention_rows(transformer, output, positions)
     hidden = output.last_hidden_state.float()
     return WindowOutput(batch, hidden, attention), backprop
 
@@ -235,9 +249,19 @@ def _shim(model: Encoder) -> Any:
     return model.shims[0]
 
 
-def _chunks(layout: WindowLayout, max_items: int | None) -> Iterator[np.ndarray]:
-    """The windows in parts of at most `max_items` positions; no windows are one part."""
+def _chunks(
+    layout: WindowLayout, max_items: int | None, *, same_length: bool
+) -> Iterator[np.ndarray]:
+    """The windows in parts of at most `max_items` positions, of windows of one length if asked;
+    no windows are one part."""
     lengths = layout.window_lengths
+    if same_length and len(lengths):
+        return (
+            of_length[part]
+            for length in np.unique(lengths)
+            for of_length in [np.flatnonzero(lengths == length)]
+            for part in batches_by_length(lengths[of_length], max_items or int(lengths.sum()))
+        )
     if max_items is None or not len(lengths):
         return iter([np.arange(len(lengths))])
     return batches_by_length(lengths, max_items)
@@ -245,8 +269,10 @@ def _chunks(layout: WindowLayout, max_items: int | None) -> Iterator[np.ndarray]
 
 def _window(model: Encoder, shim: Any) -> int:
     # Tokenizers of models without a limit report an astronomic one.
-    longest = min(shim._hfmodel.tokenizer.model_max_length, _max_positions(shim._model.config))
-    window = model.attrs["window"] or longest
+    limits = (shim._hfmodel.tokenizer.model_max_length, max_positions(shim._model))
+    longest = int(min([MAX_WINDOW, *(limit for limit in limits if limit is not None)]))
+    default = DEFAULT_WINDOW if longest == MAX_WINDOW else longest
+    window = model.attrs["window"] or default
     minimum = len(_marker(model, shim).specials) + 2
     if not minimum <= window <= longest:
         raise DocreError(
@@ -255,23 +281,6 @@ def _window(model: Encoder, shim: Any) -> int:
             )
         )
     return window
-
-
-def _max_positions(config: Any) -> int:
-    return getattr(config, "max_position_embeddings", 2**30) - first_position(config)
-
-
-def first_position(config: Any) -> int:
-    """The number of the first position. RoBERTa and its kin count from after the padding's number;
-    two of their 514 positions are never used.
-
-    config (PretrainedConfig): The encoder's configuration.
-    RETURNS (int): 0 for all others.
-    """
-    counts_after_padding = ("camembert", "data2vec-text")
-    if "roberta" in config.model_type or config.model_type in counts_after_padding:
-        return int(config.pad_token_id) + 1
-    return 0
 
 
 def _markers(model: Encoder) -> list[str]:

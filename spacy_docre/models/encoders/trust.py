@@ -13,12 +13,11 @@ from ..weights import FormatError
 # half of encoder-decoders. By `model_type`, as in a model's config.json.
 ARCHITECTURES = """
 albert bart bert bert-generation big_bird bigbird_pegasus blenderbot blenderbot-small camembert
-canine convbert data2vec-text deberta deberta-v2 distilbert dpr electra ernie ernie_m esm
-flaubert fnet fsmt funnel ibert layoutlm led lilt longformer longt5 luke m2m_100 marian markuplm
-mbart megatron-bert mobilebert modernbert mpnet mra mt5 mvp nezha nllb-moe nystromformer pegasus
-pegasus_x plbart prophetnet qdqbert reformer rembert roberta roberta-prelayernorm roc_bert
-roformer splinter squeezebert switch_transformers t5 t5gemma umt5 xlm xlm-prophetnet xlm-roberta
-xlm-roberta-xl xlnet xmod yoso
+canine convbert data2vec-text deberta deberta-v2 distilbert electra ernie ernie_m esm flaubert
+funnel ibert layoutlm lilt luke m2m_100 marian markuplm mbart mega megatron-bert mobilebert
+modernbert mpnet mt5 mvp nezha nllb-moe nystromformer pegasus plbart prophetnet rembert roberta
+roberta-prelayernorm roc_bert roformer splinter squeezebert switch_transformers t5 tapas umt5
+visual_bert xlm xlm-prophetnet xlm-roberta xlm-roberta-xl xlnet xmod
 """
 TEXT_ENCODERS = frozenset(ARCHITECTURES.split())
 # Names of settings by which a library can be told to run code, to read a file or to look something

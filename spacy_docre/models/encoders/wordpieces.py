@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from spacy.tokens import Doc
 
+from ...errors import DocreError, Errors
 from ..batch import ClusterBatch
 from ..encoding import ranges
 
@@ -33,7 +34,10 @@ class Specials:
         """Read the special tokens off what a tokenizer puts around a text."""
         bare = tokenizer("a", add_special_tokens=False)["input_ids"]
         full = tokenizer("a", add_special_tokens=True)["input_ids"]
-        place = next(i for i in range(len(full)) if full[i : i + len(bare)] == bare)
+        places = (i for i in range(len(full)) if full[i : i + len(bare)] == bare)
+        place = next(places, None)
+        if place is None:
+            raise DocreError(Errors.D164.format(tokenizer=type(tokenizer).__name__))
         return cls(full[:place], full[place + len(bare) :], tokenizer.pad_token_id or 0)
 
 
@@ -154,7 +158,9 @@ class WordpieceMarker:
         has_pieces = np.fromiter(map(bool, pieces), dtype=np.int64, count=len(pieces))
         before = np.concatenate([[0], np.cumsum(has_pieces)])
         for token in first[before[last + 1] == before[first]]:
-            pieces[token] = [self.tokenizer.unk_token_id]
+            # Tokenizers of bytes and of characters know no unknown wordpiece.
+            unknown = self.tokenizer.unk_token_id
+            pieces[token] = [self.specials.pad if unknown is None else unknown]
 
     def _tokenize(self, docs: Sequence[Doc], n_tokens: Sequence[int]) -> list[list[int]]:
         """The wordpieces of the first tokens, which some tokenizers cut differently after a

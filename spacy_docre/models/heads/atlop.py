@@ -12,7 +12,7 @@ from ..evidence import LocalizedHead
 from ..layers.context import evidence_context, localized_context
 from ..layers.grouped_bilinear import GroupedBilinear
 from ..layers.segments import segment_logsumexp
-from ..losses import adaptive_threshold_loss, masked_mean
+from ..objective import PairLoss, PairObjective
 from ..torch_head import HeadSizes, head_factory
 
 
@@ -39,6 +39,7 @@ class ATLOPHead(LocalizedHead):
     evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
     evidence_weight (float): The weight of the evidence's loss.
     evidence_fusion (bool): Fuse with the evidence, at inference.
+    loss (PairLoss): The loss, see `PairObjective`.
     """
 
     def __init__(
@@ -50,17 +51,23 @@ class ATLOPHead(LocalizedHead):
         evidence_threshold: float = 0.2,
         evidence_weight: float = 0.0,
         evidence_fusion: bool = False,
+        loss: PairLoss = "adaptive_threshold",
     ) -> None:
-        super().__init__(evidence_threshold, evidence_weight)
+        super().__init__(evidence_threshold, evidence_weight, PairObjective(loss, sizes.n_labels))
         self.evidence_fusion = evidence_fusion
         self.head_projection = nn.Linear(2 * sizes.width, hidden)
         self.tail_projection = nn.Linear(2 * sizes.width, hidden)
-        self.bilinear = GroupedBilinear(hidden, sizes.n_labels + 1, block)
+        self.bilinear = GroupedBilinear(hidden, self.objective.n_outputs, block)
 
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
         """See `RelationHead.small_settings`."""
         return {"hidden": 32, "block": 8}
+
+    @property
+    def output_bias(self) -> nn.Parameter:
+        """See `RelationHead.output_bias`."""
+        return self.bilinear.bias
 
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
@@ -71,20 +78,18 @@ class ATLOPHead(LocalizedHead):
         contexts = [localized_context(encoding)]
         if self.evidence_fusion and not self.training:
             contexts.append(evidence_context(encoding, self.evidence_threshold))
-        # The threshold class comes first.
-        logits = self.bilinear(*self._ends(entity, contexts, index))
-        return self.with_attention(HeadOutput(logits[:, 1:], logits[:, 0]), encoding)
+        outputs = self.bilinear(*self._ends(entity, contexts, index))
+        return self.with_attention(HeadOutput(*self.objective.split(outputs)), encoding)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
-        """The adaptive-threshold loss, averaged over the pairs whose relations are known, and the
-        evidence's.
+        """The objective's loss and the evidence's.
 
         output (HeadOutput): What `forward` returned.
         targets (Targets): The gold standard.
         RETURNS (Tensor): [] The loss.
         """
-        losses = adaptive_threshold_loss(output.logits, output.threshold, targets.labels)
-        return masked_mean(losses, targets.mask) + self.evidence_loss(output, targets)
+        loss: Tensor = self.objective(output, targets)
+        return loss + self.evidence_loss(output, targets)
 
     def _ends(
         self, entity: Tensor, contexts: list[Tensor], index: EncodingIndex

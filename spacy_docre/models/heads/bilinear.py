@@ -10,7 +10,7 @@ from ..layers.bilinear import PairContextBilinear
 from ..layers.context import localized_context as pool_context
 from ..layers.pooled_bilinear import PooledBilinear
 from ..layers.reduction import Reduced
-from ..losses import PairLoss
+from ..objective import PairLoss
 from ..torch_head import HeadSizes, TypewiseHead, head_factory
 
 
@@ -65,7 +65,7 @@ class BilinearHead(TypewiseHead):
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
         """See `RelationHead.small_settings`."""
-        return {"reduced_width": 32, "distance_width": 4}
+        return {"reduced_width": 32, "distance_width": 4, "dropout": 0.0}
 
     @property
     def output_bias(self) -> nn.Parameter:

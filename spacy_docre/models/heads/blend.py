@@ -13,7 +13,7 @@ from ...data.relation import Evidence
 from ...errors import DocreError, Errors
 from ..batch import ClusterBatch
 from ..encoding import Encoding, HeadOutput, Targets
-from ..losses import adaptive_threshold_loss, masked_mean
+from ..objective import PairLoss, PairObjective
 from ..torch_head import HeadSizes, KeyPairs, RelationHead, build_head
 from ..torch_module import lazy_shim
 
@@ -27,8 +27,8 @@ class BlendHead(RelationHead):
 
         l_r = 1 / K sum_k (l_r^k - l_TH^k)
 
-    Each head learns by its own loss, and the blend as a whole by ATLOP's adaptive-threshold loss
-    with a threshold of zero, which lets heads differ where they can make up for each other:
+    Each head learns by its own loss, and the blend as a whole by another, with a threshold of zero,
+    which lets heads differ where they can make up for each other:
 
         L = own_weight / H sum_h L_h + joint_weight L(l, 0)
 
@@ -39,6 +39,7 @@ class BlendHead(RelationHead):
     joint_weight (float): The weight of the blend's loss.
     evidence_from (str): The head whose evidence is the relations'.
     voters (Collection[str]): The heads that vote.
+    objective (Optional[PairObjective]): The blend's loss; None is ATLOP's.
     """
 
     def __init__(
@@ -49,8 +50,9 @@ class BlendHead(RelationHead):
         joint_weight: float,
         evidence_from: str,
         voters: Collection[str],
+        objective: PairObjective | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(objective)
         self.heads = nn.ModuleDict(heads)
         self.own_weight = own_weight
         self.joint_weight = joint_weight
@@ -65,10 +67,11 @@ class BlendHead(RelationHead):
     @property
     def uses_prior(self) -> bool:
         """See `RelationHead.uses_prior`."""
-        return any(self._head(name).uses_prior for name in self.heads)
+        return super().uses_prior or any(self._head(name).uses_prior for name in self.heads)
 
     def start_at(self, prior: Tensor) -> None:
         """See `RelationHead.start_at`."""
+        super().start_at(prior)
         for name in self.heads:
             self._head(name).start_at(prior)
 
@@ -104,11 +107,9 @@ class BlendHead(RelationHead):
         targets (Targets): The gold standard.
         RETURNS (Tensor): [] The loss.
         """
-        joint = adaptive_threshold_loss(output.logits, output.threshold, targets.labels)
+        joint: Tensor = self.objective(output, targets)
         own = [self._head(name).loss(part_of(output, name), targets) for name in self.heads]
-        return self.joint_weight * masked_mean(joint, targets.mask) + (
-            self.own_weight * sum(own) / len(own)
-        )
+        return self.joint_weight * joint + self.own_weight * sum(own) / len(own)
 
     def evidence(
         self, output: HeadOutput, clusters: ClusterBatch, pairs: np.ndarray, labels: np.ndarray
@@ -157,6 +158,7 @@ def Blend(
     joint_weight: float = 1.0,
     evidence_from: str | None = None,
     voters: Sequence[str] | None = None,
+    loss: PairLoss = "adaptive_threshold",
 ) -> Model[Encoding, HeadOutput]:
     """The head "spacy-docre.Blend.v1": see `BlendHead`.
 
@@ -168,6 +170,7 @@ def Blend(
     evidence_from (Optional[str]): The head whose evidence is the relations'. None takes the first
         one's.
     voters (Optional[Sequence[str]]): The heads that vote. None takes all.
+    loss (PairLoss): The blend's loss, see `PairObjective`.
     RETURNS (Model[Encoding, HeadOutput]): The head.
     RAISES (DocreError): If there is no head, none that votes, or none of a name that is given.
     """
@@ -188,14 +191,19 @@ def Blend(
         joint_weight=joint_weight,
         evidence_from=source,
         voters=chosen,
+        loss=loss,
     )
 
 
 def _make_blend(
-    sizes: HeadSizes, *, makers: Mapping[str, Callable[..., nn.Module]], **settings: Any
+    sizes: HeadSizes,
+    *,
+    makers: Mapping[str, Callable[..., nn.Module]],
+    loss: PairLoss,
+    **settings: Any,
 ) -> BlendHead:
     heads = {name: cast(RelationHead, make(**asdict(sizes))) for name, make in makers.items()}
-    return BlendHead(heads, **settings)
+    return BlendHead(heads, objective=PairObjective(loss, sizes.n_labels), **settings)
 
 
 def _check_names(

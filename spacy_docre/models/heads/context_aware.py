@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..encoding import Encoding
 from ..layers.pair_context import ContextClassifier, ContextForm
 from ..layers.pooled_bilinear import PooledBilinear
-from ..losses import PairLoss
+from ..objective import PairLoss
 from ..torch_head import HeadSizes, TypewiseHead, head_factory
 
 
@@ -65,7 +65,7 @@ class ContextAwareHead(TypewiseHead):
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
         """See `RelationHead.small_settings`."""
-        return {"pair_width": 32, "reduced_width": 32, "distance_width": 4}
+        return {"pair_width": 32, "reduced_width": 32, "distance_width": 4, "dropout": 0.0}
 
     @property
     def output_bias(self) -> nn.Parameter:

@@ -14,7 +14,7 @@ from ..layers.grouped_bilinear import GroupedBilinear
 from ..layers.pair_map import Fill, PairMap, in_order_of_mention
 from ..layers.segments import segment_logsumexp
 from ..layers.unet import UNet
-from ..losses import balanced_softmax_loss, masked_mean
+from ..objective import PairLoss, PairObjective
 from ..torch_head import HeadSizes, head_factory
 
 
@@ -42,6 +42,7 @@ class DocuNetHead(LocalizedHead):
     out_channels (int): Width of Y.
     fill (str): What is in the rest of the picture: zeros ("zero"), its last row and column ("edge",
         as in the authors' code) or the picture again ("sliding", PAEE's).
+    loss (PairLoss): The loss, see `PairObjective`.
     evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
     evidence_weight (float): The weight of the loss that trains the attention on gold evidence, see
         `LocalizedHead`; 0 for none.
@@ -58,43 +59,49 @@ class DocuNetHead(LocalizedHead):
         base: int = 256,
         out_channels: int = 256,
         fill: Fill = "zero",
+        loss: PairLoss = "balanced_softmax",
         evidence_threshold: float = 0.2,
         evidence_weight: float = 0.0,
     ) -> None:
-        super().__init__(evidence_threshold, evidence_weight)
+        super().__init__(evidence_threshold, evidence_weight, PairObjective(loss, sizes.n_labels))
         self.reduce = nn.Linear(sizes.width, in_channels)
         self.pair_map = PairMap(UNet(in_channels, out_channels, base), size=size, fill=fill)
         self.head_projection = nn.Linear(sizes.width + out_channels, hidden)
         self.tail_projection = nn.Linear(sizes.width + out_channels, hidden)
-        self.bilinear = GroupedBilinear(hidden, sizes.n_labels, block)
+        self.bilinear = GroupedBilinear(hidden, self.objective.n_outputs, block)
 
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
         """See `RelationHead.small_settings`."""
         return {"hidden": 32, "block": 8, "size": 8, "base": 8, "out_channels": 8}
 
+    @property
+    def output_bias(self) -> nn.Parameter:
+        """See `RelationHead.output_bias`."""
+        return self.bilinear.bias
+
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
-        RETURNS (HeadOutput): Logits [P, R] and thresholds [P] of zero.
+        RETURNS (HeadOutput): Logits [P, R] and thresholds [P], of zero unless another loss has a
+            threshold class.
         """
         index = encoding.index
         entity = segment_logsumexp(encoding.mention, index.mention_entity, index.n_entities)
         pair = self._pair_features(encoding)
         head = self._join(self.head_projection, entity, index.pair_head, pair)
         tail = self._join(self.tail_projection, entity, index.pair_tail, pair)
-        logits = self.bilinear(head, tail)
-        return self.with_attention(HeadOutput(logits, logits.new_zeros(len(logits))), encoding)
+        outputs = self.bilinear(head, tail)
+        return self.with_attention(HeadOutput(*self.objective.split(outputs)), encoding)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
-        """The balanced softmax, averaged over the pairs whose relations are known, and the
-        evidence's loss.
+        """The objective's loss and the evidence's.
 
         output (HeadOutput): What `forward` returned.
         targets (Targets): The gold standard.
         RETURNS (Tensor): [] The loss.
         """
-        losses = balanced_softmax_loss(output.logits, output.threshold, targets.labels)
-        return masked_mean(losses, targets.mask) + self.evidence_loss(output, targets)
+        loss: Tensor = self.objective(output, targets)
+        return loss + self.evidence_loss(output, targets)
 
     def _pair_features(self, encoding: Encoding) -> Tensor:
         """[P, out_channels] The U-Net's features of the pairs."""

@@ -1,6 +1,7 @@
 """GLRE: global-to-local neural networks for document-level relation extraction (Wang et al., EMNLP
 2020)."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,11 +11,12 @@ from ...errors import DocreError, Errors
 from ..encoding import Encoding
 from ..layers.counterpart import CounterpartAttention
 from ..layers.distance import START, DistanceEmbedding
+from ..layers.lstm import DocumentLSTM
 from ..layers.pair_context import ContextClassifier, ContextForm
 from ..layers.pooling import mention_means, sentence_means
 from ..layers.rgcn import RGCN, DocumentGraph, Nodes, Normalisation
 from ..layers.segments import segment_mean
-from ..losses import PairLoss
+from ..objective import PairLoss
 from ..torch_head import HeadSizes, TypewiseHead, head_factory
 
 
@@ -43,6 +45,8 @@ class GLREHead(TypewiseHead):
     width (int): Width of the projected words and of global and local representations.
     type_width (int): Width of the embeddings of kinds of nodes.
     distance_width (int): Width of the embeddings of distances.
+    lstm_width (int): Width of a BiLSTM that reads the encoder's vectors first, an even number; 0
+        for none. On CDR the authors have one on an encoder that is frozen.
     layers (int): The number of layers of the R-GCN.
     heads (int): The number of heads of the attention over mentions; a divisor of `width`.
     hidden (int): Width of the FFNN's hidden layer; 0 for none.
@@ -67,6 +71,7 @@ class GLREHead(TypewiseHead):
         width: int = 256,
         type_width: int = 20,
         distance_width: int = 20,
+        lstm_width: int = 0,
         layers: int = 2,
         heads: int = 2,
         hidden: int = 512,
@@ -94,7 +99,10 @@ class GLREHead(TypewiseHead):
                 )
             )
         node_width = width + type_width
-        self.projection = nn.Linear(sizes.width, width)
+        self.lstm: DocumentLSTM | None = None
+        if lstm_width:
+            self.lstm = DocumentLSTM(sizes.width, lstm_width)
+        self.projection = nn.Linear(lstm_width or sizes.width, width)
         self.node_type = nn.Parameter(START * torch.randn(3, type_width))
         self.rgcn: RGCN | None = None
         if global_representation:
@@ -119,7 +127,14 @@ class GLREHead(TypewiseHead):
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
         """See `RelationHead.small_settings`."""
-        return {"width": 32, "type_width": 4, "distance_width": 4, "hidden": 32, "dropout": 0.0}
+        return {
+            "width": 32,
+            "type_width": 4,
+            "distance_width": 4,
+            "hidden": 32,
+            "dropout": 0.0,
+            "graph_dropout": 0.0,
+        }
 
     @property
     def output_bias(self) -> nn.Parameter:
@@ -155,6 +170,8 @@ class GLREHead(TypewiseHead):
 
     def _nodes(self, encoding: Encoding) -> Nodes:
         index = encoding.index
+        if self.lstm is not None:
+            encoding = replace(encoding, tokens=self.lstm(encoding.tokens, index.lengths))
         mention = self.projection(mention_means(encoding))
         sentence = self.projection(sentence_means(encoding))
         entity = segment_mean(mention, index.mention_entity, index.n_entities)

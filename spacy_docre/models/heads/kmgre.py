@@ -1,10 +1,10 @@
 """KMGRE: key mention pairs guided document-level relation extraction (Jiang et al., 2022)."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import Parameter
 
 from ...data.relation import Evidence
@@ -15,7 +15,8 @@ from ..evidence import mention_spans
 from ..layers.mention_classifier import HeadSum, MentionPairClassifier
 from ..layers.mention_pairs import MentionPairs
 from ..layers.segments import segment_logsumexp, segment_max, segment_mean
-from ..losses import adaptive_threshold_loss, focal_loss, masked_mean
+from ..losses import focal_loss, masked_mean
+from ..objective import PairLoss, PairObjective
 from ..torch_head import HeadSizes, KeyPairs, RelationHead, head_factory
 
 Period = Literal["batch", "epoch"]
@@ -73,6 +74,7 @@ class KMGREHead(RelationHead):
     bilinear (int): The width of a grouped bilinear form of both mentions that is added to theta's
         logits, a multiple of `block`, see `MentionPairClassifier`; 0 for none.
     block (int): Its block size.
+    loss (PairLoss): Theta's loss, see `PairObjective`; the paper's is "adaptive_threshold".
     """
 
     step: Tensor
@@ -94,8 +96,9 @@ class KMGREHead(RelationHead):
         fusion: bool = True,
         bilinear: int = 0,
         block: int = 64,
+        loss: PairLoss = "adaptive_threshold",
     ) -> None:
-        super().__init__()
+        super().__init__(PairObjective(loss, sizes.n_labels))
         if not 0 < tau_base < 1:
             raise DocreError(
                 Errors.D020.format(setting="tau_base", condition="in 0..1", value=tau_base)
@@ -112,7 +115,7 @@ class KMGREHead(RelationHead):
             # Its weights were trained on means.
             context = "mean"
         self.relation = MentionPairClassifier(
-            sizes.width, sizes.n_labels + 1, context=context, bilinear=bilinear, block=block
+            sizes.width, self.objective.n_outputs, context=context, bilinear=bilinear, block=block
         )
         self.key: MentionPairClassifier | None = None
         if key_classifier:
@@ -122,11 +125,6 @@ class KMGREHead(RelationHead):
         # Saved, as a model may be best before the warm-up ends.
         is_saved = sizes.version >= 2
         self.register_buffer("is_warming_up", torch.tensor(False), persistent=is_saved)
-
-    @classmethod
-    def small_settings(cls) -> dict[str, Any]:
-        """See `RelationHead.small_settings`."""
-        return {}
 
     @property
     def tau(self) -> Tensor:
@@ -151,6 +149,11 @@ class KMGREHead(RelationHead):
         layers = [layer for layer in (self.relation, self.key) if layer is not None]
         return [list(layer.parameters()) for layer in layers]
 
+    @property
+    def output_bias(self) -> Parameter:
+        """See `RelationHead.output_bias`."""
+        return self.relation.bias
+
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
         RETURNS (HeadOutput): Logits [P, R] and thresholds [P]. In `aux` "relation" [Q, R + 1],
@@ -161,6 +164,8 @@ class KMGREHead(RelationHead):
         pairs = MentionPairs.of(encoding.index)
         n_pairs = len(encoding.index.pair_head)
         relation = self.relation.classify(encoding, pairs)
+        if not self.objective.has_threshold:
+            relation = nn.functional.pad(relation, (1, 0))
         aux = {"relation": relation}
         if self.key is None:
             is_key = torch.ones_like(pairs.pair, dtype=torch.bool)
@@ -178,7 +183,10 @@ class KMGREHead(RelationHead):
         if self.fusion:
             chosen = torch.where(is_key[:, None], relation, float("-inf"))
             logits = segment_logsumexp(chosen, pairs.pair, n_pairs)
-            return HeadOutput(logits[:, 1:], logits[:, 0], aux, index)
+            threshold = logits[:, 0]
+            if not self.objective.has_threshold:
+                threshold = torch.zeros_like(threshold)
+            return HeadOutput(logits[:, 1:], threshold, aux, index)
         margin = relation[:, 1:] - relation[:, :1]
         chosen = torch.where(is_key[:, None], margin, float("-inf"))
         logits = segment_max(chosen, pairs.pair, n_pairs)
@@ -244,12 +252,13 @@ class KMGREHead(RelationHead):
 
     def _relation_loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         if self.fusion:
-            losses = adaptive_threshold_loss(output.logits, output.threshold, targets.labels)
-            return masked_mean(losses, targets.mask)
+            loss: Tensor = self.objective(output, targets)
+            return loss
         relation, pair = output.aux["relation"], output.index["pair"]
         labels = pseudo_labels(relation.detach()[:, 1:], pair, targets.labels)
-        losses = adaptive_threshold_loss(relation[:, 1:], relation[:, 0], labels)
-        return masked_mean(losses, targets.mask[pair] & output.index["is_key"])
+        each = HeadOutput(relation[:, 1:], relation[:, 0])
+        loss = self.objective(each, Targets(labels, targets.mask[pair] & output.index["is_key"]))
+        return loss
 
     def _key_loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         if self.training:

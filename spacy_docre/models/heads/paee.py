@@ -16,7 +16,8 @@ from ..layers.pair_map import Fill
 from ..layers.segments import segment_logsumexp, segment_sum
 from ..layers.tnet import Selection, TNet
 from ..layers.unet import UNet
-from ..losses import balanced_softmax_loss, masked_mean
+from ..losses import masked_mean
+from ..objective import PairLoss, PairObjective
 from ..torch_head import HeadSizes, head_factory
 
 Network = Literal["tnet", "unet", "conv"]
@@ -79,6 +80,7 @@ class PAEEHead(LocalizedHead):
     alpha (float): The weight of the loss of the relations.
     beta (float): The weight of the loss of potential pairs.
     gamma (float): The weight of the loss of subjects and objects.
+    loss (PairLoss): L_rel, see `PairObjective`; equation 9 is "balanced_softmax".
     evidence_threshold (float): The share of a pair's attention that makes a sentence evidence.
     evidence_weight (float): The weight of the loss that trains the attention on gold evidence, see
         `LocalizedHead`; 0 for none.
@@ -112,10 +114,12 @@ class PAEEHead(LocalizedHead):
         alpha: float = 1.0,
         beta: float = 1.0,
         gamma: float = 1.0,
+        loss: PairLoss = "balanced_softmax",
         evidence_threshold: float = 0.2,
         evidence_weight: float = 0.0,
     ) -> None:
-        super().__init__(evidence_threshold, evidence_weight)
+        objective = PairObjective(loss, sizes.n_labels, has_threshold=True)
+        super().__init__(evidence_threshold, evidence_weight, objective)
         self.potential_threshold = potential_threshold
         self.skip_unlikely = skip_unlikely
         self.alpha, self.beta, self.gamma = alpha, beta, gamma
@@ -158,7 +162,7 @@ class PAEEHead(LocalizedHead):
             width += sizes.n_labels
         self.subject_projection = nn.Linear(width, hidden)
         self.object_projection = nn.Linear(width, hidden)
-        self.bilinear = GroupedBilinear(hidden, sizes.n_labels + 1, block)
+        self.bilinear = GroupedBilinear(hidden, objective.n_outputs, block)
 
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
@@ -173,6 +177,11 @@ class PAEEHead(LocalizedHead):
             "dropout": 0.0,
             "max_sentences": 4,
         }
+
+    @property
+    def output_bias(self) -> nn.Parameter:
+        """See `RelationHead.output_bias`."""
+        return self.bilinear.bias
 
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.
@@ -204,21 +213,22 @@ class PAEEHead(LocalizedHead):
             logits = self._match(subject[heads[likely]], object_[tails[likely]], pair[likely])
             # The lowest logit above a threshold of zero, so that the score is zero.
             lowest = logits.new_full((len(pair), logits.shape[1]), torch.finfo(logits.dtype).min)
-            lowest[:, 0] = 0
+            if self.objective.has_threshold:
+                lowest[:, 0] = 0
             logits = lowest.index_copy(0, likely, logits)
-        return self.with_attention(HeadOutput(logits[:, 1:], logits[:, 0], aux), encoding)
+        return self.with_attention(HeadOutput(*self.objective.split(logits), aux), encoding)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
-        """The weighted sum of the losses (equation 12): balanced softmax over the types
-        (equation 9), cross entropy of potential pairs (10), and of subjects and objects (11); and
-        the evidence's. An entity of which no pair is known counts in none.
+        """The weighted sum of the losses (equation 12): the objective's over the types (9), cross
+        entropy of potential pairs (10), and of subjects and objects (11); and the evidence's. An
+        entity of which no pair is known counts in none.
 
         output (HeadOutput): What `forward` returned.
         targets (Targets): The gold standard.
         RETURNS (Tensor): [] The loss.
         """
         labels, mask = targets.labels, targets.mask
-        relation = masked_mean(balanced_softmax_loss(output.logits, output.threshold, labels), mask)
+        relation = self.objective(output, targets)
         loss = self.alpha * relation + self.evidence_loss(output, targets)
         if "potential" in output.aux:
             potential = nn.functional.binary_cross_entropy_with_logits(

@@ -17,7 +17,7 @@ from ..layers.context import localized_context as pool_context
 from ..layers.pooling import document_means
 from ..layers.reduction import Reduced, reduce_vectors, reduced_mentions
 from ..layers.segments import segment_softmax, segment_sum
-from ..losses import PairLoss
+from ..objective import PairLoss
 from ..torch_head import HeadSizes, TypewiseHead, head_factory
 
 Similarity = Literal["dot", "mlp"]
@@ -95,7 +95,12 @@ class RSMANHead(TypewiseHead):
     @classmethod
     def small_settings(cls) -> dict[str, Any]:
         """See `RelationHead.small_settings`."""
-        return {"prototype_width": 16, "reduced_width": 32, "loss": "adaptive_threshold"}
+        return {
+            "prototype_width": 16,
+            "reduced_width": 32,
+            "loss": "adaptive_threshold",
+            "dropout": 0.0,
+        }
 
     @property
     def output_bias(self) -> nn.Parameter:

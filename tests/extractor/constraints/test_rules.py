@@ -11,8 +11,8 @@ import spacy
 from spacy_docre import DocreError
 from spacy_docre.data.clusters import get_clusters
 from spacy_docre.evaluation.run import annotate_examples
-from spacy_docre.evaluation.thresholds import Thresholds, collect_candidates
 from spacy_docre.extractor.constraints import DEFAULT_CONSTRAINTS
+from spacy_docre.extractor.thresholds import Thresholds, collect_candidates
 from spacy_docre.models.batch import ClusterBatch
 
 from ...methods import add_extractor
