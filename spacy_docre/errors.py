@@ -399,10 +399,6 @@ class Errors(metaclass=_WithCodes):
         "{n_docs} documents with {n_groups} different texts are too few for these shares: nothing "
         "is left for '{part}'."
     )
-    D157 = (
-        "This needs the package {package}, which is not installed: "
-        "`pip install 'spacy-docre[{extra}]'`."
-    )
     D154 = "{path} looks like several formats. Name the one that it is of: {names}."
     D160 = (
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. All types are "
