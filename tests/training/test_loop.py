@@ -325,13 +325,16 @@ def test_each_change_of_a_folder_can_be_the_last(corpus, tiny_bert, tmp_path, mo
     """A run that is killed at any rename or removal has both models whole when it was resumed."""
     config = make_config("atlop", corpus, tiny_bert, max_steps=2, eval_frequency=1)
     run(config, tmp_path / "whole")
+
+    def killed(call, output):
+        for name in ("rename", "replace", "unlink"):
+            dies_at(monkeypatch, Path, name, call)
+        dies_at(monkeypatch, shutil, "rmtree", call)
+        run(config, output)
+
     for call in range(1, 100):
         output = tmp_path / str(call)
-        with monkeypatch.context() as patched:
-            for name in ("rename", "replace", "unlink"):
-                dies_at(patched, Path, name, call)
-            dies_at(patched, shutil, "rmtree", call)
-            is_done = in_child(lambda output=output: run(config, output))
+        is_done = in_child(lambda call=call, output=output: killed(call, output))
         run(config, output, resume=True)
         for model in ("model-last", "model-best"):
             assert_same_weights(output / model, tmp_path / "whole" / model)
