@@ -20,6 +20,7 @@ from ..files import displayed, read_text, regular_files
 
 # Characters of a corpus that its format is told by.
 SAMPLE = 1 << 20
+ZLIB = (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 KEY = re.compile(r'"([^"\\]{1,40})"\s{0,9}:')
 
 # Reads the documents of a file or folder: `read(path, nlp, report=..., prefix=..., **options)`. The
@@ -38,11 +39,13 @@ class Sample:
     path (Path): The file or folder.
     text (str): The beginning of the file, or of the first file of a folder that is JSON.
     suffixes (frozenset[str]): What the names of the files in a folder end in.
+    is_packed (bool): Whether the file is compressed, as `.spacy` files are.
     """
 
     path: Path
     text: str = ""
     suffixes: frozenset[str] = frozenset()
+    is_packed: bool = False
 
     @cached_property
     def keys(self) -> frozenset[str]:
@@ -81,8 +84,11 @@ def take_sample(path: Path) -> Sample:
         first = next((file for file in files if file.suffix == ".json"), None)
         text = read_text(first)[:SAMPLE] if first else ""
         return Sample(path, text, frozenset(file.suffix for file in files))
-    is_text = path.is_file() and path.suffix != ".spacy"
-    return Sample(path, read_text(path)[:SAMPLE] if is_text else "")
+    if not path.is_file():
+        return Sample(path)
+    with path.open("rb") as file:
+        is_packed = file.read(2) in ZLIB
+    return Sample(path, "" if is_packed else read_text(path)[:SAMPLE], is_packed=is_packed)
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ def _write(docs: Iterable[Doc], path: Path, *, report: ConversionReport, **setti
 
 
 def _looks_like(sample: Sample) -> bool:
-    if sample.path.suffix != ".spacy":
+    if not sample.is_packed:
         return False
     try:
         return any(REL in doc.user_data for doc in read_docbin(sample.path, Vocab()))

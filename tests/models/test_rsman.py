@@ -153,3 +153,15 @@ def test_evidence_is_the_mention_that_the_type_attends_to():
         spans = [(clusters.mention_start[m], clusters.mention_end[m]) for m in best]
         assert spans == list(dict.fromkeys(spans)), "no two of these mentions are identical"
         assert found == spans
+
+
+def test_document_vector_of_models_saved_by_0_1_0():
+    """They were trained with the mean of all of a document's wordpieces."""
+    encoding, head = random_encoding(1, ENTITIES[0]), make_head(**THRESHOLD)
+    head.by_sentence = False
+    lengths = encoding.index.lengths.tolist()
+    expected = [
+        torch.relu(head.reduction(encoding.tokens[doc, :n])).mean(dim=0)
+        for doc, n in enumerate(lengths)
+    ]
+    torch.testing.assert_close(head._document(encoding), torch.stack(expected))

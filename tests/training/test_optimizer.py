@@ -122,7 +122,7 @@ def test_rates_by_name_have_one_schedule():
 @pytest.mark.parametrize(
     ("rates", "message"),
     [
-        ({"learn_rate": 1e-4, "encoder_rate": 1e-4, "head_rate": 1e-3}, "D140"),
+        ({"learn_rate": 1e-4, "encoder_rate": 1e-4, "head_rate": 1e-3}, "learn_rate"),
         ({"encoder_rate": 1e-4}, "head_rate"),
         ({"head_rate": 1e-4}, "encoder_rate"),
         ({"encoder_rate": -1e-4, "head_rate": 1e-3}, "encoder_rate"),

@@ -25,7 +25,7 @@ def _write(docs: Iterable[Doc], path: Path, **settings: Any) -> int:
 
 FORMAT = Format(
     "dwie",
-    "DWIE",
+    "DWIE (a folder of .json files)",
     "a folder of DWIE's JSON files with text (annos_with_content), one a document",
     read_dwie,
     _write,

@@ -84,6 +84,8 @@ class RSMANHead(TypewiseHead):
         else:
             self.similarity = PrototypeProduct(prototype_width, width)
         self.document_context = document_context
+        # Models of version 1 were trained with the mean of all tokens.
+        self.by_sentence = sizes.version >= 2
         self.bilinear = RelationBilinear(width * (1 + document_context), self.n_outputs)
         self.context_reduction: nn.Linear | None = None
         if localized_context:
@@ -153,7 +155,12 @@ class RSMANHead(TypewiseHead):
 
     def _document(self, encoding: Encoding) -> Tensor:
         words = reduce_vectors(self.reduction, encoding.tokens)
-        return document_means(replace(encoding, tokens=words))
+        if self.by_sentence:
+            return document_means(replace(encoding, tokens=words))
+        columns = torch.arange(words.shape[1], device=words.device)
+        is_token = columns < encoding.index.lengths[:, None]
+        total = (words * is_token[:, :, None]).sum(dim=1)
+        return total / encoding.index.lengths.clamp(min=1)[:, None]
 
 
 class PrototypeProduct(nn.Module):
