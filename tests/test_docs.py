@@ -130,7 +130,7 @@ def test_reference_names_all_there_is(gen):
     for setting in ("threshold", "max_pairs", "appositions"):
         assert f"| `{setting}` |" in gen("settings").page()
     assert '"label":"born_in"' in gen("layout").page()
-    assert "| `rel_ign_f` | Ign F1 |" in gen("metrics").page()
+    assert "| `rel_ign_f` | Ign F1 |" in gen("metric_keys").page()
 
 
 def test_links_out_of_the_docs_lead_to_pages_of_the_site(gen):
