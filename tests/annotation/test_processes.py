@@ -96,8 +96,10 @@ def test_a_process_that_ends_of_itself_is_an_error(function, reason, capfd):
         list(map_in_processes(function, range(10), 2))
 
 
+# Where the tests run in the background, Ctrl-C is ignored, and by their processes too.
 PARENT = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from spacy_docre.annotation.processes import map_in_processes
 def work(number):
     print(os.getpid(), flush=True)

@@ -74,8 +74,10 @@ def test_a_command_line_is_left_alone_by_the_handling_of_errors():
     assert "--debug" in result.output
 
 
+# Where the tests run in the background, Ctrl-C is ignored, and by their processes too.
 LOADS_SLOWLY = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import spacy
 import spacy_docre.cli.annotate as command
 def load(*args, **kwargs):
