@@ -22,7 +22,8 @@ NLP = spacy.blank("en")
 
 @pytest.mark.parametrize(("name", "kind"), all_kinds())
 def test_calls_grow_with_the_input_alone(name, kind):
-    found = exponent(count_calls, all_formats()[name], kind, 40)
+    # A run of more than 250 characters is cut before the tokenizer, which is a step, not growth.
+    found = exponent(count_calls, all_formats()[name], kind, 1280 if kind == "hyphens" else 40)
     if found is None:
         pytest.skip("the format has no such input")
     assert found <= 1.2
