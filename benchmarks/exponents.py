@@ -165,13 +165,14 @@ def exponent(
     RETURNS (Optional[float]): The exponent; None if the format has no such input.
     """
     values = []
-    for size in (n, 2 * n, 4 * n):
+    # The first time there are caches to fill, so it does not count.
+    for size in (n, n, 2 * n, 4 * n):
         with tempfile.TemporaryDirectory() as folder:
             path = write_input(entry, kind, size, Path(folder))
             if path is None:
                 return None
             values.append(measure(entry, path))
-    first, second = values[1] - values[0], values[2] - values[1]
+    first, second = values[2] - values[1], values[3] - values[2]
     return math.log2(second / first) if first > 0 and second > 0 else 0.0
 
 
