@@ -72,9 +72,9 @@ def test_a_metric_is_one_entry(sure, capsys):
 
 def test_the_pages_list_it(sure, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "gen"))
-    import metrics
+    import metric_keys
 
-    assert "| `rel_sure_r` | Recall of sure relations | Nobody 2026 |" in metrics.page()
+    assert "| `rel_sure_r` | Recall of sure relations | Nobody 2026 |" in metric_keys.page()
     for name in ("metrics", "text"):
         sys.modules.pop(name)
 
