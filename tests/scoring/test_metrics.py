@@ -75,7 +75,7 @@ def test_the_pages_list_it(sure, monkeypatch):
     import metric_keys
 
     assert "| `rel_sure_r` | Recall of sure relations | Nobody 2026 |" in metric_keys.page()
-    for name in ("metrics", "text"):
+    for name in ("metric_keys", "text"):
         sys.modules.pop(name)
 
 
