@@ -95,7 +95,6 @@ class DocRelationExtractor(TrainablePipe):
         self.supervision = Supervision(self)
         self._process = os.getpid()
         self._trains_encoder = True
-        # What the weights of this step of training say about the documents that are evaluated.
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -134,9 +133,13 @@ class DocRelationExtractor(TrainablePipe):
             labels; then none is changed.
         """
         checked = check_settings(settings, name=self.name)
-        with restored_on_error(self):
-            self.cfg.update(checked)
+        before = dict(self.cfg)
+        self.cfg.update(checked)
+        try:
             self._check_names()
+        except DocreError:
+            self.cfg.update(before)
+            raise
 
     def learn_constraints(self, examples: Iterable[Example]) -> None:
         """Count what "learned" constraints go by, as `initialize` does: for a component that was

@@ -6,12 +6,11 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import numpy as np
 from spacy.tokens import Doc
 
-from ..data.clusters import EntityCluster, describe, get_clusters
+from ..data.clusters import describe, get_clusters
 from ..errors import Warnings, first_of
-from ..models.batch import UNKNOWN_TYPE, ClusterBatch
+from ..models.batch import ClusterBatch, unknown_types
 
 # So many documents in a row without a cluster or an entity are no accident.
 MANY_DOCS = 32
@@ -67,11 +66,8 @@ class InputNotices:
         docs (Sequence[Doc]): The documents.
         clusters (ClusterBatch): Their clusters.
         """
-        entities = np.flatnonzero(clusters.entity_type == UNKNOWN_TYPE)
-        owners = ((docs[clusters.entity_doc[i]], clusters.keys[i]) for i in entities)
-        labels = {EntityCluster(key, doc.spans[key]).label for doc, key in owners}
         known = first_of([repr(t) for t in self.pipe.cfg["entity_types"]], SHOWN_TYPES)
-        for label in sorted(labels - {""}):
+        for label in filter(None, unknown_types(docs, clusters)):
             message = Warnings.DW65.format(name=self.pipe.name, entity_type=label, known=known)
             self._tell(("type", label), message)
 

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from spacy.tokens import Doc
 
-from ..data.clusters import DEFAULT_PREFIX, describe, get_clusters, most_frequent_label
+from ..data.clusters import (
+    DEFAULT_PREFIX,
+    EntityCluster,
+    describe,
+    get_clusters,
+    most_frequent_label,
+)
 from ..data.sentences import sentence_of_token
 from ..errors import DocreError, Errors
 
@@ -216,3 +222,15 @@ def _columns(rows: list[tuple[int, int, int]]) -> np.ndarray:
 def _ordered_pairs(n_entities: int) -> np.ndarray:
     heads, tails = np.divmod(np.arange(n_entities * n_entities), max(n_entities, 1))
     return np.stack([heads, tails])[:, heads != tails]
+
+
+def unknown_types(docs: Sequence[Doc], clusters: ClusterBatch) -> list[str]:
+    """The types of entities that were not seen in training.
+
+    docs (Sequence[Doc]): The documents.
+    clusters (ClusterBatch): Their clusters.
+    RETURNS (list[str]): The types, sorted.
+    """
+    entities = np.flatnonzero(clusters.entity_type == UNKNOWN_TYPE)
+    owners = ((docs[clusters.entity_doc[i]], clusters.keys[i]) for i in entities)
+    return sorted({EntityCluster(key, doc.spans[key]).label for doc, key in owners})

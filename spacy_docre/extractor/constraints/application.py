@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from spacy.tokens import Doc
 
-from ...data.clusters import EntityCluster
 from ...errors import Warnings
-from ...models.batch import UNKNOWN_TYPE, ClusterBatch
+from ...models.batch import ClusterBatch, unknown_types
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,7 @@ class Constraints:
         """
         if self.allowed.all():
             return
-        entities = np.flatnonzero(clusters.entity_type == UNKNOWN_TYPE)
-        owners = ((docs[clusters.entity_doc[i]], clusters.keys[i]) for i in entities)
-        for label in sorted({EntityCluster(key, doc.spans[key]).label for doc, key in owners}):
+        for label in unknown_types(docs, clusters):
             warnings.warn(Warnings.DW14.format(entity_type=label, name=name), stacklevel=2)
 
 
