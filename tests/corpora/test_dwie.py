@@ -254,9 +254,6 @@ def broken(path, value):
     [
         (["content"], "A\ud800", "content"),
         (["content"], None, "content"),
-        (["mentions", 1, "begin"], -1, r"mentions\[1\]"),
-        (["mentions", 1, "end"], 999, r"mentions\[1\]"),
-        (["mentions", 1, "end"], 9, r"mentions\[1\]"),
         (["mentions", 1, "text"], "Bob", r"mentions\[1\].text"),
         (["mentions", 1, "concept"], 3, r"mentions\[1\].concept"),
         (["concepts", 2, "concept"], 1, "concepts"),
@@ -269,6 +266,15 @@ def broken(path, value):
 def test_malformed_file_and_field_are_named(tmp_path, path, value, field):
     with pytest.raises(DocreError, match=rf"DW_1\.json: document 0 \('DW_1'\), field '{field}"):
         convert(tmp_path, document(), broken(path, value))
+
+
+@pytest.mark.parametrize(("bound", "value"), [("begin", -1), ("end", 999), ("end", 9)])
+def test_a_mention_with_wrong_offsets_is_placed_by_its_text(tmp_path, bound, value):
+    report = ConversionReport()
+    (doc,) = convert(tmp_path, broken(["mentions", 1, bound], value), report=report)
+    assert meaning(to_dwie(doc)) == meaning(document())
+    reason = "mentions whose text is not that at their offsets, placed where it is"
+    assert report.counts[reason] == 1
 
 
 @settings(
