@@ -201,4 +201,6 @@ def test_masked_pairs_change_nothing(pipeline):
     unannotated = make_doc(pipeline.vocab, ["a", "b"], [[(0, 1)], [(1, 2)]])
     alone = extractor.update(examples)
     mixed = extractor.update([*examples, Example(unannotated.copy(), unannotated)])
-    assert mixed[extractor.name] == pytest.approx(alone[extractor.name], rel=1e-4)
+    # KMGRE chooses mention pairs by a threshold: rounding, which the longer batch changes, can decide
+    # for one of them. A pair that counts would change the mean over 40 pairs by percents.
+    assert mixed[extractor.name] == pytest.approx(alone[extractor.name], rel=1e-3)
