@@ -180,15 +180,9 @@ def test_two_pipelines_do_not_know_each_other(tiny_bert):
     assert {r["label"] for r in second._.facts} == {"BORN", "DIED"}
 
 
-@pytest.mark.parametrize(
-    ("head", "encoder", "start_method"),
-    [
-        ("atlop", "transformer", "fork"),
-        pytest.param("atlop", "transformer", "spawn", marks=pytest.mark.slow),
-        pytest.param("rsman", "bilstm", "fork", marks=pytest.mark.slow),
-        pytest.param("rsman", "bilstm", "spawn", marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("start_method", ["fork", "spawn"])
+@pytest.mark.parametrize(("head", "encoder"), [("atlop", "transformer"), ("rsman", "bilstm")])
 def test_worker_processes(head, encoder, start_method, tiny_bert, tmp_path):
     if start_method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"this system has no start method {start_method!r}")

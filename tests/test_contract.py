@@ -62,8 +62,8 @@ def odd_docs(vocab: Vocab):
         "empty": make_doc(vocab, [], []),
         "no cluster": make_doc(vocab, ["a"], []),
         "one cluster": make_doc(vocab, ["a", "b"], [[(0, 1), (1, 2)]]),
-        "hundred clusters": random_doc(vocab, rng, 150, 100),
-        "3000 words": random_doc(vocab, rng, 3000, 5),
+        "thirty clusters": random_doc(vocab, rng, 60, 30),
+        "600 words": random_doc(vocab, rng, 600, 5),
         "long mention": make_doc(vocab, ["word"] * 120, [[(0, 100)], [(90, 120)], [(3, 4)]]),
         "odd characters": make_doc(vocab, words, [[(0, 1), (1, 2)], [(3, 4)], [(5, 6)], [(6, 7)]]),
         "identical and nested mentions": identical,
@@ -71,10 +71,19 @@ def odd_docs(vocab: Vocab):
     }
 
 
-def test_odd_documents_get_their_relations_and_change_no_others(pipeline):
+def large_docs(vocab: Vocab):
+    rng = random.Random(7)
+    return {
+        "hundred clusters": random_doc(vocab, rng, 150, 100),
+        "3000 words": random_doc(vocab, rng, 3000, 5),
+    }
+
+
+@pytest.mark.parametrize("make", [odd_docs, pytest.param(large_docs, marks=pytest.mark.slow)])
+def test_odd_documents_get_their_relations_and_change_no_others(pipeline, make):
     ordinary = [birth_doc(pipeline.vocab, n) for n in range(3)]
     alone = scores_of(pipeline, ordinary)
-    odd = odd_docs(pipeline.vocab)
+    odd = make(pipeline.vocab)
     mixed = [ordinary[0], *odd.values(), *ordinary[1:]]
     scores = scores_of(pipeline, mixed)
     extractor_of(pipeline).set_annotations(mixed, scores)
@@ -201,6 +210,6 @@ def test_masked_pairs_change_nothing(pipeline):
     unannotated = make_doc(pipeline.vocab, ["a", "b"], [[(0, 1)], [(1, 2)]])
     alone = extractor.update(examples)
     mixed = extractor.update([*examples, Example(unannotated.copy(), unannotated)])
-    # KMGRE chooses mention pairs by a threshold: rounding, which the longer batch changes, can decide
+    # KMGRE chooses mention pairs by a threshold: rounding, which a longer batch changes, can decide
     # for one of them. A pair that counts would change the mean over 40 pairs by percents.
     assert mixed[extractor.name] == pytest.approx(alone[extractor.name], rel=1e-3)

@@ -76,7 +76,7 @@ def test_importing_is_cheap():
         assert heavy.isdisjoint(loaded)
 
 
-@pytest.mark.parametrize("first", ["spacy", "spacy_docre"])
+@pytest.mark.parametrize("first", [pytest.param("spacy", marks=pytest.mark.slow), "spacy_docre"])
 def test_the_extension_is_set_up(first):
     second = {"spacy": "spacy_docre", "spacy_docre": "spacy"}[first]
     code = (
@@ -86,6 +86,7 @@ def test_the_extension_is_set_up(first):
     assert python(code) == "True ()\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "first", ["import spacy_docre.data.clusters", "from spacy_docre import Relation"]
 )

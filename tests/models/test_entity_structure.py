@@ -136,8 +136,15 @@ def odd_docs():
     ]
 
 
-@pytest.mark.parametrize("markers", [False, True])
-@pytest.mark.parametrize("bias", ["biaffine", "decomposed"])
+@pytest.mark.parametrize(
+    ("bias", "markers"),
+    [
+        ("biaffine", False),
+        ("decomposed", False),
+        ("biaffine", True),
+        pytest.param("decomposed", True, marks=pytest.mark.slow),
+    ],
+)
 def test_equals_an_eager_implementation(tiny_bert, bias, markers):
     encoder = make_encoder(tiny_bert, bias=bias, markers=markers)
     docs = odd_docs()

@@ -31,11 +31,12 @@ def pairs_of(index):
 def slow_distance_bin(index, one, other, zero=False):
     """The sign, and the logarithm rounded up, of the distance from one entity to another; 20 for
     none, if that is a distance of its own."""
+    starts = index.mention_start.tolist()
     first = [
-        min(s for s, e in zip(index.mention_start, index.mention_entity, strict=True) if e == i)
+        min(s for s, e in zip(starts, index.mention_entity.tolist(), strict=True) if e == i)
         for i in (one, other)
     ]
-    distance = (first[1] - first[0]).item()
+    distance = first[1] - first[0]
     if zero and distance == 0:
         return 20
     level = 0

@@ -17,7 +17,7 @@ from spacy_docre.scoring.scorer import score_relations
 
 from ..methods import add_extractor
 from ..reference.official import official_scores
-from ..util import birth_docs_as_docred, birth_examples, make_doc
+from ..util import birth_docs_as_docred, birth_examples, make_doc, rest_slow
 
 VOCAB = Vocab()
 WORDS = ["Ann", "met", "Bo", ".", "Ann", "left", ".", "Bo", "wept", "."]
@@ -98,7 +98,7 @@ def test_a_document_without_sentences_is_one():
     assert evidence_scores([Example(document([(1, "met", 2, [(8, 9)])]), gold)]) == [1.0] * 3
 
 
-@pytest.mark.parametrize("head", ["atlop", "rsman", "kmgre"])
+@pytest.mark.parametrize("head", rest_slow(["atlop", "rsman", "kmgre"], lambda h: h == "atlop"))
 def test_evaluate_agrees_with_the_official_metric(head, tmp_path):
     spacy.util.fix_random_seed(1)
     nlp = spacy.blank("en")

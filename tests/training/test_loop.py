@@ -180,6 +180,7 @@ def test_interrupted_once(settings, corpus, tiny_bert, tmp_path, monkeypatch):
     assert_same_weights(tmp_path / "cut" / "model-last", tmp_path / "whole" / "model-last")
 
 
+@pytest.mark.slow
 def test_random_numbers_of_the_components_do_not_change_the_order(
     corpus, tiny_bert, tmp_path, monkeypatch
 ):

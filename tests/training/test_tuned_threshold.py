@@ -11,7 +11,7 @@ from spacy_docre.training.loop import train
 
 from ..configs import CONFIGS, save_births, small_config
 from ..methods import add_extractor
-from ..util import birth_examples
+from ..util import birth_examples, rest_slow
 
 SCORER = {"@scorers": "spacy-docre.relation_scorer.v1", "tuned_threshold": True}
 
@@ -73,7 +73,7 @@ def test_documents_without_annotation_choose_nothing():
     assert extractor.cfg["threshold"] == 0.5
 
 
-@pytest.mark.parametrize("loop", [spacy_train, train])
+@pytest.mark.parametrize("loop", rest_slow([spacy_train, train], lambda loop: loop is train))
 def test_the_threshold_is_saved_with_the_best_model(loop, tmp_path):
     corpus = save_births(tmp_path / "births.spacy", 6)
     path = next(path for path in CONFIGS if path.stem == "cnn")
