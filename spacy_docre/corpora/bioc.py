@@ -16,6 +16,7 @@ from .mentions import READ_OPTIONS, GivenDocument, GivenMention, from_doc, to_do
 from .pubtator.identifiers import UNKNOWN, Names
 from .report import ConversionReport
 from .validation import DocumentError
+from .xml_text import check_for_xml
 
 # What corpora call an annotation's identifier and a relation's type and arguments.
 IDENTIFIERS = ("identifier", "Identifier", "MESH", "NCBI Gene", "concept_id")
@@ -190,11 +191,13 @@ def _identifier(value: Any) -> Any:
 
 
 def _write(docs: Iterable[Doc], path: Path, *, report: ConversionReport, **settings: Any) -> int:
-    bioc = _package()
+    bioc, is_json = _package(), path.suffix == ".json"
     collection = bioc.BioCCollection()
     collection.source, collection.date, collection.key = "", "", ""
     for doc in docs:
         given = from_doc(doc, report, has_ids=True, **settings)
+        if not is_json:
+            check_for_xml(doc, given)
         document, passage = bioc.BioCDocument(), bioc.BioCPassage()
         document.id = given.title
         passage.offset, passage.text = 0, given.text
@@ -215,7 +218,6 @@ def _write(docs: Iterable[Doc], path: Path, *, report: ConversionReport, **setti
             document.add_relation(relation)
         document.add_passage(passage)
         collection.add_document(document)
-    is_json = path.suffix == ".json"
     text = bioc.biocjson.dumps(collection) if is_json else bioc.biocxml.dumps(collection)
     with replacing(path) as draft:
         draft.write_text(text, encoding="utf8")

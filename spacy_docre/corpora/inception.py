@@ -16,6 +16,7 @@ from .formats import Format, Option
 from .mentions import COREFERENCE, READ_OPTIONS, GivenDocument, GivenMention, from_doc, to_doc
 from .report import ConversionReport
 from .validation import DocumentError
+from .xml_text import check_for_xml
 
 TYPES_FILE = "TypeSystem.xml"
 NAMED_ENTITY = "de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity"
@@ -159,7 +160,10 @@ def _write(
     system = _type_system(cassis)
     with new_folder(path) as folder:
         for doc in docs:
-            cas = _to_cas(cassis, system, from_doc(doc, report, has_ids=True, **settings))
+            given = from_doc(doc, report, has_ids=True, **settings)
+            if form != "json":
+                check_for_xml(doc, given)
+            cas = _to_cas(cassis, system, given)
             content = cas.to_json() if form == "json" else cas.to_xmi()
             folder.write(doc, {f".{form}": content})
             n_docs += 1

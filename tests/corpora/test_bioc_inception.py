@@ -15,7 +15,7 @@ from spacy_docre.corpora.report import ConversionReport
 from spacy_docre.data.clusters import DEFAULT_PREFIX
 
 from ..fuzz.checks import differences, meaning
-from ..util import birth_doc
+from ..util import birth_doc, make_doc
 
 NLP = spacy.blank("en")
 needs_bioc = pytest.mark.skipif(not find_spec("bioc"), reason="needs the extra [bioc]")
@@ -173,6 +173,23 @@ def test_other_files_are_no_bioc(tmp_path, text):
     (tmp_path / "in.xml").write_text(text)
     with pytest.raises(DocreError, match=r"in\.xml: not BioC"):
         list(read_bioc(tmp_path / "in.xml", NLP, report=ConversionReport()))
+
+
+@pytest.mark.parametrize(
+    ("name", "json_name", "form"), [("bioc", "a.json", {}), ("inception", "a", {"form": "json"})]
+)
+def test_characters_that_xml_has_not_are_refused(tmp_path, name, json_name, form):
+    entry = all_formats()[name]
+    if not entry.is_available:
+        pytest.skip(f"needs the package {entry.package}")
+    doc = make_doc(NLP.vocab, ["a\x0b", "b"], [[(0, 1)], [(1, 2)]], relations=[(0, "r", 1)])
+    settings = {"report": ConversionReport(), "prefix": DEFAULT_PREFIX}
+    with pytest.raises(DocreError, match=r"D075.*no character '\\x0b'"):
+        entry.write([doc], tmp_path / "out.xml", **settings)
+    assert not any(tmp_path.iterdir())
+    entry.write([doc], tmp_path / json_name, **settings, **form)
+    (again,) = entry.read(tmp_path / json_name, NLP, **settings)
+    assert again.text == doc.text
 
 
 @pytest.mark.parametrize(
