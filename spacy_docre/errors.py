@@ -109,7 +109,7 @@ class Errors(metaclass=_WithCodes):
     D006 = (
         "The training data contain the relation label '{label}' in {doc}, which is not among the "
         "{n_labels} labels of the component '{name}'. Initialise the component on data (or a "
-        "labels file) that contain all labels."
+        "labels file) that contain all labels, or add it with the component's `add_label`."
     )
     D007 = (
         "The texts of the predicted and the reference document differ in {doc}: the component "
@@ -117,8 +117,9 @@ class Errors(metaclass=_WithCodes):
     )
     D008 = (
         "The relation label '{label}' cannot be added to the component '{name}': its model is "
-        "already initialised with {n_labels} labels. Add labels before `nlp.initialize`, or train "
-        "a new model."
+        "already initialised with {n_labels} labels and is not one that can grow "
+        "('spacy-docre.RelationModel.v1'). Add labels before `nlp.initialize`, or train a new "
+        "model."
     )
     D009 = (
         "The relation ({head}, {label}, {tail}) of {doc} names the cluster '{key}', but "
@@ -164,7 +165,7 @@ class Errors(metaclass=_WithCodes):
     D020 = "`{setting}` must be {condition}, but it is {value}."
     D021 = (
         "The package '{package}' is needed for {purpose}, but is not installed. Install it with "
-        "`pip install 'spacy-docre[{extra}]'`."
+        "`pip install -e '.[{extra}]'` in the clone of spacy-docre."
     )
     D022 = (
         "The benchmark compares with the bare encoder of a 'spacy-docre.MarkedTransformer.v1' or "
@@ -456,6 +457,16 @@ class Errors(metaclass=_WithCodes):
         "{path} holds results of other settings or other files ({names}). Give another folder for "
         "the report, or remove it."
     )
+    D173 = (
+        "The head cannot be given more relation types: its tensor '{name}' has an axis of {before} "
+        "entries that would have {now}, and these are not the types once or several times. A head "
+        "of your own says how it grows by its method `take_over`."
+    )
+    D174 = (
+        "The schedule 'spacy-docre.warmup_linear.v1' does not know how long the training is: its "
+        "`total_steps` is 0. Give a number, or have it counted from the corpus by the callback "
+        "'spacy-docre.train_epochs.v1' in [initialize.after_init]."
+    )
     D163 = (
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. Look whether "
         "`transformer_config` can set what it wants, or take an encoder of another type, for "
@@ -530,6 +541,16 @@ class Warnings(metaclass=_WithCodes):
         "knows {known}, and relations of others are guesses. If the recogniser only names its "
         "types otherwise, map them in [components.entity_clusters.types]."
     )
+    DW66 = (
+        "The training data have relation types that the component '{name}' did not know: {labels}. "
+        "They are added to its {n_labels} types, whose scores stay as they are until they are "
+        "trained. If one is a mistake, correct the data."
+    )
+    DW67 = (
+        "The component '{name}' is to learn the relation type '{label}', which is what other data "
+        "call no relation. Pairs without a relation need no type: if that is what it means, remove "
+        "these relations from the data."
+    )
     DW08 = (
         "None of the {n_documents} documents has an entity cluster, so there are no relations. The "
         "pipeline's components are: {names}. It needs one that finds entities and one that joins "
@@ -570,6 +591,11 @@ class Warnings(metaclass=_WithCodes):
     DW32 = (
         "The thresholds of {n} relation types of their own are dropped: the new threshold was "
         "chosen for all types. Give --per-label to choose them again."
+    )
+    DW33 = (
+        "Nothing is saved, {path} keeps its thresholds: on documents that they were not fitted to "
+        "the new ones have an F1 of {held_out}, and the old ones have {before}. More development "
+        "data tell them apart better."
     )
     DW40 = (
         "{reason}. The step is skipped. Steps skipped so far: {count}. The next warning comes when "

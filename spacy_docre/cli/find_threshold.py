@@ -42,7 +42,12 @@ def find_threshold_command(
         min=1,
         help="How many gold relations a type must have for a threshold of its own.",
     ),
-    write: bool = typer.Option(False, "--write", help="Save the best threshold in the pipeline."),
+    write: bool = typer.Option(
+        False,
+        "--write",
+        help="Save the best threshold in the pipeline, if it is better than the old one on "
+        "documents that it was not fitted to.",
+    ),
     gpu_id: int = GPU_ID,
 ) -> None:
     """Find the threshold of the relation extractor that gives the best F1."""
@@ -59,8 +64,10 @@ def find_threshold_command(
     columns = {label: i for i, label in enumerate(extractor.labels)}
     own = {columns[label]: value for label, value in cfg["thresholds"].items()}
     found = best = best_threshold(candidates)
+    as_it_is = candidates.f1(Thresholds(cfg["threshold"], own))
     rows = [
-        ("As it is", candidates.f1(Thresholds(cfg["threshold"], own)), None),
+        # It was not fitted to these documents here, so all of them are held out.
+        ("As it is", as_it_is, as_it_is),
         ("One for all", candidates.f1(best), held_out_f1(candidates, best_threshold)),
     ]
     if per_label:
@@ -76,7 +83,11 @@ def find_threshold_command(
     if thresholds:
         msg.table(thresholds.items(), header=("Type", "Threshold"), aligns=("l", "r"))
     msg.good(f"Best threshold: {found.common} with F1 {percent(candidates.f1(found))}")
-    if write:
+    before, held_out = rows[0][1], rows[-1][2]
+    if write and held_out <= before:
+        numbers = {"before": percent(before), "held_out": percent(held_out)}
+        msg.warn(Warnings.DW33.format(path=model_path, **numbers))
+    elif write:
         if cfg["thresholds"] and not per_label:
             msg.warn(Warnings.DW32.format(n=len(cfg["thresholds"])))
         save_settings(nlp, model_path, threshold=found.common, thresholds=thresholds)

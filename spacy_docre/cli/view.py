@@ -21,6 +21,7 @@ from ..extractor.pipeline import find_extractor
 from ..files import replacing
 from ..visual.page import to_page
 from .app import new_app
+from .errors import find_errors, write_page
 from .messages import GPU_ID, msg
 
 app = new_app()
@@ -49,6 +50,11 @@ def view_command(
     predicted_clusters: bool = typer.Option(
         False, "--predicted-clusters", help="Run the whole pipeline on a corpus."
     ),
+    errors: bool = typer.Option(
+        False,
+        "--errors",
+        help="Show what the pipeline gets wrong on a corpus (.spacy), as the command errors does.",
+    ),
     lang: str = typer.Option("en", "--lang", "-l", help="The language's code, for a file."),
     prefix: str = typer.Option(
         DEFAULT_PREFIX, "--prefix", help="What clusters' keys start with, in a file."
@@ -59,6 +65,12 @@ def view_command(
     gpu_id: int = GPU_ID,
 ) -> None:
     """Write documents with their entities and relations as an HTML page that needs nothing else."""
+    if errors:
+        if texts is None or texts.suffix != CORPUS:
+            raise typer.BadParameter("--errors needs a pipeline or its predictions, and a corpus")
+        analysis = find_errors(source, texts, None, predicted_clusters, gpu_id)
+        write_page(analysis, _title(source, texts), output)
+        return
     if is_document_file(source):
         if texts or text:
             raise typer.BadParameter(f"{source} holds documents already: give no texts")

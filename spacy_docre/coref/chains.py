@@ -64,7 +64,7 @@ def coreferee_chains(pipeline: str = "", version: str = "") -> Adapter:
     """
     if pipeline:
         return CorefereeRunner(pipeline, version, _read_coreferee)
-    install = "pip install 'spacy-docre[coref]'` and `python -m coreferee install en"
+    install = "pip install coreferee` and `python -m coreferee install en"
     return ExtensionChains("coref_chains", "coreferee", install, _read_coreferee)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from spacy.tokens import Doc
 
 from ..data.clusters import DEFAULT_PREFIX, describe, get_clusters
+from ..data.labels import means_no_relation
 from ..data.relation import DEFAULT_ATTR, get_relations, has_relations
 
 
@@ -57,6 +58,12 @@ def check_corpus(
             report.warnings.append(
                 f"{describe(doc)} has no `doc._.{attr}`: it is left out of training"
             )
+    report.warnings += [
+        f"the relation type '{label}' ({count} relations) is what other data call no relation: "
+        "pairs without a relation need no type"
+        for label, count in report.labels.items()
+        if means_no_relation(label)
+    ]
     for title, count in titles.items():
         if count > 1:
             report.warnings.append(f"{count} documents have the title '{title}'")

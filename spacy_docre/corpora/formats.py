@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,7 @@ class Format:
     suffix (str): What the name of such a file ends in.
     read_options (tuple[Option, ...]): What `read` takes beside the usual.
     write_options (tuple[Option, ...]): What `write` takes beside the usual.
+    package (str): The module that it needs, of an extra of this package; empty for none.
     """
 
     name: str
@@ -138,6 +140,12 @@ class Format:
     suffix: str = ""
     read_options: tuple[Option, ...] = ()
     write_options: tuple[Option, ...] = ()
+    package: str = ""
+
+    @property
+    def is_available(self) -> bool:
+        """Whether what it needs is installed."""
+        return not self.package or find_spec(self.package) is not None
 
 
 def all_formats() -> dict[str, Format]:

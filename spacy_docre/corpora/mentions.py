@@ -1,6 +1,6 @@
 """What annotation tools say of a text: mentions and relations between mentions, not entities.
 
-Prodigy, Label Studio, doccano and others differ in how they write this down, not in what
+Prodigy, Label Studio, doccano, BioC and INCEpTION differ in how they write this down, not in what
 it is. Entities are made of mentions here, and mentions of entities again."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import spacy
 from spacy.cli._util import parse_config_overrides
 from spacy.util import load_config
 
@@ -16,6 +17,7 @@ from ..errors import DocreError, Errors
 from ..files import read_json, replacing
 from ..models.encoding import Encoding
 from ..training.checkpoint import read_history
+from ..training.epochs import plan_training
 from .figures import TITLES
 from .frozen import FrozenMethod, HeadTraining, schedule_of
 from .halving import RUNGS, successive_halving
@@ -106,9 +108,14 @@ class Trainings:
         if not file.exists():
             raise DocreError(Errors.D094.format(method=self.run.method, folder=file.parent))
         overrides = parse_config_overrides(list(self.experiment.overrides))
-        training: dict[str, Any] = load_config(file, overrides=overrides, interpolate=True)[
-            "training"
-        ]
+        overrides = {"paths.train": str(self.experiment.train), **overrides}
+        config = load_config(file, overrides=overrides, interpolate=True)
+        training: dict[str, Any] = config["training"]
+        epochs = (config["initialize"]["after_init"] or {}).get("epochs")
+        if not training["max_steps"] and epochs:
+            nlp = spacy.blank(config["nlp"]["lang"])
+            steps, frequency = plan_training(config, nlp, epochs)
+            training |= {"max_steps": steps, "eval_frequency": frequency}
         return training
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
@@ -37,6 +36,7 @@ from ..training.optimizer import Gradients, PartwiseAdamW, drop_gradients
 from .calibration import Calibration
 from .constraints import ConstraintRules
 from .decoding import PairScores, decode, score_batch, split_by_doc, threshold_of_labels
+from .growth import LabelGrowth
 from .limits import mark_left_out
 from .notices import InputNotices
 from .reader import DocReader
@@ -93,6 +93,7 @@ class DocRelationExtractor(TrainablePipe):
         self.notices = InputNotices(self)
         self.threshold_choice = ThresholdChoice(self)
         self.supervision = Supervision(self)
+        self.growth = LabelGrowth(self)
         self._process = os.getpid()
         self._trains_encoder = True
 
@@ -107,23 +108,23 @@ class DocRelationExtractor(TrainablePipe):
         return list(self.cfg["labels"])
 
     def add_label(self, label: str) -> int:
-        """Add a relation type, before the model is initialised.
+        """Add a relation type. A model that is initialised gets an output for it.
 
         label (str): The relation type.
         RETURNS (int): 0 if it was there already, 1 otherwise.
-        RAISES (DocreError): If the model is initialised: its output cannot grow.
+        RAISES (DocreError): If the model is initialised and is not one that can grow.
         """
-        if not isinstance(label, str):
-            raise ValueError(SpacyErrors.E187)
-        if label in self.cfg["labels"]:
-            return 0
-        if self._is_initialized:
-            raise DocreError(
-                Errors.D008.format(label=label, name=self.name, n_labels=len(self.labels))
-            )
-        self.cfg["labels"].append(label)
-        self.vocab.strings.add(label)
-        return 1
+        return self.growth.add([label])
+
+    def learn_labels(self, get_examples: Callable[[], Iterable[Example]]) -> None:
+        """Add the relation types of training data to a component that was loaded to be trained on;
+        to any other, nothing. `update` does so too, batch by batch.
+
+        get_examples (Callable[[], Iterable[Example]]): Gives the data.
+        RAISES (DocreError): If a relation names a cluster that is not there.
+        """
+        if self.growth.is_open:
+            self.growth.learn(get_examples)
 
     def configure(self, **settings: Any) -> None:
         """Change settings. They are saved with the component.
@@ -242,6 +243,7 @@ class DocRelationExtractor(TrainablePipe):
         examples = list(examples)
         validate_examples(examples, "DocRelationExtractor.update")
         self.supervision.prepare(examples)
+        self.growth.learn_from_batch(examples)
         docs = [eg.predicted for eg in examples]
         clusters = self.reader.clusters(docs)
         if not len(clusters.pair_head):
@@ -325,7 +327,8 @@ class DocRelationExtractor(TrainablePipe):
         nlp: Language | None = None,
         labels: Sequence[str] | None = None,
     ) -> None:
-        """Collect the labels and build the model.
+        """Collect the labels and build the model. One that is built, of a pipeline that was loaded,
+        keeps its weights and gets outputs for labels that are new.
 
         get_examples (Callable[[], Iterable[Example]]): Gives a representative sample.
         nlp (Optional[Language]): The pipeline.
@@ -334,9 +337,17 @@ class DocRelationExtractor(TrainablePipe):
         RAISES (DocreError): If there is no label, or the constraints do not go with the labels.
         """
         validate_get_examples(get_examples, "DocRelationExtractor.initialize")
+        if self.is_initialized:
+            self.growth.learn(get_examples, labels)
+        else:
+            self._build(get_examples, labels)
+        self.growth.is_open = False
+
+    def _build(
+        self, get_examples: Callable[[], Iterable[Example]], labels: Sequence[str] | None
+    ) -> None:
         observed = self.rules.observe(get_examples())
-        for label in sorted(observed.labels) if labels is None else labels:
-            self.add_label(label)
+        self.growth.add(sorted(observed.labels) if labels is None else labels)
         if not self.labels:
             raise DocreError(Errors.D005.format(name=self.name, attr=self.cfg["attr"]))
         self.cfg["entity_types"] = sorted(observed.entity_types)
@@ -347,10 +358,9 @@ class DocRelationExtractor(TrainablePipe):
         for layer in self.model.layers:
             _set_dim_if_open(layer, "nT", len(self.cfg["entity_types"]) + 1)
         _set_dim_if_open(self.model.get_ref("head"), "nO", len(self.labels))
-        is_new = not self._is_initialized
         self.model.initialize(X=(docs, self.reader.clusters(docs)))
         head = relation_head(self.model.get_ref("head"))
-        if is_new and head.uses_prior:
+        if head.uses_prior:
             head.start_at(torch.from_numpy(self.supervision.prior(get_examples())))
 
     def from_disk(self, path: str | Path, *, exclude: Iterable[str] = ()) -> "DocRelationExtractor":
@@ -368,6 +378,7 @@ class DocRelationExtractor(TrainablePipe):
             self._check_names()
             if "vocab" not in excluded:
                 self.vocab.from_disk(Path(path) / "vocab", exclude=excluded)
+        self.growth.is_open = True
         return self
 
     def from_bytes(
@@ -391,6 +402,7 @@ class DocRelationExtractor(TrainablePipe):
             self._check_names()
             if "vocab" in parts:
                 self.vocab.from_bytes(parts["vocab"], exclude=excluded)
+        self.growth.is_open = True
         return self
 
     def _check_names(self) -> None:
@@ -419,7 +431,8 @@ class DocRelationExtractor(TrainablePipe):
         return {"threshold": threshold, "max_labels": self.cfg["max_labels"]}
 
     @property
-    def _is_initialized(self) -> bool:
+    def is_initialized(self) -> bool:
+        """Whether the model is built."""
         return bool(self.model.get_ref("output_layer").has_dim("nI"))
 
     def _annotate(self, docs: list[Doc]) -> list[Doc]:

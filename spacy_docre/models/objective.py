@@ -86,10 +86,10 @@ class PairObjective(nn.Module):
         """See `RelationHead.uses_prior`."""
         return self.name == "positive_unlabelled"
 
-    def start_at(self, prior: Tensor) -> None:
+    def start_at(self, prior: Tensor, *, first: int = 0) -> None:
         """See `RelationHead.start_at`."""
         if self.uses_prior:
-            self.prior.copy_(prior)
+            self.prior[first:] = prior[first:]
 
     def split(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
         """Take the threshold class, if there is one, apart from the types.

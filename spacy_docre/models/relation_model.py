@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import DocreError, Errors
 from .batch import ClusterBatch
 from .encoding import Encoding, HeadOutput, Targets
+from .growth import resize_output
 from .layers.blocks import MAX_BLOCK_ITEMS, block_limit
 from .precision import CpuPrecision, GpuPrecision, set_precision
 from .torch_head import RelationHead
@@ -61,7 +62,7 @@ def RelationModel(
         forward,
         init=init,
         layers=[encoder, head],
-        attrs={"max_block_items": max_block_items},
+        attrs={"max_block_items": max_block_items, "resize_output": resize_output},
         refs={"encoder": encoder, "head": head, "output_layer": head},
     )
     set_precision(model, gpu=gpu_precision, cpu=cpu_precision)

@@ -15,6 +15,7 @@ from ..data.relation import Evidence
 from ..errors import DocreError, Errors
 from .batch import ClusterBatch
 from .encoding import Encoding, HeadOutput, Targets
+from .growth import take_over
 from .objective import PairLoss, PairObjective
 from .precision import at_least_single
 from .torch_module import LazyTorchShim, lazy_shim, run_backward
@@ -105,18 +106,33 @@ class RelationHead(nn.Module):
         has_bias = self.needs_threshold and self.output_bias is not None
         return self.objective.uses_prior or has_bias
 
-    def start_at(self, prior: Tensor) -> None:
+    def start_at(self, prior: Tensor, *, first: int = 0) -> None:
         """Learn how frequent the types are, once, before training. With cross-entropy, a classifier
         that starts near zero spends its first steps on learning that hardly any pair has any
         relation, so its bias starts at the log-odds of the types.
 
         prior (Tensor): [R] float. The share of the training data's pairs that have each type, in
             0..1, both excluded.
+        first (int): The first type to start; those before it stay as they are.
         """
-        self.objective.start_at(prior)
+        self.objective.start_at(prior, first=first)
         if self.needs_threshold and self.output_bias is not None:
             with torch.no_grad():
-                self.output_bias.copy_(torch.logit(prior))
+                self.output_bias[first:] = torch.logit(prior)[first:]
+
+    def take_over(self, smaller: "RelationHead", n_before: int, n_labels: int) -> None:
+        """Take the tensors of the same head for fewer relation types, so that the scores of these
+        stay as they are. An axis that is longer here has an entry for each type, once or several
+        times, after those for anything else, such as a threshold class. Along a first axis new
+        types keep what a new head has; along others, where it would be read for the known types
+        too, it becomes zero. A head of which that is not true, or that has more state than its
+        tensors, has its own `take_over`.
+
+        smaller (RelationHead): The head with fewer types, of no use afterwards.
+        n_before (int): The number of its types.
+        n_labels (int): The number of types of this head.
+        """
+        take_over(self, smaller, n_before, n_labels)
 
     def parts(self) -> list[list[nn.Parameter]]:
         """RETURNS (list[list[nn.Parameter]]): The parameters of each part of the method that learns
@@ -133,6 +149,13 @@ class RelationHead(nn.Module):
         RETURNS (bool): Whether the method has phases.
         """
         return False
+
+    def set_total_steps(self, total_steps: int) -> None:
+        """Tell a head, whose settings leave that open, how long its training is. Most need not
+        know.
+
+        total_steps (int): The number of steps.
+        """
 
     def forward(self, encoding: Encoding) -> HeadOutput:
         """encoding (Encoding): The batch.

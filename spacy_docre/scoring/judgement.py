@@ -29,6 +29,8 @@ class Judgement:
     n_docs (int): The number of documents whose references are annotated.
     labels (list[str]): The relation types.
     sources (list[str]): The names of the training corpora.
+    pairs (list[tuple[int, str, str]]): The document of each pair and the keys of its head and tail:
+        those of gold clusters, and see `gold_keys`.
     doc (np.ndarray): [N] int64. The document of each relation.
     pair (np.ndarray): [N] int64. Its ordered pair of entities, numbered through the corpus.
     label (np.ndarray): [N] int64. Its type.
@@ -46,6 +48,7 @@ class Judgement:
     n_docs: int
     labels: list[str]
     sources: list[str]
+    pairs: list[tuple[int, str, str]]
     doc: np.ndarray
     pair: np.ndarray
     label: np.ndarray
@@ -110,6 +113,7 @@ def judge_relations(
         n_docs=n_docs,
         labels=list(labels),
         sources=list(train_facts or {}),
+        pairs=list(pairs),
         doc=table[:, 0],
         pair=table[:, 1],
         label=table[:, 2],

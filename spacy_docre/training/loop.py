@@ -8,8 +8,9 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
@@ -130,6 +131,7 @@ class TrainingRun:
         self.history = self.checkpoints.load_history()
         self.first_step = self.history.steps
         self._remove_log(config)
+        self._add_labels(config)
         # In the order of spaCy's loop: what is resolved may use random numbers.
         if config["training"]["seed"] is not None:
             fix_random_seed(config["training"]["seed"])
@@ -148,6 +150,17 @@ class TrainingRun:
         self.digest = 0
         self._epochs_replayed = 0
         self._evaluations_replayed = 0
+
+    def _add_labels(self, config: Config) -> None:
+        """Let components that were trained before have all relation types of the corpus from the
+        beginning, so that a checkpoint has as many outputs as the run that it is loaded into."""
+        settings, pipes = config["training"], cast(list[tuple[str, Any]], self.nlp.pipeline)
+        # A corpus that is streamed may have no end.
+        if settings["max_epochs"] >= 0:
+            for name, pipe in pipes:
+                if hasattr(pipe, "learn_labels") and name not in settings["frozen_components"]:
+                    [corpus] = resolve_dot_names(config, [settings["train_corpus"]])
+                    pipe.learn_labels(partial(corpus, self.nlp))
 
     def train(
         self, checkpoint_every: int | None, stdout: IO, stderr: IO, until: int | None = None

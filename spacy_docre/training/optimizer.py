@@ -167,12 +167,17 @@ def warmup_linear(initial_rate: float, warmup: float, total_steps: int) -> Itera
 
     initial_rate (float): The highest rate.
     warmup (float): The share of the steps that the rate goes up, in 0..1.
-    total_steps (int): The number of steps; the rate is zero after them.
+    total_steps (int): The number of steps; the rate is zero after them. 0 is for the callback
+        "spacy-docre.train_epochs.v1", which replaces it.
     YIELDS (float): The rate of each step.
+    RAISES (DocreError): If there is a second step, but `total_steps` is still 0.
     """
     warmup_steps = int(warmup * total_steps)
     step = 0
     while True:
+        # An optimizer takes the first rate when it is made.
+        if step and not total_steps:
+            raise DocreError(Errors.D174)
         if step < warmup_steps:
             yield initial_rate * step / warmup_steps
         else:

@@ -109,12 +109,12 @@ def _render(template: str, documents: list[tuple], **context: Any) -> str:
         (cluster.number for view, _ in documents for cluster in view.clusters), default=-1
     )
     return (
-        _environment()
+        environment()
         .get_template(template)
         .render(
             documents=documents,
-            style=Markup(_asset("style.css") + _cluster_rules(n_clusters)),
-            script=Markup(_asset("script.js")),
+            style=Markup(asset("style.css") + _cluster_rules(n_clusters)),
+            script=Markup(asset("script.js")),
             ink=INK,
             paper=PAPER,
             **context,
@@ -129,7 +129,8 @@ def _cluster_rules(n_clusters: int) -> str:
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What the templates are rendered with: all that is put in is escaped."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
     )
@@ -139,7 +140,8 @@ def _environment() -> Environment:
 
 
 @cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """A style or script among the templates."""
     return (TEMPLATES / name).read_text(encoding="utf8")
 
 

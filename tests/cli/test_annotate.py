@@ -180,7 +180,7 @@ def test_missing_ray_names_the_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ray.data", None)
     output = run("model", "in.txt", tmp_path / "out", "--engine", "ray", code=1)
     assert "D021" in output
-    assert "pip install 'spacy-docre[ray]'" in output
+    assert "pip install -e '.[ray]'" in output
     assert not (tmp_path / "out").exists()
 
 

@@ -8,6 +8,8 @@ import srsly
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
+from spacy_docre.cli.find_threshold import save_settings
+
 from ..commands import run
 from ..methods import trained_on_births
 from ..reference.official import official_scores
@@ -88,7 +90,8 @@ def test_docred_format_needs_gold_clusters(folder):
 
 
 def test_find_threshold_saves_the_best(folder, tmp_path):
-    spacy.load(folder / "model").to_disk(tmp_path / "model")
+    nlp = spacy.load(folder / "model")
+    save_settings(nlp, tmp_path / "model", threshold=1.0)
     output = run("find-threshold", tmp_path / "model", folder / "dev.spacy", "--write")
     nlp = spacy.load(tmp_path / "model")
     best = nlp.get_pipe("doc_relation_extractor").cfg["threshold"]
@@ -111,6 +114,12 @@ def test_debug_data(folder, tmp_path):
     DocBin(store_user_data=True, docs=docs).to_disk(tmp_path / "broken.spacy")
     output = run("debug-data", tmp_path / "broken.spacy", code=1)
     assert "entity_clusters_99" in output
+    docs[0].user_data[("._.", "relations", None, None)][0].update(
+        tail="entity_clusters_1", label="no_relation"
+    )
+    DocBin(store_user_data=True, docs=docs).to_disk(tmp_path / "none.spacy")
+    output = run("debug-data", tmp_path / "none.spacy")
+    assert "the relation type 'no_relation' (1 relations) is what other data call" in output
 
 
 def test_malformed_input_leaves_nothing_behind(folder, tmp_path):

@@ -121,7 +121,8 @@ def test_significance_of_two_systems(folder, metrics):
 
 
 def test_thresholds_of_types_are_saved(folder, tmp_path):
-    spacy.load(folder / "model12").to_disk(tmp_path / "model")
+    nlp = spacy.load(folder / "model12")
+    save_settings(nlp, tmp_path / "model", threshold=1.0)
     data = (tmp_path / "model", folder / "dev.spacy")
     output = run("find-threshold", *data, "--per-label", "--min-gold", 5, "--write")
     promised = re.findall(r"Best threshold: (\S+) with F1 ([\d.]+)", output)
@@ -135,7 +136,22 @@ def test_thresholds_of_types_are_saved(folder, tmp_path):
     ((threshold, best),) = promised
     assert float(threshold) == pytest.approx(extractor.cfg["threshold"])
     assert best == f"{100 * f1:.2f}"
+    save_settings(nlp, tmp_path / "model", threshold=1.0, thresholds={"born": 1.0})
     assert "DW32" in run("find-threshold", *data, "--write")
+    assert spacy.load(tmp_path / "model").get_pipe(NAME).cfg["thresholds"] == {}
+
+
+def test_thresholds_that_gain_nothing_on_other_documents_are_not_saved(folder, tmp_path):
+    nlp = spacy.load(folder / "model12")
+    save_settings(nlp, tmp_path / "model", threshold=1.0)
+    data = (tmp_path / "model", folder / "dev.spacy")
+    run("find-threshold", *data, "--write")
+    best = spacy.load(tmp_path / "model").get_pipe(NAME).cfg["threshold"]
+    assert best < 1
+    # None is better on documents that it was not fitted to than the best on all.
+    output = run("find-threshold", *data, "--per-label", "--min-gold", 1, "--write")
+    assert "DW33" in output
+    assert "Saved in" not in output
     assert spacy.load(tmp_path / "model").get_pipe(NAME).cfg["thresholds"] == {}
 
 

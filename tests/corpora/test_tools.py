@@ -92,8 +92,27 @@ def spacy_rel(path):
     DocBin(docs=[doc], store_user_data=True).to_disk(path)
 
 
-FILES = {"prodigy": prodigy, "doccano": doccano, "label-studio": label_studio}
-NAMES = [*FILES, "spacy-rel"]
+def bioc_xml():
+    annotations = "".join(
+        f'<annotation id="{name}"><infon key="type">{LABELS[name]}</infon>'
+        f'<location offset="{start + 10}" length="{end - start}"/><text>{TEXT[start:end]}</text>'
+        "</annotation>"
+        for name, (start, end) in SPANS.items()
+    )
+    relations = "".join(
+        f'<relation id="{label}"><infon key="type">{label}</infon>'
+        f'<node refid="{head}" role="a"/><node refid="{tail}" role="b"/></relation>'
+        for head, label, tail in RELATIONS
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><collection><source/><date/><key/><document>'
+        f"<id>7</id><passage><offset>10</offset><text>{TEXT}</text>{annotations}</passage>"
+        f"{relations}</document></collection>"
+    )
+
+
+FILES = {"bioc": bioc_xml, "prodigy": prodigy, "doccano": doccano, "label-studio": label_studio}
+NAMES = [name for name in (*FILES, "spacy-rel") if all_formats()[name].is_available]
 
 
 @pytest.fixture(params=NAMES)

@@ -118,7 +118,7 @@ def write_all(doc: Doc) -> Counter[str]:
     with tempfile.TemporaryDirectory() as folder:
         for name, entry in all_formats().items():
             try:
-                if entry.write:
+                if entry.write and entry.is_available:
                     path, report = Path(folder, name), ConversionReport()
                     entry.write([doc], path, report=report, prefix=DEFAULT_PREFIX)
                     outcomes[f"as {name}"] += 1

@@ -334,7 +334,7 @@ def generators() -> dict[str, Callable[[Random], Case]]:
     others = {
         name: partial(written, entry)
         for name, entry in all_formats().items()
-        if entry.write and name not in OWN
+        if entry.write and entry.is_available and name not in OWN
     }
     return {**OWN, **others}
 

@@ -397,3 +397,20 @@ def test_checkpoint_holds_data_only(cut):
     assert json.loads((newest / "history.json").read_text())["history"]["steps"] == 3
     moments = load_file(newest / "optimizer.safetensors")
     assert any(name.startswith("mom1/doc_relation_extractor/") for name in moments)
+
+
+def test_new_types_of_the_corpus_are_there_before_the_first_step(corpus, tiny_bert, tmp_path):
+    docs = list(DocBin().from_disk(corpus).get_docs(spacy.blank("en").vocab))
+    nlp = init_nlp(make_config("atlop", corpus, tiny_bert))
+    nlp.to_disk(tmp_path / "old")
+    docs[-1].user_data[("._.", "relations", None, None)][0]["label"] = "buried"
+    DocBin(docs=docs, store_user_data=True).to_disk(tmp_path / "new.spacy")
+    config = make_config("atlop", str(tmp_path / "new.spacy"), tiny_bert)
+    config["components"] = {"doc_relation_extractor": {"source": str(tmp_path / "old")}}
+    with pytest.warns(UserWarning, match="DW66.*'buried'"):
+        run(config, tmp_path / "run", until=3)
+    # The checkpoint has as many outputs as the run that goes on from it.
+    with pytest.warns(UserWarning, match="DW66.*'buried'"):
+        run(config, tmp_path / "run", resume=True)
+    trained = spacy.load(tmp_path / "run" / "model-last").get_pipe("doc_relation_extractor")
+    assert trained.labels == ("born", "died", "buried")

@@ -53,6 +53,21 @@ def test_files_with_relations(folder, tmp_path, name):
     assert HOSTILE_TITLE not in (tmp_path / "new" / "page.html").read_text()
 
 
+def test_mistakes_as_lines_and_as_a_page(folder, tmp_path):
+    data = (folder / "model", folder / "docs.spacy")
+    output = run("errors", *data, "-o", tmp_path / "e.jsonl", "--html", tmp_path / "e.html")
+    rows = list(srsly.read_jsonl(tmp_path / "e.jsonl"))
+    assert f"{len(rows)} mistakes" in output
+    assert {row["kind"] for row in rows} <= {"wrong", "type", "direction", "missed"}
+    scores = [row["score"] for row in rows if row["score"] is not None]
+    assert scores == sorted(scores, reverse=True)
+    page = (tmp_path / "e.html").read_text()
+    assert HOSTILE_TITLE not in page
+    run("view", *data, "--errors", "-o", tmp_path / "v.html")
+    assert (tmp_path / "v.html").read_text() == page
+    assert "needs a pipeline" in run("view", folder / "model", "--errors", code=2)
+
+
 def test_folder_of_corpora(folder, tmp_path):
     (tmp_path / "corpus").mkdir()
     (tmp_path / "corpus" / "a.spacy").write_bytes((folder / "docs.spacy").read_bytes())

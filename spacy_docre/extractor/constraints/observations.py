@@ -1,7 +1,7 @@
 """What the relations of training documents are like, counted."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,6 +57,21 @@ class Observations:
         for (label, _, _), count in self.types.items():
             counts[label] += count
         return counts
+
+    def of_labels(self, labels: Collection[str]) -> "Observations":
+        """The counts of some relation types: of opposites those where both are among them.
+
+        labels (Collection[str]): The types.
+        RETURNS (Observations): The counts.
+        """
+        return Observations(
+            labels=self.labels.intersection(labels),
+            entity_types=self.entity_types,
+            types=Counter({key: n for key, n in self.types.items() if key[0] in labels}),
+            opposites=Counter(
+                {pair: n for pair, n in self.opposites.items() if {*pair} <= {*labels}}
+            ),
+        )
 
     def to_dict(self) -> dict[str, list[list]]:
         """The counts as plain values, for the component's saved settings."""

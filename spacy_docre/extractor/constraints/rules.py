@@ -1,6 +1,6 @@
 """The constraints of an extractor: what they are learned from, and which are in force."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -65,9 +65,28 @@ class ConstraintRules:
         observed (Observations): The counts.
         RAISES (DocreError): If the constraints do not go with the labels.
         """
-        cfg = self.pipe.cfg
-        cfg["observed"] = observed.to_dict()
-        constraints = self.in_force
+        self.pipe.cfg["observed"] = observed.to_dict()
+        self._warn_of_contradictions(observed)
+
+    def learn_more(self, observed: Observations, labels: Collection[str]) -> None:
+        """Let "learned" constraints of further relation types go by counts, and warn where
+        constraints contradict them.
+
+        observed (Observations): The counts.
+        labels (Collection[str]): The types. What was counted of others stays as it was.
+        RAISES (DocreError): If the constraints do not go with the labels.
+        """
+        counted = self.pipe.cfg["observed"]
+        further = observed.of_labels(labels)
+        if counted is not None:
+            both = Observations.from_dict(counted)
+            both.types.update(further.types)
+            both.opposites.update(further.opposites)
+            self.pipe.cfg["observed"] = both.to_dict()
+        self._warn_of_contradictions(further)
+
+    def _warn_of_contradictions(self, observed: Observations) -> None:
+        cfg, constraints = self.pipe.cfg, self.in_force
         if constraints is not None:
             warn_of_contradictions(
                 constraints,

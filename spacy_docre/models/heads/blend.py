@@ -13,6 +13,7 @@ from ...data.relation import Evidence
 from ...errors import DocreError, Errors
 from ..batch import ClusterBatch
 from ..encoding import Encoding, HeadOutput, Targets
+from ..growth import take_over
 from ..objective import PairLoss, PairObjective
 from ..torch_head import HeadSizes, KeyPairs, RelationHead, build_head
 from ..torch_module import lazy_shim
@@ -69,11 +70,23 @@ class BlendHead(RelationHead):
         """See `RelationHead.uses_prior`."""
         return super().uses_prior or any(self._head(name).uses_prior for name in self.heads)
 
-    def start_at(self, prior: Tensor) -> None:
+    def start_at(self, prior: Tensor, *, first: int = 0) -> None:
         """See `RelationHead.start_at`."""
-        super().start_at(prior)
+        super().start_at(prior, first=first)
         for name in self.heads:
-            self._head(name).start_at(prior)
+            self._head(name).start_at(prior, first=first)
+
+    def take_over(self, smaller: RelationHead, n_before: int, n_labels: int) -> None:
+        """See `RelationHead.take_over`."""
+        other = cast(BlendHead, smaller)
+        take_over(self.objective, other.objective, n_before, n_labels)
+        for name in self.heads:
+            self._head(name).take_over(other._head(name), n_before, n_labels)
+
+    def set_total_steps(self, total_steps: int) -> None:
+        """See `RelationHead.set_total_steps`."""
+        for name in self.heads:
+            self._head(name).set_total_steps(total_steps)
 
     def set_phase(self, epoch: int, warmup_epochs: int) -> bool:
         """See `RelationHead.set_phase`."""

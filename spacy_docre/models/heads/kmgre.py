@@ -1,6 +1,6 @@
 """KMGRE: key mention pairs guided document-level relation extraction (Jiang et al., 2022)."""
 
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -68,7 +68,7 @@ class KMGREHead(RelationHead):
     tau_base (float): The base b of the largest threshold tau = 0.5 (1 - b^step) (section 4.3).
     total_steps (Optional[int]): The steps of the training, to which tau's rise is scaled: the base
         0.999 has come to 99 % of tau's limit at the end. None takes the base as it is, with which
-        that takes 4,605 steps.
+        that takes 4,605 steps. 0 is for the callback "spacy-docre.train_epochs.v1", which says it.
     key_classifier (bool): Whether there is a key instance classifier.
     fusion (bool): Whether mention pairs are fused before the loss.
     bilinear (int): The width of a grouped bilinear form of both mentions that is added to theta's
@@ -108,7 +108,10 @@ class KMGREHead(RelationHead):
         self.gamma = gamma
         self.negative_ratio = negative_ratio
         self.period = period
-        self.tau_base = tau_base ** (FULL_RISE / total_steps) if total_steps else tau_base
+        self.tau_base = tau_base
+        self.waits_for_steps = total_steps == 0
+        if total_steps:
+            self._scale_tau(total_steps)
         self.fusion = fusion
         self.phase: Phase = "both" if key_classifier else "maximization"
         if sizes.version < 2:
@@ -131,6 +134,12 @@ class KMGREHead(RelationHead):
         """[] The largest threshold for key mention pairs (section 4.3)."""
         return HIGHEST_TAU * (1 - self.tau_base ** self.step.double())
 
+    def set_total_steps(self, total_steps: int) -> None:
+        """See `RelationHead.set_total_steps`."""
+        if self.waits_for_steps:
+            self._scale_tau(total_steps)
+            self.waits_for_steps = False
+
     def set_phase(self, epoch: int, warmup_epochs: int) -> bool:
         """See `RelationHead.set_phase`."""
         if self.key is None:
@@ -143,6 +152,13 @@ class KMGREHead(RelationHead):
             self.phase = "maximization" if (epoch - warmup_epochs) % 2 else "expectation"
         self.is_warming_up.fill_(self.phase == "warmup")
         return True
+
+    def take_over(self, smaller: RelationHead, n_before: int, n_labels: int) -> None:
+        """See `RelationHead.take_over`. The phase and the rise of tau stay too."""
+        super().take_over(smaller, n_before, n_labels)
+        other = cast(KMGREHead, smaller)
+        self.phase, self.tau_base = other.phase, other.tau_base
+        self.waits_for_steps = other.waits_for_steps
 
     def parts(self) -> list[list[Parameter]]:
         """See `RelationHead.parts`: theta and omega."""
@@ -249,6 +265,9 @@ class KMGREHead(RelationHead):
             (int(pair), int(label)): mention_spans(clusters, part.ravel().tolist())
             for pair, label, part in zip(pairs, labels, parts, strict=True)
         }
+
+    def _scale_tau(self, total_steps: int) -> None:
+        self.tau_base = self.tau_base ** (FULL_RISE / total_steps)
 
     def _relation_loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         if self.fusion:
