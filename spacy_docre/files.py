@@ -23,6 +23,8 @@ except ImportError:  # Windows
 
 # Bytes that are read at a time.
 BLOCK = 1 << 20
+# What the system shows as files, of which some are endless or wait for ever.
+SYSTEM = ("/proc", "/sys")
 
 
 def displayed(path: str | Path) -> str:
@@ -115,7 +117,8 @@ def read_text(path: str | Path) -> str:
 
 
 def checksum(path: str | Path) -> str:
-    """A checksum of a file, or of all files in a folder with their names. Links are followed.
+    """A checksum of a file, or of all files in a folder with their names. Links are followed, but
+    not to a folder around it or to what the system itself shows as files, which have no end.
 
     path (Union[str, Path]): The file or folder.
     RETURNS (str): The checksum, in hexadecimal digits.
@@ -132,11 +135,30 @@ def checksum(path: str | Path) -> str:
 
 
 def _files_behind(folder: Path) -> Iterator[Path]:
-    seen = set()
+    seen, root = set(), _target(folder)
     for parent, folders, names in os.walk(folder, followlinks=True):
-        seen.add(os.path.realpath(parent))
-        folders[:] = [n for n in folders if os.path.realpath(os.path.join(parent, n)) not in seen]
-        yield from (Path(parent, name) for name in names if Path(parent, name).is_file())
+        seen.add(_target(Path(parent)))
+        targets = {name: _target(Path(parent, name)) for name in (*folders, *names)}
+        folders[:] = [
+            name
+            for name in folders
+            if targets[name] not in seen
+            and not root.is_relative_to(targets[name])
+            and not _is_systems(targets[name])
+        ]
+        for name in names:
+            path = Path(parent, name)
+            if path.is_file() and not _is_systems(targets[name]):
+                yield path
+
+
+def _target(path: Path) -> Path:
+    # `Path.resolve` raises an error where links lead to each other.
+    return Path(os.path.realpath(path))
+
+
+def _is_systems(path: Path) -> bool:
+    return any(path.is_relative_to(place) for place in SYSTEM)
 
 
 def parse_json(text: str, **settings: Any) -> Any:
