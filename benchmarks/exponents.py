@@ -136,10 +136,8 @@ def main() -> None:
         growth = measure(work)
         if growth is not None:
             growths[work] = growth
-            place = f"{work.table}: {work.part}: {work.kind}"
-            print(
-                f"{growth.exponent:5.2f} {growth.seconds:7.2f} s {growth.n:>9,} {place}", flush=True
-            )
+            figures = f"{growth.exponent:5.2f} {growth.seconds:7.2f} s {growth.n:>9,}"
+            print(f"{figures} {work.table}: {work.part}: {work.kind}", flush=True)
             if arguments.output:
                 save(growths, arguments.output)
 

@@ -135,30 +135,20 @@ def checksum(path: str | Path) -> str:
 
 
 def _files_behind(folder: Path) -> Iterator[Path]:
-    seen, root = set(), _target(folder)
+    # Not `Path.resolve`, which raises an error where links lead to each other.
+    seen, root = set(), Path(os.path.realpath(folder))
     for parent, folders, names in os.walk(folder, followlinks=True):
-        seen.add(_target(Path(parent)))
-        targets = {name: _target(Path(parent, name)) for name in (*folders, *names)}
+        paths = {name: Path(os.path.realpath(Path(parent, name))) for name in (*folders, *names)}
+        ends = {n for n, path in paths.items() if not any(map(path.is_relative_to, SYSTEM))}
+        seen.add(os.path.realpath(parent))
         folders[:] = [
             name
             for name in folders
-            if targets[name] not in seen
-            and not root.is_relative_to(targets[name])
-            and not _is_systems(targets[name])
+            if name in ends
+            and str(paths[name]) not in seen
+            and not root.is_relative_to(paths[name])
         ]
-        for name in names:
-            path = Path(parent, name)
-            if path.is_file() and not _is_systems(targets[name]):
-                yield path
-
-
-def _target(path: Path) -> Path:
-    # `Path.resolve` raises an error where links lead to each other.
-    return Path(os.path.realpath(path))
-
-
-def _is_systems(path: Path) -> bool:
-    return any(path.is_relative_to(place) for place in SYSTEM)
+        yield from (Path(parent, n) for n in names if n in ends and Path(parent, n).is_file())
 
 
 def parse_json(text: str, **settings: Any) -> Any:
