@@ -179,7 +179,7 @@ ENTITIES: dict[str, Callable[[int], tuple[Names, Callable[[Names], Chains] | Non
         [
             part
             for name in _named(n)
-            for part in (([name, "Brick"], ORG), (["("], ""), (["ABB"], ORG), ([")"], ""))
+            for part in (([f"A{name}", "Brick"], ORG), (["("], ""), (["AXX"], ORG), ([")"], ""))
         ],
         None,
     ),

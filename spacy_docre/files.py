@@ -9,7 +9,7 @@ import shutil
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -211,7 +211,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
             error.filename = str(path)
         raise
     finally:
-        draft.unlink(missing_ok=True)
+        # On a disk that cannot be written to, not even what is not there can be removed.
+        with suppress(OSError):
+            draft.unlink()
 
 
 def write_folder(target: Path, write: Callable[[Path], Any]) -> None:

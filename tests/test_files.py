@@ -1,5 +1,6 @@
 """Files are written as a whole or not at all, and names and kinds of files do no harm."""
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from spacy_docre import files
+from spacy_docre.corpora.folders import new_folder
 from spacy_docre.files import (
     checksum,
     displayed,
@@ -87,6 +89,21 @@ def test_checksums_follow_links_that_have_an_end(tmp_path):
     linked = checksum(folder)
     (other / "weights").write_text("2")
     assert len({without, linked, checksum(folder)}) == 3
+
+
+@pytest.mark.parametrize("write", [replacing, new_folder])
+def test_errors_name_the_file_that_is_written(write, tmp_path, monkeypatch):
+    """Not the draft of it, which nobody knows."""
+
+    def refuse(path, *args, **kwargs):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    for name in ("mkdir", "unlink", "write_text"):
+        monkeypatch.setattr(Path, name, refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse if write is new_folder else lambda *_, **__: None)
+    with pytest.raises(OSError, match="out") as error, write(tmp_path / "out") as draft:
+        draft.write_text("x")
+    assert error.value.filename == str(tmp_path / "out")
 
 
 def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
