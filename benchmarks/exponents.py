@@ -31,7 +31,7 @@ SMALLEST, LARGEST = 250, 2**20
 ENOUGH, LONG = 0.2, 3.0
 TOLERATED = 1.2
 # What Python's parser and the system's paths have room for.
-MOST = {"nesting": 800, "nesting of a row": 800, "folders in folders": 1000}
+MOST = {"nesting": 800, "nesting of a row": 96, "folders in folders": 1000}
 REPEATS = 2
 
 
