@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import spacy
 from works import OF_THEIR_OWN, Work, all_works
 
-SMALLEST, LARGEST = 250, 2**20
+SMALLEST, LARGEST = 500, 2**20
 # Seconds that the largest input takes, if so many of a kind take so long; and at most.
 ENOUGH, LONG = 0.2, 3.0
 TOLERATED = 1.2
@@ -48,7 +48,7 @@ def seconds(work: Work, n: int) -> float | None:
             run()
             times.append(time.process_time() - start)
             # What is long is certain enough, and what is far too short is not used.
-            if times[0] > 4 * ENOUGH or times[0] < ENOUGH / 40:
+            if times[0] > 4 * ENOUGH or times[0] < ENOUGH / 20:
                 break
         return min(times)
 

@@ -47,7 +47,7 @@ class Work:
     table: str
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=12)
 def documents(kind: str, n: int) -> list[Doc]:
     """Documents with n of something."""
     with TemporaryDirectory() as folder:
