@@ -1,203 +1,145 @@
-"""How the work of reading a corpus grows with what is in it.
+"""How the work of the package grows with what is in its input.
 
-    python benchmarks/exponents.py            a table of exponents, by processor time
-    python benchmarks/exponents.py --calls    the same by counted calls, which is exact but does not
-                                              see the work inside one call
+    python benchmarks/exponents.py                   tables of exponents, by processor time
+    python benchmarks/exponents.py --output FILE     the same as JSON, as the documentation shows it
+    python benchmarks/exponents.py --only entity_clusters
 
-Each kind of input is doubled through each reader of the registry, at least twice. The exponent is
-that of the last doubling: 1 is linear, 2 is quadratic.
+Each kind of input is doubled through each part of the package that may get it, until it takes a
+fifth of a second. The exponent is that of the last two doublings: 1 is linear, 2 is quadratic. One
+above 1.2 is doubled further, as caches and other processes have a part in what is short, and as
+some work is quadratic up to a bound.
 """
 
 import argparse
+import gc
 import json
 import math
+import platform
+import re
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+import warnings
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import spacy
-from spacy.tokens import Doc
+from works import OF_THEIR_OWN, Work, all_works
 
-from spacy_docre.corpora.formats import Format, all_formats
-from spacy_docre.corpora.jsonl import read_jsonl
-from spacy_docre.corpora.report import ConversionReport
-from spacy_docre.data.clusters import DEFAULT_PREFIX
-
-Row = dict[str, Any]
-
-
-def _row(
-    text: str, clusters: list[list[tuple[int, int]]], relations: list[Row] | None = None
-) -> Row:
-    rows = [
-        {"type": "X", "mentions": [{"start": start, "end": end} for start, end in mentions]}
-        for mentions in clusters
-    ]
-    return {"title": "t", "text": text, "clusters": rows, "relations": relations or []}
+SMALLEST, LARGEST = 500, 2**20
+# Seconds that the largest input takes, if so many of a kind take so long; and at most.
+ENOUGH, LONG = 0.2, 3.0
+TOLERATED = 1.2
+# What Python's parser and the system's paths have room for.
+MOST = {"nesting": 800, "nesting of a row": 96, "folders in folders": 1000}
+REPEATS = 2
 
 
-def _words(n: int) -> list[tuple[int, int]]:
-    return [(2 * i, 2 * i + 1) for i in range(n)]
+def seconds(work: Work, n: int) -> float | None:
+    """The processor time that an input takes, the least of some."""
+    with TemporaryDirectory() as folder:
+        run = work.prepare(n, Path(folder))
+        if run is None:
+            return None
+        times: list[float] = []
+        while len(times) < REPEATS:
+            gc.collect()
+            start = time.process_time()
+            run()
+            times.append(time.process_time() - start)
+            # What is long is certain enough, and what is far too short is not used.
+            if times[0] > 4 * ENOUGH or times[0] < ENOUGH / 20:
+                break
+        return min(times)
 
 
-# A document with n of something.
-KINDS: dict[str, Callable[[int], Row]] = {
-    "tokens": lambda n: _row("a " * n, [[(0, 1)]]),
-    "sentences": lambda n: _row("A b. " * n, [[(0, 1)]]),
-    "line ends": lambda n: _row("A\r\n" * n, [[(0, 1)]]),
-    "blanks": lambda n: _row("a" + " " * n + "b", [[(0, n + 2)]]),
-    "brackets": lambda n: _row("(" * n, [[(0, n)]]),
-    "quotes": lambda n: _row("'" * n, [[(0, n)]]),
-    "hyphens": lambda n: _row("a-" * n, [[(0, 2 * n)]]),
-    "emoji": lambda n: _row("🎉 " * n, [[(0, 1)]]),
-    "mentions": lambda n: _row("a " * n, [_words(n)]),
-    "mentions on one word": lambda n: _row("a b", [[(0, 1)]] * n),
-    "entities": lambda n: _row("a " * n, [[place] for place in _words(n)]),
-    "relations": lambda n: _row(
-        "a " * n,
-        [[place] for place in _words(n)],
-        [{"head": i, "label": "r", "tail": i + 1} for i in range(n - 1)],
-    ),
-    "relation types": lambda n: _row(
-        "a b", [[(0, 1)], [(2, 3)]], [{"head": 0, "label": f"r{i}", "tail": 1} for i in range(n)]
-    ),
-    "evidence": lambda n: _row(
-        "a " * n,
-        [[(0, 1)], [(2, 3)]],
-        [{"head": 0, "label": "r", "tail": 1, "evidence": _words(n)}],
-    ),
-}
+class Growth(NamedTuple):
+    """The largest input of a kind, the seconds that it took, and the exponent."""
+
+    n: int
+    seconds: float
+    exponent: float
+
+    def __str__(self) -> str:
+        # What takes no time says nothing.
+        return "-" if self.seconds < ENOUGH / 10 else f"{self.exponent:.2f}"
 
 
-def _pubtator(n: int, lines: list[str]) -> str:
-    return "\n".join([f"1|t|{'ab ' * n}", *lines]) + "\n"
+def measure(work: Work) -> Growth | None:
+    """The exponent of the last two doublings; None if there is no such input."""
+    n, times = SMALLEST, []
+    most = MOST.get(work.kind, LARGEST)
+    if most < LARGEST:
+        n = most // 4
+    while True:
+        found = seconds(work, n)
+        if found is None:
+            return None
+        times.append(found)
+        if len(times) > 2:
+            exponent = math.log(found / times[-3], 4)
+            is_enough = found > LONG or (found > ENOUGH and exponent <= TOLERATED)
+            if is_enough or 2 * n > most:
+                return Growth(n, found, exponent)
+        n *= 2
 
 
-# Files that no writer makes, by format.
-FILES: dict[str, dict[str, Callable[[int], str]]] = {
-    "pubtator": {
-        "joined identifiers": lambda n: _pubtator(
-            n, ["1\t0\t2\tab\tX\t" + "|".join(f"D{i}" for i in range(n))]
-        ),
-        "products of identifiers": lambda n: _pubtator(
-            n, ["\t".join(["1", "r", *("|".join(f"{s}{i}" for i in range(n)) for s in "AB")])]
-        ),
-        "variants": lambda n: _pubtator(
-            n, [f"1\t0\t2\tab\tX\ttmVar:rs{i};RS#:{i};VariantGroup:0" for i in range(n)]
-        ),
-        "misplaced mentions": lambda n: _pubtator(
-            n, [f"1\t0\t2\tab{i}\tX\tD{i}" for i in range(n)]
-        ),
-    },
-    "jsonl": {
-        "unknown keys": lambda n: json.dumps({"text": "a", **{f"x{i}": i for i in range(n)}}),
-        "nesting": lambda n: '{"text": "a", "meta": ' + "[" * n + "]" * n + "}",
-    },
-}
+def tables(growths: dict[Work, Growth]) -> list[dict[str, Any]]:
+    """The exponents as tables: parts beside kinds, and one for what has kinds of its own."""
+    made = []
+    for title in dict.fromkeys(work.table for work in growths):
+        own = {(w.part, w.kind): growth for w, growth in growths.items() if w.table == title}
+        if title == OF_THEIR_OWN:
+            header = ["Part", "Input", "As many as", "Seconds", "Exponent"]
+            rows = [
+                [part, kind, f"{growth.n:,}", f"{growth.seconds:.2f}", str(growth)]
+                for (part, kind), growth in own.items()
+            ]
+        else:
+            parts = dict.fromkeys(part for part, _ in own)
+            header = ["Input", *(f"`{part}`" for part in parts)]
+            rows = [
+                [kind, *(str(own.get((part, kind), "")) for part in parts)]
+                for kind in dict.fromkeys(kind for _, kind in own)
+            ]
+        made.append({"title": title, "header": header, "rows": rows})
+    return made
 
 
-def write_input(entry: Format, kind: str, n: int, folder: Path) -> Path | None:
-    """Write an input of a kind and size.
-
-    entry (Format): The format.
-    kind (str): What there is n of.
-    n (int): How many.
-    folder (Path): Where to write.
-    RETURNS (Optional[Path]): The file or folder; None if the format has no such input.
-    """
-    path = folder / f"in{entry.suffix}"
-    if kind in FILES.get(entry.name, {}):
-        path.write_text(FILES[entry.name][kind](n))
-        return path
-    if kind not in KINDS or entry.write is None:
-        return None
-    source = folder / "source.jsonl"
-    source.write_text(json.dumps(KINDS[kind](n)))
-    docs = list(read_jsonl(source, spacy.blank("en")))
-    entry.write(docs, path, report=ConversionReport(), prefix=DEFAULT_PREFIX)
-    return path
+def save(growths: dict[Work, Growth], path: Path) -> None:
+    """Write the tables as the documentation shows them: after each part, as it takes a while."""
+    data = {
+        "command": " ".join(["python", *sys.argv]),
+        "machine": f"a shared core; Python {platform.python_version()}, spaCy {spacy.__version__}",
+        "tables": tables(growths),
+    }
+    text = json.dumps(data, indent=1, ensure_ascii=False)
+    # A row is a line.
+    path.write_text(re.sub(r",?\n {5,}|\n {4}(?=\])", _joined, text) + "\n", "utf8")
 
 
-def read_input(entry: Format, path: Path) -> list[Doc]:
-    """The documents of an input."""
-    nlp = spacy.blank("en")
-    return list(entry.read(path, nlp, report=ConversionReport(), prefix=DEFAULT_PREFIX))
-
-
-def count_calls(entry: Format, path: Path) -> int:
-    """How many calls, of Python's functions and of others, it takes to read an input."""
-    n_calls = 0
-
-    def count(frame: Any, event: str, argument: Any) -> None:
-        nonlocal n_calls
-        n_calls += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        read_input(entry, path)
-    finally:
-        sys.setprofile(None)
-    return n_calls
-
-
-def processor_time(entry: Format, path: Path) -> float:
-    """The seconds of processor time that it takes to read an input, the best of three."""
-    times = []
-    for _ in range(3):
-        start = time.process_time()
-        read_input(entry, path)
-        times.append(time.process_time() - start)
-    return min(times)
-
-
-def exponent(
-    measure: Callable[[Format, Path], float], entry: Format, kind: str, n: int
-) -> float | None:
-    """The exponent by which a measure grows from 2n to 4n, without what it has at n already.
-
-    measure (Callable): What is measured.
-    entry (Format): The format.
-    kind (str): What there is n of.
-    n (int): The smallest number.
-    RETURNS (Optional[float]): The exponent; None if the format has no such input.
-    """
-    values = []
-    # The first time there are caches to fill, so it does not count.
-    for size in (n, n, 2 * n, 4 * n):
-        with tempfile.TemporaryDirectory() as folder:
-            path = write_input(entry, kind, size, Path(folder))
-            if path is None:
-                return None
-            values.append(measure(entry, path))
-    first, second = values[2] - values[1], values[3] - values[2]
-    return math.log2(second / first) if first > 0 and second > 0 else 0.0
-
-
-def all_kinds() -> list[tuple[str, str]]:
-    """Each format with each kind of input that it may have."""
-    return [(name, kind) for name in all_formats() for kind in (*KINDS, *FILES.get(name, {}))]
+def _joined(match: re.Match[str]) -> str:
+    return ", " if match[0].startswith(",") else ""
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the exponents, or save them."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--calls", action="store_true", help="count calls instead of time")
-    parser.add_argument("-n", type=int, default=4000, help="the smallest number of a kind")
+    parser.add_argument("--only", help="parts, kinds and tables with this in their names")
+    parser.add_argument("--output", type=Path, help="write JSON")
     arguments = parser.parse_args()
-    measure = count_calls if arguments.calls else processor_time
-    names = list(all_formats())
-    print("| | " + " | ".join(names) + " |\n| --- |" + " ---: |" * len(names))
-    for kind in dict.fromkeys(kind for _, kind in all_kinds()):
-        cells = []
-        for name in names:
-            entry = all_formats()[name]
-            size = min(arguments.n, 200) if kind == "nesting" else arguments.n
-            found = exponent(measure, entry, kind, size)
-            cells.append("" if found is None else f"{found:.2f}")
-        print(f"| {kind} | " + " | ".join(cells) + " |", flush=True)
+    warnings.simplefilter("ignore")
+    growths: dict[Work, Growth] = {}
+    for work in all_works():
+        if arguments.only and arguments.only not in f"{work.part} {work.kind} {work.table}":
+            continue
+        growth = measure(work)
+        if growth is not None:
+            growths[work] = growth
+            figures = f"{growth.exponent:5.2f} {growth.seconds:7.2f} s {growth.n:>9,}"
+            print(f"{figures} {work.table}: {work.part}: {work.kind}", flush=True)
+            if arguments.output:
+                save(growths, arguments.output)
 
 
 if __name__ == "__main__":

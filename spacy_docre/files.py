@@ -9,7 +9,7 @@ import shutil
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +23,8 @@ except ImportError:  # Windows
 
 # Bytes that are read at a time.
 BLOCK = 1 << 20
+# What the system shows as files, of which some are endless or wait for ever.
+SYSTEM = ("/proc", "/sys")
 
 
 def displayed(path: str | Path) -> str:
@@ -115,7 +117,8 @@ def read_text(path: str | Path) -> str:
 
 
 def checksum(path: str | Path) -> str:
-    """A checksum of a file, or of all files in a folder with their names. Links are followed.
+    """A checksum of a file, or of all files in a folder with their names. Links are followed, but
+    not to a folder around it or to what the system itself shows as files, which have no end.
 
     path (Union[str, Path]): The file or folder.
     RETURNS (str): The checksum, in hexadecimal digits.
@@ -132,11 +135,20 @@ def checksum(path: str | Path) -> str:
 
 
 def _files_behind(folder: Path) -> Iterator[Path]:
-    seen = set()
+    # Not `Path.resolve`, which raises an error where links lead to each other.
+    seen, root = set(), Path(os.path.realpath(folder))
     for parent, folders, names in os.walk(folder, followlinks=True):
+        paths = {name: Path(os.path.realpath(Path(parent, name))) for name in (*folders, *names)}
+        ends = {n for n, path in paths.items() if not any(map(path.is_relative_to, SYSTEM))}
         seen.add(os.path.realpath(parent))
-        folders[:] = [n for n in folders if os.path.realpath(os.path.join(parent, n)) not in seen]
-        yield from (Path(parent, name) for name in names if Path(parent, name).is_file())
+        folders[:] = [
+            name
+            for name in folders
+            if name in ends
+            and str(paths[name]) not in seen
+            and not root.is_relative_to(paths[name])
+        ]
+        yield from (Path(parent, n) for n in names if n in ends and Path(parent, n).is_file())
 
 
 def parse_json(text: str, **settings: Any) -> Any:
@@ -199,7 +211,9 @@ def replacing(path: str | Path) -> Iterator[Path]:
             error.filename = str(path)
         raise
     finally:
-        draft.unlink(missing_ok=True)
+        # On a disk that cannot be written to, not even what is not there can be removed.
+        with suppress(OSError):
+            draft.unlink()
 
 
 def write_folder(target: Path, write: Callable[[Path], Any]) -> None:

@@ -60,6 +60,20 @@ def test_links_lead_somewhere(page):
             assert anchor in anchors(path), f"{target}#{anchor}"
 
 
+def test_tests_that_the_pages_name_exist():
+    """What a page promises is held by them."""
+    named = {
+        (page.name, *found)
+        for page in PAGES
+        for found in re.findall(r"\b(tests/\w[\w/]*(?:\.py)?)(?:::(\w+))?", page.read_text("utf8"))
+    }
+    assert len([path for page, path, _ in named if page == "threat_model.md"]) > 10
+    for page, path, function in named:
+        assert (ROOT / path).exists(), f"{page}: {path}"
+        if function:
+            assert f"def {function}(" in (ROOT / path).read_text("utf8"), f"{page}: {function}"
+
+
 def test_paths_of_pages_in_the_code_exist():
     named = set()
     for folder in ("spacy_docre", "tests", "configs", "assets"):

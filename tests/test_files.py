@@ -1,5 +1,6 @@
 """Files are written as a whole or not at all, and names and kinds of files do no harm."""
 
+import errno
 import os
 import socket
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from spacy_docre import files
+from spacy_docre.corpora.folders import new_folder
 from spacy_docre.files import (
+    checksum,
     displayed,
     regular_files,
     replacing,
@@ -67,6 +70,40 @@ def test_links_pipes_and_sockets_are_counted_and_not_opened(tmp_path, monkeypatc
     linked = tmp_path / "as named"
     linked.symlink_to(folder)
     assert len(regular_files(linked).files) == 4, "what the user names may be a link"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other kinds of links")
+def test_checksums_follow_links_that_have_an_end(tmp_path):
+    folder, other = tmp_path / "model", tmp_path / "other"
+    make_tree(folder)
+    other.mkdir()
+    (other / "weights").write_text("1")
+    without = checksum(folder)
+    (folder / "up").symlink_to("..")
+    (folder / "root").symlink_to("/")
+    (folder / "proc").symlink_to("/proc")
+    (folder / "kernel").symlink_to("/proc/kcore")
+    (folder / "loop").symlink_to("loop")
+    assert checksum(folder) == without
+    (folder / "linked").symlink_to(other)
+    linked = checksum(folder)
+    (other / "weights").write_text("2")
+    assert len({without, linked, checksum(folder)}) == 3
+
+
+@pytest.mark.parametrize("write", [replacing, new_folder])
+def test_errors_name_the_file_that_is_written(write, tmp_path, monkeypatch):
+    """Not the draft of it, which nobody knows."""
+
+    def refuse(path, *args, **kwargs):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    for name in ("mkdir", "unlink", "write_text"):
+        monkeypatch.setattr(Path, name, refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse if write is new_folder else lambda *_, **__: None)
+    with pytest.raises(OSError, match="out") as error, write(tmp_path / "out") as draft:
+        draft.write_text("x")
+    assert error.value.filename == str(tmp_path / "out")
 
 
 def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):

@@ -9,13 +9,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
-from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import minibatch, raise_error
 
 from ..corpora.jsonl import to_jsonl
 from ..corpora.readers import copy_sentences
+from ..corpora.text import check_length, tokenize
 from ..data.clusters import copy_clusters, copy_span, get_clusters, remove_clusters
 from ..data.docs import bare_doc
 from ..data.relation import get_relations, set_relations
@@ -147,11 +147,9 @@ class _Annotator:
                 yield doc, place
 
     def _make_doc(self, record: Record) -> Doc:
-        if len(record.text) > self.nlp.max_length:
-            limits = {"length": len(record.text), "max_length": self.nlp.max_length}
-            raise ValueError(SpacyErrors.E088.format(**limits))
+        check_length(self.nlp, record.text)
         if record.doc is None:
-            doc = self.nlp.make_doc(record.text)
+            doc = tokenize(self.nlp, record.text)
         else:
             given = Doc(self.nlp.vocab).from_bytes(record.doc)
             doc = bare_doc(given, self.nlp.vocab)

@@ -66,6 +66,29 @@ class Failure:
         return asdict(self)
 
 
+def not_unicode(text: str) -> str | None:
+    """Why a text cannot be written.
+
+    text (str): A text, with bytes that are not UTF-8 as surrogates.
+    RETURNS (Optional[str]): What the first such character is; None if it can be written.
+    """
+    try:
+        text.encode("utf8")
+    except UnicodeEncodeError as error:
+        code = ord(text[error.start])
+        if 0xDC80 <= code <= 0xDCFF:
+            return f"not UTF-8: the byte 0x{code - 0xDC00:02x}"
+        return f"not Unicode: the lone surrogate U+{code:04X}"
+    return None
+
+
+def escaped(text: str) -> str:
+    """text (str): A text.
+    RETURNS (str): The text with what is not Unicode as an escape sequence.
+    """
+    return text.encode("utf8", "backslashreplace").decode("utf8")
+
+
 def _canonical(doc: bytes | None) -> bytes:
     """`Doc.to_bytes` without what differs between processes: it lists the strings of a set."""
     if doc is None:

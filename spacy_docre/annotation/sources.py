@@ -18,9 +18,10 @@ from typing import Any
 from spacy.vocab import Vocab
 
 from ..corpora.docbin import read_docbin
+from ..corpora.validation import MAX_NESTING, is_too_deep
 from ..errors import DocreError, Errors, Warnings, printable
 from ..files import displayed, parse_json, regular_files
-from .records import Failure, Record
+from .records import Failure, Record, escaped, not_unicode
 
 STDIN = "-"
 TEXT_SUFFIXES = (".txt", ".text")
@@ -155,7 +156,7 @@ def _read_jsonl(path: Path, settings: SourceSettings) -> Iterator[Record | Failu
     source = displayed(path)
     with _open(path) as file:
         for number, line in _numbered_lines(file):
-            reason = _not_unicode(line)
+            reason = not_unicode(line)
             if reason is None:
                 try:
                     row = parse_json(line, parse_constant=_refuse_constant)
@@ -163,7 +164,7 @@ def _read_jsonl(path: Path, settings: SourceSettings) -> Iterator[Record | Failu
                     continue
                 except (ValueError, RecursionError) as error:
                     reason = f"not JSON: {error}"
-            yield Failure(source, number, "", reason, _printable(line))
+            yield Failure(source, number, "", reason, escaped(line))
 
 
 def _read_csv(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
@@ -177,7 +178,7 @@ def _read_csv(path: Path, settings: SourceSettings) -> Iterator[Record | Failure
         if settings.text_field not in header:
             columns = ", ".join(map(repr, header)) or "none"
             reason = f"no column '{settings.text_field}'; there are: {columns}"
-            yield Failure(source, 0, "", _printable(reason))
+            yield Failure(source, 0, "", escaped(reason))
             return
         number = 0
         while True:
@@ -186,7 +187,7 @@ def _read_csv(path: Path, settings: SourceSettings) -> Iterator[Record | Failure
                 values = next(rows, None)
             except csv.Error as error:
                 number += 1
-                raw = _printable("".join(lines))
+                raw = escaped("".join(lines))
                 yield Failure(source, number, "", f"not CSV: {error}", raw)
                 continue
             if values is None:
@@ -197,7 +198,7 @@ def _read_csv(path: Path, settings: SourceSettings) -> Iterator[Record | Failure
             raw = "".join(lines)
             if len(values) != len(header):
                 reason = f"expected {len(header)} columns, but found {len(values)}"
-                yield Failure(source, number, "", reason, _printable(raw))
+                yield Failure(source, number, "", reason, escaped(raw))
             else:
                 row = dict(zip(header, values, strict=True))
                 yield _from_row(row, source, number, raw, settings)
@@ -232,19 +233,21 @@ def _from_row(
     row: Any, source: str, number: int, raw: str, settings: SourceSettings
 ) -> Record | Failure:
     """A document from an object of JSON Lines or a row of a table."""
-    fail = partial(Failure, source, number, raw=_printable(raw))
+    fail = partial(Failure, source, number, raw=escaped(raw))
     if not isinstance(row, dict):
         return fail(id="", reason="expected a JSON object")
+    if is_too_deep(row):
+        return fail(id="", reason=f"nested more than {MAX_NESTING} deep")
     meta = dict(row)
     identifier = meta.pop(settings.id_field, None)
     if isinstance(identifier, bool) or not isinstance(identifier, str | int | float | None):
         return fail(id="", reason=f"the field '{settings.id_field}' is no string or number")
     name = f"{source}:{number}" if identifier in (None, "") else str(identifier)
     if settings.text_field not in meta:
-        return fail(id=_printable(name), reason=f"no field '{settings.text_field}'")
+        return fail(id=escaped(name), reason=f"no field '{settings.text_field}'")
     text = meta.pop(settings.text_field)
     if not isinstance(text, str):
-        return fail(id=_printable(name), reason=f"the field '{settings.text_field}' is no string")
+        return fail(id=escaped(name), reason=f"the field '{settings.text_field}' is no string")
     title = ""
     if isinstance(meta.get(settings.title_field), str):
         title = meta.pop(settings.title_field)
@@ -263,26 +266,10 @@ def _record(
 ) -> Record | Failure:
     # A number such as 1e999 is read as infinity, which cannot be written.
     everything = json.dumps([identifier, text, title, meta], ensure_ascii=False, allow_nan=False)
-    reason = _not_unicode(everything)
+    reason = not_unicode(everything)
     if reason is not None:
-        return Failure(source, number, _printable(identifier), reason, _printable(raw))
+        return Failure(source, number, escaped(identifier), reason, escaped(raw))
     return Record(source, number, identifier, text, title, meta or {})
-
-
-def _not_unicode(text: str) -> str | None:
-    try:
-        text.encode("utf8")
-    except UnicodeEncodeError as error:
-        code = ord(text[error.start])
-        if 0xDC80 <= code <= 0xDCFF:
-            return f"not UTF-8: the byte 0x{code - 0xDC00:02x}"
-        return f"not Unicode: the lone surrogate U+{code:04X}"
-    return None
-
-
-def _printable(text: str) -> str:
-    """The text with what is not Unicode as an escape sequence."""
-    return text.encode("utf8", "backslashreplace").decode("utf8")
 
 
 def _open(path: Path, newline: str = "\n") -> Any:

@@ -1,11 +1,14 @@
 """`extract`: the relations of raw texts as tables."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import typer
 from spacy.cli._util import setup_gpu
+from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..corpora.text import check_length, tokenize
 from ..data.relation import get_relations
 from ..extractor.pipeline import find_extractor
 from .app import new_app
@@ -28,8 +31,14 @@ def extract_command(
     nlp = load_pipeline(model)
     _, extractor = find_extractor(nlp)
     texts = [line for line in texts_path.read_text(encoding="utf8").splitlines() if line]
-    for doc in nlp.pipe(texts):
+    for doc in nlp.pipe(_tokenized(nlp, texts)):
         _print_relations(doc, extractor.cfg["attr"])
+
+
+def _tokenized(nlp: Language, texts: Iterable[str]) -> Iterator[Doc]:
+    for text in texts:
+        check_length(nlp, text)
+        yield tokenize(nlp, text)
 
 
 def _print_relations(doc: Doc, attr: str) -> None:

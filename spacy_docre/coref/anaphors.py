@@ -18,7 +18,7 @@ from .names import ORGANISATION_TYPES, PERSON_TYPES, WORK_TYPES
 FAMILIARITY = 2
 # How many mentions before an anaphor are looked at. Sentences have far fewer; a text in which none
 # are marked is one sentence, whatever its length.
-MAX_CANDIDATES = 1000
+MAX_CANDIDATES = 200
 # A mention that an anaphor may refer to: its first token, the token after its last, the place of
 # its entity among those of the document, and the entity.
 Candidate = tuple[int, int, int, Entity]

@@ -77,7 +77,7 @@ class EntityClusterer(Pipe):
         """
         resolver = ChainResolver(doc, self._chains_of(doc))
         entities = Entities(doc, self.types)
-        entities.join_names(resolver.shares_chain)
+        entities.join_names(resolver.chains_of)
         taken = resolver.attach(entities, self.rules)
         if self.appositions:
             taken |= attach_appositions(doc, entities, taken)

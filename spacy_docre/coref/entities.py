@@ -2,7 +2,7 @@
 
 from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise, product
 
@@ -22,8 +22,9 @@ from .names import (
 # The entity linker's identifier of an entity that its knowledge base does not hold.
 NIL = "NIL"
 # With how many entities that share a word with it, those of the longest names last, a name is
-# compared for each of its words: a list of thousands of people named Smith must not take minutes.
-MAX_COMPARED = 500
+# compared for each of its words, and with how many of the names of each: a list of thousands of
+# people named Smith must not take minutes.
+MAX_COMPARED = 100
 Mention = tuple[int, int]
 
 
@@ -38,8 +39,9 @@ class Entity:
     kb_id (str): The knowledge base id, or "".
     anaphor_group (Optional[int]): The group of exclusive anaphors ("she", "he") that has referred
         to it.
-    distinct_names (set[Name]): The names, each once.
+    distinct_names (dict[Name, None]): The names, each once, in the order in which they were found.
     starts (list[int]): The first tokens of the mentions that were recognised, ascending.
+    chains (set[int]): The coreference chains that hold any of these.
     """
 
     label: str
@@ -48,8 +50,9 @@ class Entity:
     names: dict[Mention, Name] = field(default_factory=dict)
     kb_id: str = ""
     anaphor_group: int | None = None
-    distinct_names: set[Name] = field(default_factory=set)
+    distinct_names: dict[Name, None] = field(default_factory=dict)
     starts: list[int] = field(default_factory=list)
+    chains: set[int] = field(default_factory=set)
 
     @property
     def name(self) -> str:
@@ -57,6 +60,16 @@ class Entity:
         names = (span.text for span in sorted(self.mentions) if mention_of(span) in self.names)
         name = without_possessive(max(names, key=len))
         return " ".join(name.removeprefix("the ").split()) or name
+
+    @property
+    def compared_names(self) -> Iterable[Name]:
+        """The names that others are compared with."""
+        return islice(self.distinct_names, MAX_COMPARED)
+
+    @property
+    def keys(self) -> set[str]:
+        """What it shares at least one of with each entity of a compatible name."""
+        return {key for name in self.compared_names for key in name.keys}
 
     def contradicts(self, kb_id: str) -> bool:
         """Whether the entity is known to be another than that of the identifier."""
@@ -78,12 +91,12 @@ class Entities:
     def __iter__(self) -> Iterator[Entity]:
         return iter(dict.fromkeys(self.owner.values()))
 
-    def join_names(self, shares_chain: Callable[[Span, Entity], bool]) -> None:
+    def join_names(self, chains_of: Callable[[Mention], Collection[int]]) -> None:
         """Join the document's named entities by their identifiers and names.
 
-        shares_chain (Callable[[Span, Entity], bool]): Whether a coreference chain holds a mention
-            and another of an entity: of several entities that a short form may belong to, such a
-            one is taken.
+        chains_of (Callable[[Mention], Collection[int]]): The numbers of the coreference chains that
+            hold a mention: of several entities that a short form may belong to, one that shares a
+            chain with it is taken.
         """
         named = []
         for ent in self.doc.ents:
@@ -105,34 +118,48 @@ class Entities:
             matches = [entity for entity in entities if _matches(entity, label, kb_id, name)]
             if not matches and _is_word(span):
                 matches = [entity for entity in entities if _is_persons(entity, kb_id, name)]
+            chains = chains_of(mention_of(span))
             if matches:
                 entity = min(
                     matches,
-                    key=lambda entity: (not shares_chain(span, entity), _distance(entity, span)),
+                    key=lambda entity: (entity.chains.isdisjoint(chains), _distance(entity, span)),
                 )
             else:
                 entity = Entity(span.label_, types)
+            entity.chains.update(chains)
             self._add_named(entity, span, name)
             for key in keys:
                 index[key][entity] = None
         self._join_aliases([span for span, _, _ in named])
 
-    def merge(self, entity: Entity, other: Entity) -> None:
-        """Add the mentions of the second entity to the first, and drop the second."""
+    def merge(self, entity: Entity, other: Entity) -> Entity:
+        """Make one of two entities.
+
+        entity (Entity): The one whose label counts.
+        other (Entity): The other.
+        RETURNS (Entity): That of more names, with the mentions of both. The other is dropped.
+        """
+        label, kb_id = entity.label, entity.kb_id or other.kb_id
+        groups = (entity.anaphor_group, other.anaphor_group)
+        if len(entity.names) < len(other.names):
+            # A large one that each neighbour is joined with is not to be copied each time.
+            entity, other = other, entity
+        entity.label, entity.kb_id = label, kb_id
+        entity.anaphor_group = next((group for group in groups if group is not None), None)
         entity.mentions += other.mentions
         entity.names |= other.names
         entity.distinct_names |= other.distinct_names
-        entity.starts = sorted(entity.starts + other.starts)
+        for start in other.starts:
+            insort(entity.starts, start)
         entity.types |= other.types
-        entity.kb_id = entity.kb_id or other.kb_id
-        if entity.anaphor_group is None:
-            entity.anaphor_group = other.anaphor_group
+        entity.chains |= other.chains
         self.owner |= dict.fromkeys(other.names, entity)
+        return entity
 
     def _add_named(self, entity: Entity, span: Span, name: Name) -> None:
         entity.mentions.append(span)
         entity.names[span.start, span.end] = name
-        entity.distinct_names.add(name)
+        entity.distinct_names[name] = None
         insort(entity.starts, span.start)
         entity.kb_id = entity.kb_id or known_id(span)
         self.owner[span.start, span.end] = entity
@@ -165,7 +192,7 @@ def may_be_same(entity: Entity, other: Entity) -> bool:
     same label, compatible names and no different identifiers."""
     if entity.label != other.label or entity.contradicts(other.kb_id):
         return False
-    names = product(entity.distinct_names, other.distinct_names)
+    names = product(entity.compared_names, other.compared_names)
     return any(is_compatible(name, its) for name, its in names)
 
 
@@ -174,7 +201,7 @@ def _matches(entity: Entity, label: str, kb_id: str, name: Name) -> bool:
         return kb_id == entity.kb_id
     if label != entity.label:
         return False
-    return any(is_alias(name, other) for other in entity.distinct_names)
+    return any(is_alias(name, other) for other in entity.compared_names)
 
 
 def _is_word(span: Span) -> bool:
@@ -186,7 +213,7 @@ def _is_persons(entity: Entity, kb_id: str, name: Name) -> bool:
     a surname by itself for a place or an organisation."""
     if entity.contradicts(kb_id) or entity.types.isdisjoint(PERSON_TYPES):
         return False
-    return any(is_surname(name, full) for full in entity.distinct_names)
+    return any(is_surname(name, full) for full in entity.compared_names)
 
 
 def _distance(entity: Entity, span: Span) -> tuple[bool, int]:

@@ -246,8 +246,10 @@ def _without_legal_suffix(words: list[str]) -> list[str]:
 def _is_part_of_persons_name(short: Sequence[str], full: Sequence[str]) -> bool:
     if len(short) == 1:
         return short[0] in full and short[0] not in SMALL_WORDS
-    has_word = any(len(word) > 1 and word in full for word in short)
-    return has_word and len(short) <= len(full) and _is_subsequence(short, full, initials=True)
+    if len(short) > len(full):
+        return False
+    has_word = any(len(word) > 1 for word in set(short).intersection(full))
+    return has_word and _is_subsequence(short, full, initials=True)
 
 
 def _is_subsequence(short: Sequence[str], full: Sequence[str], *, initials: bool = False) -> bool:

@@ -1,12 +1,16 @@
 """Coreference chains and appositions, brought together with named entities."""
 
+import itertools
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Collection, Sequence
+from heapq import heappop, heappush
 
 from spacy.tokens import Doc, Span, Token
 
-from .anaphors import AnaphorRules
+from .anaphors import MAX_CANDIDATES, AnaphorRules
 from .chains import Chain
-from .entities import Entities, Entity, Mention, may_be_same, mention_of
+from .entities import MAX_COMPARED, Entities, Entity, Mention, may_be_same, mention_of
 from .phrases import PhraseFinder
 
 DETERMINERS = ("the", "a", "an")
@@ -31,17 +35,13 @@ class ChainResolver:
                 if ent is not None:
                     self._chains_of.setdefault(mention_of(ent), set()).add(number)
 
-    def shares_chain(self, span: Span, entity: Entity) -> bool:
-        """Whether a chain holds a named mention and another one of an entity.
+    def chains_of(self, mention: Mention) -> Collection[int]:
+        """The chains that hold a named mention.
 
-        span (Span): The mention.
-        entity (Entity): The entity.
-        RETURNS (bool): Whether there is such a chain.
+        mention (tuple[int, int]): Its first token and the token after its last.
+        RETURNS (Collection[int]): Their numbers.
         """
-        own = self._chains_of.get(mention_of(span))
-        if not own:
-            return False
-        return any(not own.isdisjoint(self._chains_of.get(name, ())) for name in entity.names)
+        return self._chains_of.get(mention, ())
 
     def attach(self, entities: Entities, rules: AnaphorRules) -> set[int]:
         """Attach what the chains hold besides names, and join entities whose names allow it.
@@ -126,12 +126,32 @@ def _is_description(noun: Token, name: Token) -> bool:
 
 
 def _join(entities: Entities, members: Sequence[Mention]) -> None:
-    """Join the entities of a chain whose names allow it."""
+    """Join the entities of a chain whose names allow it, which share a word at least."""
     owners = list(dict.fromkeys(entities.owner[member] for member in members))
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for place, entity in enumerate(owners):
+        for key in entity.keys:
+            places[key].append(place)
+    dropped: set[int] = set()
     for at, entity in enumerate(owners):
-        for other in owners[at + 1 :]:
-            if entities.owner[next(iter(other.names))] is other and may_be_same(entity, other):
-                entities.merge(entity, other)
+        if at in dropped:
+            continue
+        # A name that is joined brings words of its own.
+        waiting, seen = [at], {at}
+        while waiting:
+            place = heappop(waiting)
+            keys = owners[place].keys
+            if place != at:
+                if not may_be_same(entity, owners[place]):
+                    continue
+                dropped.add(place)
+                entity = entities.merge(entity, owners[place])
+            for key in keys:
+                after = bisect_right(places[key], place)
+                for found in places[key][after : after + MAX_COMPARED]:
+                    if found not in seen and found not in dropped:
+                        seen.add(found)
+                        heappush(waiting, found)
 
 
 def _antecedent(
@@ -139,7 +159,9 @@ def _antecedent(
 ) -> Entity | None:
     """The entity that an anaphor of a chain refers to: of those that it may refer to the nearest
     before or, if there is none, the first behind."""
-    fitting = [member for member in members if rules.may_refer(text, entities.owner[member])]
-    before = [member for member in fitting if member < mention]
-    nearest = before[-1:] or fitting[:1]
-    return entities.owner[nearest[0]] if nearest else None
+    at = bisect_left(members, mention)
+    before, behind = members[max(0, at - MAX_CANDIDATES) : at], members[at : at + MAX_CANDIDATES]
+    for member in itertools.chain(reversed(before), behind):
+        if rules.may_refer(text, entities.owner[member]):
+            return entities.owner[member]
+    return None

@@ -70,12 +70,15 @@ def _check_size(data: bytes) -> None:
     """Refuse what unfolds to far more than documents do, before it is unfolded: a corpus becomes 3
     to 20 times as large."""
     limit = max(MAX_UNFOLDED, MAX_RATIO * len(data))
-    unfold, size, rest = zlib.decompressobj(), 0, data
-    while rest and not unfold.eof:
-        size += len(unfold.decompress(rest, CHUNK))
-        rest = unfold.unconsumed_tail
-        if size > limit:
-            raise ValueError(f"it unfolds to more than {limit} bytes")
+    unfold, size = zlib.decompressobj(), 0
+    # Part by part: what is not unfolded yet is copied each time.
+    for start in range(0, len(data), CHUNK):
+        rest = data[start : start + CHUNK]
+        while rest and not unfold.eof:
+            size += len(unfold.decompress(rest, CHUNK))
+            rest = unfold.unconsumed_tail
+            if size > limit:
+                raise ValueError(f"it unfolds to more than {limit} bytes")
 
 
 def _check(doc: Doc) -> None:

@@ -116,7 +116,11 @@ def new_folder(path: str | Path) -> Iterator[DocumentFolder]:
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise DocreError(Errors.D076.format(path=path))
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.mkdir(parents=True)
+    try:
+        draft.mkdir(parents=True)
+    except OSError as error:
+        error.filename = str(path)
+        raise
     try:
         yield DocumentFolder(draft)
         if path.exists():

@@ -199,7 +199,7 @@ def _same_entity(spans: Mapping[str, Span], doc: Doc, entities: str) -> Iterator
                 yield name, groups.setdefault(span.kb_id_, name)
     if entities == "rules":
         found = Entities(doc, {})
-        found.join_names(lambda span, entity: False)
+        found.join_names(lambda mention: ())
         for name, span in spans.items():
             entity = found.owner.get((span.start, span.end))
             if entity is not None:

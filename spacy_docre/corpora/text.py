@@ -5,8 +5,10 @@ from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 import numpy as np
+from spacy.errors import Errors
 from spacy.language import Language
 from spacy.pipeline import Sentencizer
+from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc, Span, SpanGroup
 
 from ..data.clusters import current_spans
@@ -30,10 +32,11 @@ SIGN = re.compile(r"\W")
 def tokenize(nlp: Language, text: str) -> Doc:
     """Cut a text into tokens. spaCy's tokenizer takes brackets and quotes off the ends of what
     stands between blanks one by one, copying the rest each time; so what is longer than any word or
-    address is cut before, and the work grows with the text alone.
+    address is cut before, and the work grows with the text alone. Other tokenizers, such as those
+    of languages without blanks, get the text as a whole.
 
-    nlp (Language): The pipeline whose tokenizer cuts it. Not `nlp.make_doc`, which refuses what is
-        too long for parsers.
+    nlp (Language): The pipeline whose tokenizer cuts it. Not `nlp.make_doc`, which also does
+        what `check_length` does.
     text (str): The text.
     RETURNS (Doc): The document.
     """
@@ -43,7 +46,7 @@ def tokenize(nlp: Language, text: str) -> Doc:
         if SIGN.search(run[0])
         for cut in range(run.start() + MAX_RUN, run.end(), MAX_RUN)
     ]
-    if not cuts:
+    if not cuts or not isinstance(nlp.tokenizer, Tokenizer):
         return nlp.tokenizer(text)
     words, spaces = [], []
     for start, end in pairwise([0, *cuts, len(text)]):
@@ -51,6 +54,17 @@ def tokenize(nlp: Language, text: str) -> Doc:
             words.append(token.text)
             spaces.append(bool(token.whitespace_))
     return Doc(nlp.vocab, words=words, spaces=spaces)
+
+
+def check_length(nlp: Language, text: str) -> None:
+    """Refuse what `nlp.make_doc` refuses.
+
+    nlp (Language): The pipeline, whose `max_length` counts.
+    text (str): The text.
+    RAISES (ValueError): If it is too long for parsers and recognisers.
+    """
+    if len(text) > nlp.max_length:
+        raise ValueError(Errors.E088.format(length=len(text), max_length=nlp.max_length))
 
 
 def read_text(text: str, nlp: Language, title: str, field: str) -> Doc:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import wraps
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -17,6 +18,24 @@ from .report import ConversionReport
 
 Writer = TypeVar("Writer", bound=Callable[..., Any])
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+# How deep the values of a document may be nested that are kept as they are. Python reads JSON about
+# 1,000 deep, but neither `.spacy` files nor other processes can be given that.
+MAX_NESTING = 100
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether a value is nested more than `MAX_NESTING` deep.
+
+    value (Any): A value of JSON.
+    RETURNS (bool): Whether it is.
+    """
+    parts: Iterable[Any] = [value]
+    for _ in range(MAX_NESTING + 1):
+        nested = [part for part in parts if isinstance(part, dict | list)]
+        parts = chain.from_iterable(v.values() if isinstance(v, dict) else v for v in nested)
+    return bool(nested)
 
 
 class DocumentError(Exception):

@@ -1,7 +1,7 @@
 """Which gold cluster a predicted entity cluster corresponds to."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from spacy.training import Example
@@ -33,12 +33,11 @@ def align_clusters(example: Example, prefix: str) -> dict[str, str]:
     if offsets[0] == offsets[1]:
         # No alignment overlaps more than that of equal clusters with each other.
         return {p.key: g.key for p, g in zip(predicted, gold, strict=True) if len(p.group)}
-    overlap = cluster_overlap(*offsets)
-    overlap *= [1 - SIZE_TIE * len(c.group) for c in gold]
-    rows, columns = (index.tolist() for index in np.nonzero(overlap))
-    values = overlap[rows, columns].tolist()
-    matches = best_matching(dict(zip(zip(rows, columns, strict=True), values, strict=True)))
-    return {predicted[i].key: gold[j].key for i, j in matches}
+    weights = {
+        (i, j): overlap * (1 - SIZE_TIE * len(gold[j].group))
+        for (i, j), overlap in cluster_overlap(*offsets).items()
+    }
+    return {predicted[i].key: gold[j].key for i, j in best_matching(weights)}
 
 
 def best_matching(weights: Mapping[tuple[int, int], float]) -> list[tuple[int, int]]:
@@ -63,27 +62,44 @@ def best_matching(weights: Mapping[tuple[int, int], float]) -> list[tuple[int, i
     return sorted(matches)
 
 
-def cluster_overlap(predicted: Sequence[Offsets], gold: Sequence[Offsets]) -> np.ndarray:
+def cluster_overlap(
+    predicted: Sequence[Offsets], gold: Sequence[Offsets]
+) -> dict[tuple[int, int], float]:
     """How much the mentions of clusters overlap: the sum over pairs of mentions of the share of
     their characters that they have in common (intersection over union).
 
     predicted (Sequence[list[tuple[int, int]]]): Start and end of each predicted cluster's mentions.
     gold (Sequence[list[tuple[int, int]]]): The same for the gold clusters.
-    RETURNS (np.ndarray): [predicted, gold] float64.
+    RETURNS (dict[tuple[int, int], float]): The overlap of each pair of a predicted and a gold
+        cluster that has any.
     """
-    overlap = np.zeros((len(predicted), len(gold)))
-    if not overlap.size:
-        return overlap
     p, p_owner = _flatten(predicted)
     g, g_owner = _flatten(gold)
-    start = np.maximum(p[:, None, 0], g[None, :, 0])
-    end = np.minimum(p[:, None, 1], g[None, :, 1])
-    shared = np.maximum(0, end - start)
-    sizes = (p[:, 1] - p[:, 0])[:, None] + (g[:, 1] - g[:, 0])[None, :]
-    p_index, g_index = np.nonzero(shared)
-    share = shared[p_index, g_index] / (sizes - shared)[p_index, g_index]
-    np.add.at(overlap, (p_owner[p_index], g_owner[g_index]), share)
-    return overlap
+    overlap: Counter[tuple[int, int]] = Counter()
+    for i, j in _near(p, g):
+        shared = np.minimum(p[i, 1], g[j, 1]) - np.maximum(p[i, 0], g[j, 0])
+        i, j, shared = i[shared > 0], j[shared > 0], shared[shared > 0]
+        share = shared / (p[i, 1] - p[i, 0] + g[j, 1] - g[j, 0] - shared)
+        pairs = zip(p_owner[i].tolist(), g_owner[j].tolist(), strict=True)
+        for pair, value in zip(pairs, share.tolist(), strict=True):
+            overlap[pair] += value
+    return dict(overlap)
+
+
+def _near(p: np.ndarray, g: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The pairs of mentions that may overlap: few more than those that do, as gold mentions are
+    looked for among those of about the same length."""
+    order = np.argsort(g[:, 0], kind="stable")
+    lengths = g[order, 1] - g[order, 0]
+    classes = np.frexp(lengths)[1]
+    for exponent in np.unique(classes).tolist():
+        own = order[classes == exponent]
+        starts = g[own, 0]
+        first = np.searchsorted(starts, p[:, 0] - 2**exponent, side="right")
+        last = np.searchsorted(starts, p[:, 1], side="left")
+        n = np.maximum(last - first, 0)
+        places = np.arange(n.sum()) + np.repeat(first - (np.cumsum(n) - n), n)
+        yield np.repeat(np.arange(len(p)), n), own[places]
 
 
 def _offsets(cluster: EntityCluster) -> Offsets:

@@ -146,6 +146,7 @@ class DocumentView:
                 evidence.setdefault((span.start_char, span.end_char), len(evidence))
         counts = Counter(visible(relation.label) for relation in relations)
         labels = sorted(counts)
+        numbers = {label: number for number, label in enumerate(labels)}
         mention_lanes = lanes(mentions)
         return cls(
             title=visible(str(doc.user_data.get("title") or "")).strip(),
@@ -153,7 +154,7 @@ class DocumentView:
             pieces=_pieces(visible(doc.text), mentions, owners, mention_lanes, list(evidence)),
             clusters=[view for view in views.values() if view.n_mentions],
             relations=[
-                _relation_view(i, relation, views, labels, evidence)
+                _relation_view(i, relation, views, numbers, evidence)
                 for i, relation in enumerate(relations)
             ],
             labels=[(label, counts[label]) for label in labels],
@@ -192,7 +193,7 @@ def _relation_view(
     number: int,
     relation: Relation,
     views: dict[str, ClusterView],
-    labels: list[str],
+    numbers: dict[str, int],
     evidence: dict[Offsets, int],
 ) -> RelationView:
     head, name, tail = relation.triple
@@ -209,7 +210,7 @@ def _relation_view(
         views[head],
         views[tail],
         label,
-        labels.index(label),
+        numbers[label],
         relation.score,
         tuple(dict.fromkeys(spans)),
     )

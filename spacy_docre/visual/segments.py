@@ -1,6 +1,7 @@
 """How overlapping spans are drawn: the text is cut wherever a span begins or ends, since elements
 of HTML nest and spans need not."""
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -53,10 +54,23 @@ def lanes(spans: Sequence[Offsets]) -> list[int]:
     RETURNS (list[int]): The lane of each span; 0 is next to the text.
     """
     result = [0] * len(spans)
-    placed: list[int] = []
+    # The spans of each lane in order, and the first lane that may have room for a span like it.
+    placed: list[list[Offsets]] = []
+    room: dict[Offsets, int] = {}
     for number in sorted(range(len(spans)), key=lambda i: (spans[i][1] - spans[i][0], i)):
         start, end = spans[number]
-        taken = {result[i] for i in placed if spans[i][0] < end and start < spans[i][1]}
-        result[number] = next(lane for lane in range(len(spans)) if lane not in taken)
-        placed.append(number)
+        lane = room.get((start, end), 0)
+        while lane < len(placed) and _has_overlap(placed[lane], start, end):
+            lane += 1
+        if lane == len(placed):
+            placed.append([])
+        insort(placed[lane], (start, end))
+        result[number] = lane
+        room[start, end] = lane + (start < end)
     return result
+
+
+def _has_overlap(placed: Sequence[Offsets], start: int, end: int) -> bool:
+    # None of them overlap, so the last that begins before the end is the last to end.
+    n_before = bisect_left(placed, (end,))
+    return n_before > 0 and placed[n_before - 1][1] > start

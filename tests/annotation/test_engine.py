@@ -104,6 +104,13 @@ def test_too_long_text_is_set_aside(nlp):
     assert isinstance(tokenized, Failure)
 
 
+def test_long_runs_are_cut_before_the_tokenizer(nlp):
+    """Whose time would grow with the square of their brackets."""
+    (item,) = annotate(nlp, make_records(["ab" * 400 + "."]))
+    assert item.doc.text == "ab" * 400 + "."
+    assert max(map(len, item.doc)) == 250
+
+
 def test_tokens_that_cannot_be_restored_are_one_broken_document(nlp):
     (failure,) = annotate(nlp, [Record("a.spacy", 1, "x", "Ada", doc=b"broken")])
     assert isinstance(failure, Failure)

@@ -106,6 +106,7 @@ def test_jsonl_keeps_other_fields(tmp_path):
         (b'{"text": "a", "x": NaN}', "NaN is no JSON value"),
         (b'{"text": "a", "x": 1e999}', "not JSON"),
         (b"[" * 100_000, "not JSON"),
+        (b'{"text": "a", "x": ' + b"[" * 100 + b"]" * 100 + b"}", "nested more than 100 deep"),
     ],
 )
 def test_broken_json_line_is_set_aside(tmp_path, line, reason):

@@ -7,7 +7,7 @@ import spacy
 from spacy.tokens import Doc, Span
 
 from spacy_docre import get_clusters
-from spacy_docre.coref import anaphors, entities
+from spacy_docre.coref import anaphors, entities, resolution
 
 LABELS = ("PERSON", "ORG", "GPE")
 
@@ -111,3 +111,43 @@ def test_twenty_thousand_entities(has_sentences):
     ents = [(5 * i, 5 * i + 2, LABELS[i % 3]) for i in range(n)]
     starts = set(range(0, len(words), 5)) if has_sentences else None
     assert len(get_clusters(make(words, ents, starts))) == n
+
+
+def chained(words, ents, chains):
+    """The sizes of the clusters of a text with given coreference chains."""
+    nlp = spacy.blank("en")
+    component = nlp.add_pipe("entity_clusters")
+    component.chains = lambda doc: chains
+    doc = Doc(nlp.vocab, words=words)
+    doc.ents = [Span(doc, i, i + 1, label="ORG") for i in ents]
+    return [len(cluster.mentions) for cluster in get_clusters(component(doc))]
+
+
+def test_names_in_a_chain_are_compared_with_those_that_share_a_word(monkeypatch):
+    compared = []
+    monkeypatch.setattr(resolution, "may_be_same", lambda a, b: compared.append((a, b)) or True)
+    words = [f"Name{i}" for i in range(300)] + ["Name7"]
+    assert chained(words, range(301), [[(i, i + 1) for i in range(301)]]) == [1] * 7 + [2] + (
+        [1] * 292
+    )
+    assert compared == []
+
+
+def test_names_of_a_chain_are_joined_once():
+    words = ["Acme Works", "Acme Works Norway", "Works Norway", "Oslo"]
+    assert chained(words, range(4), [[(i, i + 1) for i in range(4)]]) == [3, 1]
+
+
+def test_the_nearest_names_of_a_chain_are_looked_at(monkeypatch):
+    words = ["Acme", "Bolt", "it", "Cobalt"]
+    chain = [[(i, i + 1) for i in range(4)]]
+    assert chained(words, [0, 1, 3], chain) == [1, 2, 1]
+    monkeypatch.setattr(resolution, "MAX_CANDIDATES", 0)
+    assert chained(words, [0, 1, 3], chain) == [2, 1, 1]
+
+
+def test_a_large_entity_is_not_copied_each_time_a_neighbour_is_joined_with_it():
+    n = 200
+    words = [word for i in range(n) for word in (f"Aa{i} Bb Bb", "(", "AXX", ")")]
+    ents = [i for i, word in enumerate(words) if word not in "()"]
+    assert chained(words, ents, []) == [2 * n]

@@ -5,6 +5,7 @@ import pytest
 import spacy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from spacy.tokens import DocBin
 
 from spacy_docre import DocreError, get_clusters, has_relations
 from spacy_docre.corpora.jsonl import read_jsonl, to_jsonl
@@ -88,6 +89,18 @@ def test_offsets_inside_tokens_are_widened(tmp_path):
 def test_malformed_document_and_field_are_named(tmp_path, change, field):
     with pytest.raises(DocreError, match=rf"document 1 \('Ann'\), field '{field}'"):
         read(tmp_path, row(), {**row(), **change})
+
+
+@pytest.mark.parametrize(("depth", "is_read"), [(100, True), (101, False), (900, False)])
+def test_what_is_kept_can_be_written(depth, is_read, tmp_path):
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"text": "Ada", "meta": ' + "[" * depth + "]" * depth + "}")
+    if is_read:
+        docs = list(read_jsonl(path, spacy.blank("en")))
+        assert DocBin(docs=docs, store_user_data=True).to_bytes()
+    else:
+        with pytest.raises(DocreError, match=r"meta.*nested more than 100 deep"):
+            list(read_jsonl(path, spacy.blank("en")))
 
 
 def test_lines_that_are_not_json_are_named(tmp_path):

@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 import spacy
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from spacy_docre import DocreError
@@ -29,6 +29,13 @@ def test_long_runs_are_cut_and_kept_to_the_letter(text):
 def test_texts_without_long_runs_are_cut_as_the_tokenizer_does():
     text = "Ada's (5-HT) ran at https://example.org/" + "a" * 200 + " today."
     assert [t.text for t in tokenize(NLP, text)] == [t.text for t in NLP.tokenizer(text)]
+
+
+def test_tokenizers_of_languages_without_blanks_get_the_text_as_a_whole():
+    text = "書。" * 500
+    nlp = spacy.blank("en")
+    nlp.tokenizer = lambda text: Doc(nlp.vocab, words=[text], spaces=[False])
+    assert len(tokenize(nlp, text)) == 1
 
 
 def test_files_that_unfold_to_far_more_than_documents_are_refused(tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils.hub import cached_file
 
 from spacy_docre.models.encoders.marked_transformer import MarkedTransformer
-from spacy_docre.models.encoders.saved_tokenizer import SETTINGS_FILES
+from spacy_docre.models.encoders.saved_tokenizer import MAX_ADDED, SETTINGS_FILES
 from spacy_docre.models.encoders.sealed import WAYS_OUT, sealed
 from spacy_docre.models.encoders.trust import TEXT_ENCODERS, check_config, is_allowed
 
@@ -264,6 +264,8 @@ TOKENIZER_SETTINGS = {
     "source_spm": "source",
     "extra_ids": 10**9,
     "tokenizer_class": "TransfoXLTokenizer",
+    "additional_special_tokens": [f"<{i}>" for i in range(MAX_ADDED + 1)],
+    "added_tokens_decoder": {i: {"content": f"<{i}>"} for i in range(MAX_ADDED + 1)},
 }
 del TOKENIZER_SETTINGS["torch_dtype"]
 

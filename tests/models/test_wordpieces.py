@@ -12,6 +12,7 @@ from ..util import make_doc, random_doc
 pytest.importorskip("spacy_transformers")
 from transformers import AutoTokenizer
 
+from spacy_docre.models.encoders import wordpieces
 from spacy_docre.models.encoders.wordpieces import Specials, WordpieceMarker
 
 START, END = 5, 8
@@ -39,6 +40,17 @@ def slow_marked(tokenizer, doc, mentions):
         ids += pieces + [END] * n_closing
         tokens += [token.i] * len(pieces) + [-1] * n_closing
     return ids, tokens, [positions[m] for m in range(len(mentions))]
+
+
+def test_tokenizers_in_python_get_long_words_in_parts(tiny_bert, monkeypatch):
+    """Their work would grow with the square of the letters."""
+    monkeypatch.setattr(wordpieces, "MAX_LETTERS", 3)
+    slow = AutoTokenizer.from_pretrained(tiny_bert, use_fast=False)
+    found = WordpieceMarker(slow, START, END)._tokenize(
+        [make_doc(Vocab(), ["a", "aaaaa"], [])], [2]
+    )
+    parts = slow([" aa", "aaa"], add_special_tokens=False)["input_ids"]
+    assert found == [slow.encode("a", add_special_tokens=False), parts[0] + parts[1]]
 
 
 @pytest.mark.parametrize("seed", range(5))

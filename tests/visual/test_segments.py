@@ -41,5 +41,15 @@ def test_overlapping_spans_have_lanes_of_their_own(spans):
                 assert found[i] != found[j]
 
 
+@given(SPANS)
+def test_lanes_equal_a_loop_over_all_spans(spans):
+    expected = {}
+    for number in sorted(range(len(spans)), key=lambda i: (spans[i][1] - spans[i][0], i)):
+        start, end = spans[number]
+        taken = {lane for i, lane in expected.items() if spans[i][0] < end and start < spans[i][1]}
+        expected[number] = min(set(range(len(spans))) - taken)
+    assert lanes(spans) == [expected[number] for number in range(len(spans))]
+
+
 def test_what_lies_inside_is_nearer_to_the_text():
     assert lanes([(0, 9), (2, 4), (2, 4), (20, 30)]) == [2, 0, 1, 0]

@@ -16,7 +16,7 @@ from ..lines import read_lines
 from ..placing import Claim, Placing
 from ..report import ConversionReport
 from ..text import set_sentences, text_length, tokenize
-from ..validation import DocumentError, Row, validate
+from ..validation import MAX_NESTING, DocumentError, Row, is_too_deep, validate
 
 Offsets = tuple[int, int]
 # What is kept of a document beside its text, in `doc.user_data` under the same keys.
@@ -134,6 +134,8 @@ def _to_doc(
     doc = tokenize(nlp, document.text)
     doc.user_data["title"] = document.title
     kept = {key: getattr(document, key) for key in KEPT if key in document.model_fields_set}
+    for key in filter(lambda key: is_too_deep(kept[key]), kept):
+        raise DocumentError(key, f"nested more than {MAX_NESTING} deep")
     doc.user_data.update(kept)
     claims = [[_claim(mention) for mention in c.mentions] for c in document.clusters]
     placing = Placing(document.text, list(chain(*claims)), report, document.title)

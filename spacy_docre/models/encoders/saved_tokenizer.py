@@ -17,6 +17,8 @@ SHARED = frozenset(OTHERS.split())
 GENERAL = ("PreTrainedTokenizer", "PreTrainedTokenizerFast")
 # Settings whose text is that of tokens.
 TOKENS = ("content", "chat_template", "added_tokens_decoder", "extra_special_tokens")
+# Tokens that are added to the vocabulary, each of which transformers compares with all others.
+MAX_ADDED = 10_000
 # Numbers that say nothing about how much there is.
 UNBOUNDED = ("model_max_length", "max_length")
 
@@ -124,6 +126,8 @@ def _check_settings(file: str, data: bytes, names: Any, size: int) -> dict[str, 
         if _names_files(name) and value is not None:
             raise FormatError(f"the tokenizer's '{path}' = {value!r} is not one of its files")
         check_name(path, name, value)
+        if isinstance(value, list | dict) and len(value) > MAX_ADDED:
+            raise FormatError(f"the tokenizer's '{path}' has {len(value)} parts")
         is_token = name in TOKENS or name.endswith(("_token", "_tokens"))
         if isinstance(value, str) and not is_token and LEADS_AWAY.search(value):
             raise FormatError(f"the tokenizer's '{path}' = {value!r} is a path or an address")

@@ -1,8 +1,9 @@
 """From documents to sequences of wordpieces, with or without markers around the mentions."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from spacy.tokens import Doc
 from ...errors import DocreError, Errors
 from ..batch import ClusterBatch
 from ..encoding import ranges
+
+# The letters that a tokenizer in Python gets at a time: more than any word has.
+MAX_LETTERS = 1000
 
 
 @dataclass(frozen=True)
@@ -181,15 +185,22 @@ class WordpieceMarker:
                     new[key] = " " * key[1] + doc.vocab.strings[key[0]]
             keys += of_doc
         if new:
-            encoded = self.tokenizer(
-                list(new.values()),
-                add_special_tokens=False,
-                return_attention_mask=False,
-                return_token_type_ids=False,
-                verbose=False,
-            )
-            cache.update(zip(new, encoded["input_ids"], strict=True))
+            cache.update(zip(new, self._encode(list(new.values())), strict=True))
         return [cache[key] for key in keys]
+
+    def _encode(self, words: list[str]) -> list[list[int]]:
+        # Tokenizers in Python try all pairs of pieces again after each that they join.
+        longest = sys.maxsize if self.tokenizer.is_fast else MAX_LETTERS
+        parts = [[w[i : i + longest] for i in range(0, max(len(w), 1), longest)] for w in words]
+        encoded = self.tokenizer(
+            list(chain.from_iterable(parts)),
+            add_special_tokens=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )
+        ids = iter(encoded["input_ids"])
+        return [list(chain.from_iterable(islice(ids, len(own)))) for own in parts]
 
 
 def _rank_among_equals(first: np.ndarray, last: np.ndarray) -> np.ndarray:
