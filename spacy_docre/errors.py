@@ -456,6 +456,10 @@ class Errors(metaclass=_WithCodes):
         "{path} holds results of other settings or other files ({names}). Give another folder for "
         "the report, or remove it."
     )
+    D173 = (
+        "{path} holds something that is not a pipeline, and would be replaced. Give a folder that "
+        "is empty or does not exist."
+    )
     D163 = (
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. Look whether "
         "`transformer_config` can set what it wants, or take an encoder of another type, for "

@@ -155,7 +155,8 @@ def evaluate_command(
             rates = len(examples) / seconds, len(examples) / (time.perf_counter() - start)
             judgement = judge_relations(examples, train_facts=training.facts, **keys)
             other = score_judgement(judgement)
-            print_difference(scores, other, rates, precision)
+            title = f"Relations in {precision}"
+            print_difference(scores, other, precision, title=title, rates=rates)
             scores[precision] = other
     if output:
         with replacing(output) as draft:
