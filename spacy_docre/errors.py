@@ -575,6 +575,10 @@ class Warnings(metaclass=_WithCodes):
         "The thresholds of {n} relation types of their own are dropped: the new threshold was "
         "chosen for all types. Give --per-label to choose them again."
     )
+    DW33 = (
+        "No threshold reaches a precision of {precision} on these documents: even the relations of "
+        "the highest scores are less often right. Ask for a lower precision."
+    )
     DW40 = (
         "{reason}. The step is skipped. Steps skipped so far: {count}. The next warning comes when "
         "they are {next}."
