@@ -20,8 +20,10 @@ def test_what_is_kept_is_what_was_described(wheel):
     assert made["file"] == wheel.name
     assert made["sha256"] == digest
     assert made["bytes"] == wheel.stat().st_size <= 30_000_000
-    assert f"./wheels/{wheel.name} --hash=sha256:{digest}" in (FOLDER / "requirements.txt").read_text()
-    assert made["command"] and made["data"] and made["revision"]
+    assert (
+        f"./wheels/{wheel.name} --hash=sha256:{digest}" in (FOLDER / "requirements.txt").read_text()
+    )
+    assert all(made[key] for key in ("command", "data", "revision"))
 
 
 def test_a_wheel_is_kept(tmp_path):

