@@ -124,6 +124,7 @@ constraints: $(TOOLS)/.ready
 		--group docs --group tools --custom-compile-command 'make constraints' pyproject.toml -o constraints.txt
 	sed -n 's/ *\\$$//; /==/p' .ci/models.txt >> constraints.txt
 	$(call write-hashes,base,)
+	$(call write-hashes,model,--extra transformers)
 	$(call write-hashes,dev,$(addprefix --extra ,$(subst $(comma), ,$(EXTRAS))))
 
 comma := ,

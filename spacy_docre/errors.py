@@ -467,6 +467,10 @@ class Errors(metaclass=_WithCodes):
         "`total_steps` is 0. Give a number, or have it counted from the corpus by the callback "
         "'spacy-docre.train_epochs.v1' in [initialize.after_init]."
     )
+    D175 = (
+        "{path} holds something that is not a pipeline, and would be replaced. Give a folder that "
+        "is empty or does not exist."
+    )
     D163 = (
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. Look whether "
         "`transformer_config` can set what it wants, or take an encoder of another type, for "
@@ -596,6 +600,10 @@ class Warnings(metaclass=_WithCodes):
         "Nothing is saved, {path} keeps its thresholds: on documents that they were not fitted to "
         "the new ones have an F1 of {held_out}, and the old ones have {before}. More development "
         "data tell them apart better."
+    )
+    DW36 = (
+        "No threshold reaches a precision of {precision} on these documents: even the relations of "
+        "the highest scores are less often right. Ask for a lower precision."
     )
     DW40 = (
         "{reason}. The step is skipped. Steps skipped so far: {count}. The next warning comes when "

@@ -100,7 +100,7 @@ def names_of(text):
     return {line for line in lines if "==" in line and not line.startswith(("#", "--"))}
 
 
-@pytest.mark.parametrize("name", ["base", "dev"])
+@pytest.mark.parametrize("name", ["base", "model", "dev"])
 def test_what_is_installed_by_hash_is_what_is_pinned(name):
     hashed = (PATH.parent / "hashes" / f"{name}.txt").read_text("utf8")
     pinned = names_of((PATH.parent.parent / "constraints.txt").read_text("utf8"))

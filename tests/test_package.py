@@ -88,7 +88,7 @@ def test_model_card(described, tmp_path):
     assert "Two births." in card
     assert "| Precision | 50.00 | 12.50 |" in card
     assert "| F1 | 25.00 | - |" in card
-    assert r"| b\|\<o\>rn | 100.00 | 0.00 | 0.00 |" in card
+    assert r"| b\|\<o\>rn | - | 100.00 | 0.00 | 0.00 |" in card
     assert "**License** | `MIT`" in card
 
 
@@ -116,6 +116,38 @@ def test_model_card_of_all_stages(described, tmp_path):
     notes = srsly.read_json(described / "meta.json")["notes"]
     assert "|  | Gold clusters | Raw text |" in notes
     assert "| F1 | 50.00 | 25.00 |" in notes
+
+
+def test_model_card_of_all_figures(described, tmp_path):
+    bins = [{"low": 0.4, "high": 0.6, "count": 4, "score": 0.5, "correct": 0.25}]
+    scores = {
+        "rel_f": 0.5,
+        "intervals": {"rel_f": [0.4, 0.6]},
+        "rel_per_type": {"born": {"p": 1, "r": 0.5, "f": 0.75, "gold": 12}},
+        "rel_subsets": {"distance_0": {"p": 1, "r": 0.5, "f": 0.75, "gold": 7}},
+        "calibration": {"relations": {"ece": 0.25, "bins": bins}},
+    }
+    row = {"threshold": 0.625, "p": 0.8, "r": 0.5, "f": 0.6}
+    speed = [{"pipeline": "births", "docs_per_second": 12.5, "machine": "A"}]
+    written = {"gold.json": scores, "t.json": {"precision": row}, "s.json": {"pipelines": speed}}
+    for name, content in written.items():
+        srsly.write_json(tmp_path / name, content)
+    options = zip(("--metrics", "--thresholds", "--speed"), written, strict=True)
+    arguments = [str(word) for option, name in options for word in (option, tmp_path / name)]
+    result = CliRunner().invoke(app, ["model-card", str(described), *arguments])
+    assert result.exit_code == 0, result.output
+    notes = srsly.read_json(described / "meta.json")["notes"]
+    for cells in (
+        "| F1 | 50.00 (40.00–60.00) |",
+        "| born | 12 | 100.00 | 50.00 | 75.00 |",
+        "| Distance 0 sentences | 7 |",
+        "| 0.40–0.60 | 4 | 50.00 | 25.00 |",
+        "| precision | 0.6250 | 80.00 | 50.00 | 60.00 |",
+        "| births | 12.50 |",
+        "million parameters",
+        "Decisions about people",
+    ):
+        assert cells in notes
 
 
 def test_metrics_that_cannot_be_read(described, tmp_path):

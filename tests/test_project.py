@@ -33,6 +33,16 @@ def test_workflows_name_commands():
         assert set(steps) <= known
 
 
+def test_each_step_of_the_model_reads_what_steps_before_it_wrote():
+    known = commands(data="corpora/mine")
+    made = {"corpora/mine", "configs"}
+    for step in project()["workflows"]["model"]:
+        for path in known[step]["deps"]:
+            assert any(f"{path}/".startswith(f"{m}/") or m.startswith(f"{path}/") for m in made)
+        made |= {*known[step].get("outputs", ()), *known[step].get("outputs_no_cache", ())}
+    assert "packages/en_docre_sm-0.1.0" in made
+
+
 @pytest.mark.parametrize("name", CORPORA)
 def test_corpus_is_trained_on_with_the_settings_that_were_given(name):
     known = commands(method="kmgre", encoder="some/encoder", seed=3, gpu_id=0)

@@ -24,8 +24,9 @@ def page() -> str:
                 ["Key", "What", "Source"],
                 [(text.code(metric.key), metric.title, metric.source) for metric in METRICS],
             ),
-            "`rel_per_type` has `p`, `r` and `f` of each relation type, `rel_ign_per_source` Ign "
-            "F1 by the names of the files of training facts.",
+            "`rel_per_type` has `p`, `r`, `f` and the number of gold relations of each type, "
+            "`rel_ign_per_source` Ign F1 by the names of the files of training facts. With "
+            "`--bootstrap`, `intervals` has the ends of 95 % intervals by the same keys.",
             "## Subsets",
             "Keys within `rel_subsets`, each with `p`, `r`, `f` and the numbers of correct, "
             "predicted and gold relations.",

@@ -22,7 +22,7 @@ from ..evaluation.end_to_end import lost_by_step, score_stages
 from ..evaluation.evaluate import TrainingData, read_training_data
 from ..evaluation.predictions import is_predictions, read_predictions
 from ..evaluation.run import annotate_examples, read_examples
-from ..extractor.constraints import CONSTRAINTS, switch_settings
+from ..extractor.constraints import switch_settings
 from ..extractor.limits import count_left_out
 from ..extractor.pipeline import find_extractor
 from ..extractor.thresholds import pair_outcomes
@@ -34,7 +34,7 @@ from ..scoring.scorer import score_judgement
 from ..scoring.significance import LEVEL, bootstrap_intervals
 from .app import new_app
 from .messages import GPU_ID, msg
-from .pipelines import load_pipeline
+from .pipelines import CONSTRAINTS_OPTION, load_pipeline, read_constraints
 from .reports import print_difference, print_evaluation
 from .stages import print_stages
 
@@ -84,13 +84,7 @@ def evaluate_command(
         "--end-to-end",
         help="Score with gold clusters, gold mentions and raw text, and mentions and clusters too.",
     ),
-    constraints: str | None = typer.Option(
-        None,
-        "--constraints",
-        "-c",
-        help="The constraints to apply instead of the pipeline's own: any of types,symmetric,"
-        "inverse with commas between (learned where the pipeline gives none), or none.",
-    ),
+    constraints: str | None = CONSTRAINTS_OPTION,
     rel_info: Path | None = REL_INFO,
     seed: int = SEED,
     precision: str | None = typer.Option(
@@ -102,14 +96,12 @@ def evaluate_command(
     gpu_id: int = GPU_ID,
 ) -> None:
     """Evaluate a pipeline's relations on an annotated corpus."""
-    switched_on = None if constraints is None else _read_constraints(constraints)
+    switched_on = None if constraints is None else read_constraints(constraints)
     is_saved = is_predictions(model)
     if end_to_end and predicted_clusters:
         raise typer.BadParameter("--end-to-end includes --predicted-clusters; give one of them")
-    if end_to_end and (subsets or bootstrap or calibration or precision):
-        raise typer.BadParameter(
-            "--end-to-end goes with no --subsets, --bootstrap, --calibration, --precision"
-        )
+    if end_to_end and (subsets or calibration or precision):
+        raise typer.BadParameter("--end-to-end goes with no --subsets, --calibration, --precision")
     if is_saved and (end_to_end or predicted_clusters or constraints or precision):
         raise typer.BadParameter(
             f"{model} holds predictions, which --end-to-end, --predicted-clusters, --constraints "
@@ -121,7 +113,7 @@ def evaluate_command(
     training = read_training_data(train_facts or [], nlp.vocab, subsets, keys)
     scores: dict[str, Any]
     if end_to_end:
-        scores = _score_stages(nlp, data_path, training)
+        scores = _score_stages(nlp, data_path, training, bootstrap, seed)
     else:
         reliability = Reliability() if calibration and not is_saved else None
         left_out: dict[str, int] = {}
@@ -137,7 +129,6 @@ def evaluate_command(
         if left_out:
             scores["left_out"] = left_out
         if bootstrap:
-            scores["bootstrap"] = {"samples": bootstrap, "seed": seed, "level": LEVEL}
             scores["intervals"] = bootstrap_intervals(
                 judgement,
                 n=bootstrap,
@@ -155,8 +146,11 @@ def evaluate_command(
             rates = len(examples) / seconds, len(examples) / (time.perf_counter() - start)
             judgement = judge_relations(examples, train_facts=training.facts, **keys)
             other = score_judgement(judgement)
-            print_difference(scores, other, rates, precision)
+            title = f"Relations in {precision}"
+            print_difference(scores, other, precision, title=title, rates=rates)
             scores[precision] = other
+    if bootstrap:
+        scores["bootstrap"] = {"samples": bootstrap, "seed": seed, "level": LEVEL}
     if output:
         with replacing(output) as draft:
             srsly.write_json(draft, scores)
@@ -228,7 +222,9 @@ def _warn_of_left_out(nlp: Language, examples: Sequence[Example]) -> dict[str, i
     return left_out
 
 
-def _score_stages(nlp: Language, data_path: Path, training: TrainingData) -> dict[str, Any]:
+def _score_stages(
+    nlp: Language, data_path: Path, training: TrainingData, bootstrap: int, seed: int
+) -> dict[str, Any]:
     examples = read_examples(nlp, data_path)
     names_only = has_names_only((eg.reference for eg in examples), _keys(nlp).prefix)
     if names_only:
@@ -236,8 +232,14 @@ def _score_stages(nlp: Language, data_path: Path, training: TrainingData) -> dic
             "The gold clusters hold names only: pronouns and descriptions that the "
             "pipeline finds do not count."
         )
-    facts = training.facts or None
-    stages = score_stages(nlp, examples, names_only=names_only, train_facts=facts)
+    stages = score_stages(
+        nlp,
+        examples,
+        names_only=names_only,
+        train_facts=training.facts or None,
+        bootstrap=bootstrap,
+        seed=seed,
+    )
     lost = lost_by_step(stages)
     print_stages(nlp, stages, lost)
     return {**stages, "lost": lost, "names_only": names_only}
@@ -248,11 +250,3 @@ def _calibration(judgement: Judgement, pairs: Reliability | None) -> dict[str, A
     relations.add(judgement.score[judgement.predicted], judgement.gold[judgement.predicted])
     found = {"relations": relations.to_dict()}
     return found if pairs is None else {"pairs": pairs.to_dict(), **found}
-
-
-def _read_constraints(text: str) -> list[str]:
-    names = [] if text == "none" else text.split(",")
-    for name in names:
-        if name not in CONSTRAINTS:
-            raise typer.BadParameter(f"'{name}' is none of {', '.join(CONSTRAINTS)} and 'none'")
-    return names

@@ -26,6 +26,12 @@ def model_card_command(
     name: str = typer.Option("", "--name", "-n", help="Its name, without the language."),
     version: str = typer.Option("", "--version", "-v", help="Its version."),
     data: str = typer.Option("", "--data", help="What it was trained on, in Markdown."),
+    thresholds: Path | None = typer.Option(
+        None, "--thresholds", help="A file of `find-threshold --output`.", exists=True
+    ),
+    speed: Path | None = typer.Option(
+        None, "--speed", help="A file of `benchmarks/speed.py`.", exists=True
+    ),
     license_name: str = typer.Option("", "--license", help="The licence of the model."),
 ) -> None:
     """Complete the meta.json of a pipeline for `spacy package`: the requirements with which pip
@@ -37,16 +43,26 @@ def model_card_command(
         columns.update(_read_columns(path))
     given = {"name": name, "version": version, "license": license_name}
     nlp.meta.update({key: value for key, value in given.items() if value})
-    meta = complete_meta(nlp, data=data, metrics=columns)
+    meta = complete_meta(
+        nlp,
+        data=data,
+        metrics=columns,
+        thresholds=None if thresholds is None else _read(thresholds),
+        speed=[] if speed is None else _read(speed)["pipelines"],
+    )
     with replacing(model / "meta.json") as draft:
         srsly.write_json(draft, meta)
     msg.good(f"Completed {model / 'meta.json'}", f"Requirements: {', '.join(meta['requirements'])}")
 
 
 def _read_columns(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        scores = dict(srsly.read_json(path))
-    except (ValueError, TypeError) as error:
-        raise DocreError(Errors.D015.format(path=path, reason=error)) from None
+    scores = _read(path)
     stages = {name: scores[stage] for stage, name in STAGE_NAMES.items() if stage in scores}
     return stages or {path.stem.replace("_", " ").capitalize(): scores}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(srsly.read_json(path))
+    except (ValueError, TypeError) as error:
+        raise DocreError(Errors.D015.format(path=path, reason=error)) from None

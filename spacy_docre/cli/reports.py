@@ -39,24 +39,31 @@ def print_evaluation(scores: Mapping[str, Any]) -> None:
 
 
 def print_difference(
-    scores: Mapping[str, Any], other: Mapping[str, Any], rates: tuple[float, float], precision: str
+    scores: Mapping[str, Any],
+    other: Mapping[str, Any],
+    form: str,
+    *,
+    title: str,
+    rates: tuple[float, float] | None = None,
 ) -> None:
-    """Print what another precision costs and gains.
+    """Print what another form of a pipeline, such as a lower precision, costs and gains.
 
     scores (Mapping[str, Any]): The metrics of the pipeline as it was loaded.
-    other (Mapping[str, Any]): Those in the other precision.
-    rates (tuple[float, float]): Documents a second of both.
-    precision (str): The other precision.
+    other (Mapping[str, Any]): Those in the other form.
+    form (str): The other form.
+    title (str): What the table is called.
+    rates (Optional[tuple[float, float]]): Documents a second of both.
     """
     rows = [
-        (title, percent(scores[key]), percent(other[key]), _points(other[key], scores[key]))
-        for key, title in metric_titles().items()
+        (name, percent(scores[key]), percent(other[key]), _points(other[key], scores[key]))
+        for key, name in metric_titles().items()
         if key in scores and key in other
     ]
-    before, after = rates
-    rows.append(("Docs/s", f"{before:.1f}", f"{after:.1f}", f"x {after / before:.2f}"))
-    header = ("", "As loaded", precision, "Difference")
-    msg.table(rows, title=f"Relations in {precision}", header=header, aligns=("l", "r", "r", "r"))
+    if rates is not None:
+        before, after = rates
+        rows.append(("Docs/s", f"{before:.1f}", f"{after:.1f}", f"x {after / before:.2f}"))
+    header = ("", "As loaded", form, "Difference")
+    msg.table(rows, title=title, header=header, aligns=("l", "r", "r", "r"))
 
 
 def _points(value: float | None, base: float | None) -> str:

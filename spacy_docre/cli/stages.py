@@ -7,6 +7,7 @@ from spacy.language import Language
 from ..errors import Warnings
 from ..evaluation.end_to_end import Scores
 from .messages import msg, percent
+from .reports import interval
 
 STAGE_NAMES: dict[str, str] = {
     "gold_clusters": "Gold clusters",
@@ -42,7 +43,8 @@ STEP_NAMES = {
 def print_stages(
     nlp: Language, stages: Mapping[str, Scores], lost: Mapping[str, Mapping[str, float]]
 ) -> None:
-    """Print the F1 of all stages side by side, and where the relations' F1 is lost.
+    """Print the F1 of all stages side by side, with their intervals if there are any, and where the
+    relations' F1 is lost.
 
     nlp (Language): The pipeline.
     stages (Mapping[str, dict[str, Any]]): What `score_stages` gave.
@@ -53,7 +55,7 @@ def print_stages(
             names = ", ".join(nlp.pipe_names)
             msg.warn(Warnings.DW12.format(stage=STAGE_NAMES[stage], needs=needs, names=names))
     rows = [
-        (name, *(percent(scores[metric]) for scores in stages.values()))
+        (name, *(_value(scores, metric) for scores in stages.values()))
         for metric, name in METRICS.items()
         if metric in stages["gold_clusters"]
     ]
@@ -67,3 +69,8 @@ def print_stages(
     ]
     header = ("Lost by", *(STEP_NAMES[step] for step in steps))
     msg.table(rows, title="Where F1 is lost", header=header, aligns=("l", *"r" * len(steps)))
+
+
+def _value(scores: Scores, metric: str) -> str:
+    ends = interval(scores.get("intervals", {}).get(metric))
+    return f"{percent(scores[metric])} ({ends})" if ends else percent(scores[metric])

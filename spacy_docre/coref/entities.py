@@ -116,7 +116,7 @@ class Entities:
             entities = list(dict.fromkeys(chain.from_iterable(compared)))
             label = span.label_
             matches = [entity for entity in entities if _matches(entity, label, kb_id, name)]
-            if not matches and _is_word(span):
+            if not matches and name.kind != "value" and _is_word(span):
                 matches = [entity for entity in entities if _is_persons(entity, kb_id, name)]
             chains = chains_of(mention_of(span))
             if matches:

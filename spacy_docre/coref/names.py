@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from .countries import COUNTRIES
+from .values import VALUE_TYPES, read_value
 
 PERSON_TYPES = ("PERSON", "PER")
 ORGANISATION_TYPES = ("ORG",)
@@ -60,8 +61,9 @@ class Name:
     """A name, prepared to be compared with others.
 
     words (tuple[str, ...]): Its words, folded; without a leading "the", a possessive 's, titles of
-        persons and legal suffixes of organisations, unless it consists of nothing else.
-    kind (str): "person", "organisation", "place" or "", which rules apply to it.
+        persons and legal suffixes of organisations, unless it consists of nothing else. Of a date
+        or a number what it says, see `read_value`.
+    kind (str): "person", "organisation", "place", "value" or "", which rules apply to it.
     is_acronym (bool): Whether it is one word of capital letters, with dots or without.
     initials (frozenset[str]): The acronyms that it may have.
     title (str): "m" or "f" if its title says so, or else "".
@@ -92,6 +94,8 @@ def read_name(text: str, types: Collection[str]) -> Name:
     RETURNS (Name): The name.
     """
     kind = _kind(types)
+    if kind == "value":
+        return Name(read_value(text) or (text,), kind)
     spelled = split_words(without_possessive(text))
     if len(spelled) > 1 and spelled[0].casefold() == "the":
         spelled = spelled[1:]
@@ -116,6 +120,8 @@ def is_alias(short: Name, full: Name) -> bool:
     full (Name): The other name.
     RETURNS (bool): Whether it may name the same thing.
     """
+    if "value" in (short.kind, full.kind):
+        return short.words == full.words
     if short.title and full.title and short.title != full.title:
         return False
     if short.words == full.words or "".join(short.words) == "".join(full.words):
@@ -139,6 +145,8 @@ def is_compatible(a: Name, b: Name) -> bool:
     b (Name): Another, of an entity of the same label.
     RETURNS (bool): Whether they are compatible.
     """
+    if "value" in (a.kind, b.kind):
+        return a.words == b.words
     if a.title and b.title and a.title != b.title:
         return False
     short, full = sorted((a, b), key=lambda name: len(name.words))
@@ -206,6 +214,7 @@ def _kind(types: Collection[str]) -> str:
         "person": PERSON_TYPES,
         "organisation": ORGANISATION_TYPES,
         "place": PLACE_TYPES,
+        "value": VALUE_TYPES,
     }
     return next((kind for kind, own in kinds.items() if not set(own).isdisjoint(types)), "")
 

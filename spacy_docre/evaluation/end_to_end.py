@@ -8,8 +8,9 @@ from spacy.training import Example
 
 from ..extractor.pipeline import find_extractor
 from ..scoring.clusters import score_clusters
-from ..scoring.judgement import Fact
-from ..scoring.scorer import score_relations
+from ..scoring.judgement import Fact, judge_relations
+from ..scoring.scorer import TRAIN, score_judgement
+from ..scoring.significance import bootstrap_intervals, cluster_intervals
 from .run import annotate_examples
 
 Scores = dict[str, Any]
@@ -41,6 +42,8 @@ def score_stages(
     *,
     names_only: bool = False,
     train_facts: set[Fact] | Mapping[str, set[Fact]] | None = None,
+    bootstrap: int = 0,
+    seed: int = 0,
 ) -> dict[str, Scores]:
     """Score a pipeline with gold clusters, with gold mentions and its own clusters, and from raw
     text.
@@ -49,11 +52,15 @@ def score_stages(
     examples (Sequence[Example]): What `read_examples` gave. The predicted documents are replaced.
     names_only (bool): Let nothing but names count as mentions, see `score_clusters`.
     train_facts (Optional[Union[set, Mapping[str, set]]]): For Ign F1, see `score_relations`.
+    bootstrap (int): Give 95 % confidence intervals by so many samples, too.
+    seed (int): Of the random samples.
     RETURNS (dict[str, dict[str, Any]]): For each possible stage what `score_relations` and
-        `score_clusters` return.
+        `score_clusters` return, and with samples "intervals".
     """
     _, extractor = find_extractor(nlp)
     settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}
+    if isinstance(train_facts, set):
+        train_facts = {TRAIN: train_facts}
     scores: dict[str, Scores] = {}
     for stage in possible_stages(nlp):
         annotated = annotate_examples(
@@ -63,10 +70,17 @@ def score_stages(
             gold_mentions=stage == "gold_mentions",
         )
         examples = [example for example, _ in annotated]
+        judgement = judge_relations(examples, train_facts=train_facts, **settings)
         scores[stage] = {
-            **score_relations(examples, train_facts=train_facts, **settings),
+            **score_judgement(judgement),
             **score_clusters(examples, names_only=names_only, **settings),
         }
+        if bootstrap:
+            drawn = {"n": bootstrap, "seed": seed}
+            scores[stage]["intervals"] = {
+                **bootstrap_intervals(judgement, **drawn),
+                **cluster_intervals(examples, names_only=names_only, **drawn, **settings),
+            }
     return scores
 
 

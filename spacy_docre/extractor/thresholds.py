@@ -1,5 +1,5 @@
-"""The decision thresholds with the best micro F1 on development data, exactly: as a function of a
-threshold F1 has no more steps than there are scores."""
+"""The decision thresholds with the best micro F1 on development data, or of a given precision,
+exactly: as a function of a threshold they have no more steps than there are scores."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,6 +129,18 @@ def best_threshold(candidates: Candidates) -> Thresholds:
     steps = _Steps.of(candidates.score, candidates.correct)
     f1 = 2 * steps.correct / np.maximum(steps.n + len(candidates.gold_doc), 1)
     return Thresholds(steps.threshold(int(np.argmax(f1))), {})
+
+
+def threshold_of_precision(candidates: Candidates, precision: float) -> Thresholds | None:
+    """The threshold for all types that sets the most relations at a precision.
+
+    candidates (Candidates): The candidates of development data.
+    precision (float): The precision, above 0 and up to 1.
+    RETURNS (Optional[Thresholds]): The threshold; None if there is none of that precision.
+    """
+    steps = _Steps.of(candidates.score, candidates.correct)
+    reached = np.flatnonzero(steps.correct[1:] >= precision * steps.n[1:])
+    return Thresholds(steps.threshold(int(reached[-1]) + 1), {}) if len(reached) else None
 
 
 def best_thresholds_by_label(candidates: Candidates, min_gold: int) -> Thresholds:

@@ -5,13 +5,13 @@ from typing import Any, cast
 
 import srsly
 import torch
-from safetensors.torch import save
 from thinc.api import ArgsKwargs, Model, get_torch_default_device
 from torch import Tensor, nn
 
 from ..errors import DocreError, Errors
 from .precision import PrecisionShim
-from .weights import FormatError, check_weights, read_message, read_weights
+from .storage import read_weights, write_weights
+from .weights import FormatError, check_weights, read_message
 
 
 class LazyTorchShim(PrecisionShim):
@@ -53,7 +53,7 @@ class LazyTorchShim(PrecisionShim):
 
     def to_bytes(self) -> bytes:
         """The sizes and the weights."""
-        weights = save(dict(self._model.state_dict())) if self.is_built else b""
+        weights = write_weights(self._model.state_dict()) if self.is_built else b""
         return srsly.msgpack_dumps({"sizes": self.cfg, "weights": weights})
 
     def from_bytes(self, bytes_data: bytes) -> "LazyTorchShim":

@@ -48,8 +48,9 @@ def read_message(data: bytes, keys: Collection[str]) -> dict[str, Any]:
     return message
 
 
-def read_weights(data: Any) -> dict[str, Tensor]:
-    """Read tensors from safetensors, or from a file of `torch.save` without running what it says.
+def read_tensors(data: Any) -> dict[str, Tensor]:
+    """Read tensors as they are stored, from safetensors, or from a file of `torch.save` without
+    running what it says.
 
     data (bytes): The data.
     RETURNS (dict[str, Tensor]): The tensors by name.

@@ -3,9 +3,10 @@ relations, end to end."""
 
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
+import numpy as np
 from spacy.tokens import Doc
 from spacy.training import Example
 
@@ -13,7 +14,7 @@ from ..data.alignment import best_matching
 from ..data.clusters import DEFAULT_PREFIX, describe, get_clusters
 from ..data.relation import DEFAULT_ATTR, get_relations, has_relations
 from ..errors import DocreError, Errors
-from .scorer import harmonic_mean
+from .tallies import divide
 
 Offsets = tuple[int, int]
 Mentions = frozenset[Offsets]
@@ -60,16 +61,6 @@ class Shares:
         self.predicted += predicted
         self.gold_correct += sum(gold_correct)
         self.gold += gold
-
-    def scores(self, name: str) -> dict[str, float]:
-        """Precision, recall and F1 as `{name}_p`, `{name}_r` and `{name}_f`."""
-        precision = self.predicted_correct / self.predicted if self.predicted else 0.0
-        recall = self.gold_correct / self.gold if self.gold else 0.0
-        return {
-            f"{name}_p": precision,
-            f"{name}_r": recall,
-            f"{name}_f": harmonic_mean(precision, recall),
-        }
 
 
 @dataclass
@@ -124,33 +115,58 @@ def score_clusters(
         which also want the type); `rel_strict` and `rel_soft` (DWIE's for relations). All in 0..1,
         None if nothing is annotated.
     """
-    counts = ClusterCounts()
-    entities_annotated = relations_annotated = False
+    tallies = tally_clusters(examples, prefix=prefix, attr=attr, names_only=names_only)
+    scores: dict[str, float | None] = {}
+    for name, rows in tallies.items():
+        own = {key: value.item() for key, value in share_metrics(name, rows.sum(axis=0)).items()}
+        scores.update(own if len(rows) else dict.fromkeys(own))
+    return scores
+
+
+def tally_clusters(
+    examples: Iterable[Example], *, prefix: str, attr: str, names_only: bool
+) -> dict[str, np.ndarray]:
+    """Count each annotated document, for `score_clusters`, whose arguments it takes.
+
+    RETURNS (dict[str, np.ndarray]): For each group of metrics [D, 4] float64, the fields of
+        `Shares` of each document that is annotated for it.
+    """
+    rows: dict[str, list[tuple[float, ...]]] = {name: [] for name in vars(ClusterCounts())}
     for example in examples:
         gold = _entities(example.reference, prefix)
         predicted = _entities(example.predicted, prefix)
         if names_only:
             named = _named_characters(example)
             predicted = [_named(entity, named) for entity in predicted]
+        counts = ClusterCounts()
         has_gold_relations = has_relations(example.reference, attr=attr)
         if gold or has_gold_relations:
-            entities_annotated = True
             _count_clusters(
                 counts, [e for e in predicted if e.mentions], [e for e in gold if e.mentions]
             )
         if has_gold_relations:
-            relations_annotated = True
             _count_relations(
                 counts,
                 _relations(example.predicted, predicted, prefix, attr),
                 _relations(example.reference, gold, prefix, attr),
             )
-    scores: dict[str, float | None] = {}
-    for name, shares in vars(counts).items():
-        annotated = relations_annotated if name.startswith("rel_") else entities_annotated
-        own = shares.scores(name)
-        scores.update(own if annotated else dict.fromkeys(own))
-    return scores
+        for name, shares in vars(counts).items():
+            if has_gold_relations or (gold and not name.startswith("rel_")):
+                rows[name].append(astuple(shares))
+    return {name: np.array(own, dtype=np.float64).reshape(-1, 4) for name, own in rows.items()}
+
+
+def share_metrics(name: str, tally: np.ndarray) -> dict[str, np.ndarray]:
+    """Precision, recall and F1 of tallies that were summed over documents.
+
+    name (str): The name of the metrics' group.
+    tally (np.ndarray): [..., 4] float64. The fields of `Shares`.
+    RETURNS (dict[str, np.ndarray]): [...] float64 each: `{name}_p`, `{name}_r` and `{name}_f`.
+    """
+    precision = divide(tally[..., 0], tally[..., 1])
+    recall = divide(tally[..., 2], tally[..., 3])
+    f1 = divide(2 * precision * recall, precision + recall)
+    return {f"{name}_p": precision, f"{name}_r": recall, f"{name}_f": f1}
 
 
 def has_names_only(references: Iterable[Doc], prefix: str = DEFAULT_PREFIX) -> bool:

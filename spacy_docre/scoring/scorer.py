@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,6 @@ def make_relation_scorer(
         it.
     """
     return partial(score_relations, subsets=subsets, tuned_threshold=tuned_threshold)
-
-
-def harmonic_mean(a: float, b: float) -> float:
-    """The harmonic mean of two non-negative numbers; 0 if both are."""
-    return 2 * a * b / (a + b) if a + b else 0.0
 
 
 def score_relations(
@@ -66,7 +62,7 @@ def score_relations(
         `ThresholdChoice.choose`.
     RETURNS (dict[str, Any]): `rel_p`, `rel_r`, `rel_f` (micro), `rel_intra_f` and `rel_inter_f`
         (entities with and without mentions in a common sentence), `rel_pair_f` (any relation or
-        none, PAEE's Rela), `rel_macro_f` and `rel_per_type` (p, r, f of each type), with
+        none, PAEE's Rela), `rel_macro_f` and `rel_per_type` (p, r, f, gold of each type), with
         `train_facts` `rel_ign_f` (of the first corpus) and `rel_ign_per_source`;
         `rel_evidence_p`, `rel_evidence_r` and `rel_evidence_f` as in the official DocRED script,
         and `rel_evidence_correct_f`, over correct relations whose evidence is known (None where
@@ -103,10 +99,11 @@ def score_judgement(
     }
     undefined = {metric.key for metric in METRICS if not metric.defined(judgement)}
     scores |= dict.fromkeys(undefined & scores.keys())
-    per_type = precision_recall_f1(totals[TYPES.name]).tolist()
+    types = totals[TYPES.name]
+    per_type = zip(judgement.labels, precision_recall_f1(types).tolist(), types, strict=True)
     scores["rel_per_type"] = {
-        label: dict(zip("prf", values, strict=True))
-        for label, values in sorted(zip(judgement.labels, per_type, strict=True))
+        label: {**dict(zip("prf", values, strict=True)), "gold": int(counts[GOLD])}
+        for label, values, counts in sorted(per_type, key=itemgetter(0))
     }
     if judgement.sources:
         scores["rel_ign_per_source"] = {

@@ -1,12 +1,16 @@
 """How sure a metric is: confidence intervals and the significance of a difference, by resampling
 documents. A document is counted once, into a row of numbers; a sample is a weighted sum of rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from spacy.training import Example
 
+from ..data.clusters import DEFAULT_PREFIX
+from ..data.relation import DEFAULT_ATTR
+from .clusters import share_metrics, tally_clusters
 from .judgement import Judgement
 from .metrics import metrics_of, tally_relations
 from .subsets import relation_subsets
@@ -74,6 +78,34 @@ def bootstrap_intervals(
             intervals.setdefault("rel_subsets", {})[name] = _interval(values)
         else:
             intervals[name] = _interval(values)
+    return intervals
+
+
+def cluster_intervals(
+    examples: Iterable[Example],
+    *,
+    n: int,
+    seed: int = 0,
+    prefix: str = DEFAULT_PREFIX,
+    attr: str = DEFAULT_ATTR,
+    names_only: bool = False,
+) -> dict[str, list[float]]:
+    """Confidence intervals of the metrics of `score_clusters`, see `bootstrap_intervals`.
+
+    examples (Iterable[Example]): Predicted and reference documents.
+    n (int): How many samples.
+    seed (int): Of the random numbers.
+    prefix (str): See `score_clusters`.
+    attr (str): See `score_clusters`.
+    names_only (bool): See `score_clusters`.
+    RETURNS (dict[str, list[float]]): For each metric lower and upper end of the 95 % interval.
+    """
+    tallies = tally_clusters(examples, prefix=prefix, attr=attr, names_only=names_only)
+    intervals = {}
+    for name, rows in tallies.items():
+        sums = _join(list(bootstrap_sums({name: rows}, n=n, seed=seed))) if len(rows) else {}
+        for key, values in share_metrics(name, sums[name]).items() if sums else ():
+            intervals[key] = _interval(values)
     return intervals
 
 

@@ -37,9 +37,9 @@ def precision_recall_f1(tally: np.ndarray) -> np.ndarray:
     RETURNS (np.ndarray): [..., 3] float64.
     """
     known = tally[..., KNOWN]
-    precision = _divide(tally[..., CORRECT] - known, tally[..., PREDICTED] - known)
-    recall = _divide(tally[..., CORRECT], tally[..., GOLD])
-    f1 = _divide(2 * precision * recall, precision + recall)
+    precision = divide(tally[..., CORRECT] - known, tally[..., PREDICTED] - known)
+    recall = divide(tally[..., CORRECT], tally[..., GOLD])
+    f1 = divide(2 * precision * recall, precision + recall)
     return np.stack([precision, recall, f1], axis=-1)
 
 
@@ -54,7 +54,7 @@ def macro_f1(types: np.ndarray, among: np.ndarray | None = None) -> np.ndarray:
     if among is not None:
         occurs = occurs & among
     total = (precision_recall_f1(types)[..., 2] * occurs).sum(axis=-1)
-    return _divide(total, occurs.sum(axis=-1))
+    return divide(total, occurs.sum(axis=-1))
 
 
 def tally_where(judgement: Judgement, where: np.ndarray | None = None) -> np.ndarray:
@@ -129,7 +129,11 @@ def _count(cell: np.ndarray, n_cells: int, weight: np.ndarray) -> np.ndarray:
     return np.bincount(cell, weights=weight, minlength=n_cells)
 
 
-def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a (np.ndarray): [...] float.
+    b (np.ndarray): [...] float.
+    RETURNS (np.ndarray): [...] float64. The quotients; 0 where `b` is.
+    """
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     return np.divide(a, b, out=np.zeros_like(a), where=b > 0)
 

@@ -160,9 +160,17 @@ def test_extract_prints_a_table(folder, tmp_path):
     nlp.get_pipe("doc_relation_extractor").cfg["threshold"] = 0.0
     nlp.to_disk(tmp_path / "model")
     (tmp_path / "texts.txt").write_text("Ada was born in Oslo.\n\nNothing else.\n")
-    output = run("extract", tmp_path / "model", tmp_path / "texts.txt")
+    page = tmp_path / "new" / "page.html"
+    output = run("extract", tmp_path / "model", tmp_path / "texts.txt", "--page", page)
     assert "Ada" in output
-    assert "(no relation)" in output
+    assert output.count("(no relation)") == 1
+    assert str(page) in "".join(output.split())
+    assert "Nothing else" in page.read_text(encoding="utf8")
+    data = (tmp_path / "model", tmp_path / "texts.txt")
+    assert "Nothing" not in run("extract", *data, "--limit", 1)
+    whole = run("extract", *data, "--whole")
+    assert "Nothing" in whole
+    assert "(no relation)" not in whole, "they are one document"
 
 
 def test_commands_hang_on_spacys_own():

@@ -155,6 +155,20 @@ def test_thresholds_that_gain_nothing_on_other_documents_are_not_saved(folder, t
     assert spacy.load(tmp_path / "model").get_pipe(NAME).cfg["thresholds"] == {}
 
 
+def test_constraints_are_saved_with_their_threshold(folder, tmp_path):
+    spacy.load(folder / "model12").to_disk(tmp_path / "model")
+    data = (tmp_path / "model", folder / "dev.spacy", "--output", tmp_path / "t.json")
+    output = run("find-threshold", *data, "--constraints", "types", "--precision", 0.5, "--write")
+    found = json.loads((tmp_path / "t.json").read_text())
+    assert found["precision"]["p"] >= 0.5
+    assert found["precision"]["r"] >= found["best"]["r"] or found["best"]["p"] < 0.5
+    assert f"{found['precision']['threshold']}" in output
+    cfg = spacy.load(tmp_path / "model").get_pipe(NAME).cfg
+    assert cfg["constraints"]["types"] == "learned"
+    assert cfg["threshold"] == found["best"]["threshold"]
+    assert "none of types" in run("find-threshold", *data, "--constraints", "tipes", code=2)
+
+
 def test_a_config_cannot_hold_every_relation_type(folder, tmp_path):
     nlp = spacy.load(folder / "model12")
     extractor = nlp.get_pipe(NAME)

@@ -179,3 +179,9 @@ def test_real_corpora_keep_their_counts(name, n_docs, n_relations):
     assert sum(len(doc._.relations) for doc in docs) == len(facts) == n_relations
     names = [[m["name"] for m in v] for row in rows for v in row["vertexSet"]]
     assert [c.names for doc in docs for c in get_clusters(doc)] == names
+
+
+def test_blanks_as_they_are_printed(tmp_path):
+    (doc,) = convert(tmp_path, document(), detokenize=True)
+    assert doc.text == "Ann Lee-Smith ran. She left Rome. "
+    assert [span.text for span in get_clusters(doc)[0].mentions] == ["Ann Lee-Smith", "Lee"]

@@ -110,13 +110,17 @@ def test_stages_follow_from_the_components(nlp):
 
 def test_command_prints_and_writes_all_stages(folder, stages):
     out = folder / "metrics.json"
-    output = run("evaluate", folder / "model", folder / "dev.spacy", "--end-to-end", "-o", out)
+    data = (folder / "model", folder / "dev.spacy", "-o", out)
+    output = run("evaluate", *data, "--end-to-end", "--bootstrap", 20)
     for text in ("Gold clusters", "Gold mentions", "Raw text", "Recogniser", "names only"):
         assert text in output
     assert f"{100 * stages['raw_text']['rel_soft_f']:.2f}" in output
     written = json.loads(out.read_text())
     assert written["names_only"] is True
     assert written["gold_mentions"]["rel_f"] == pytest.approx(stages["gold_mentions"]["rel_f"])
+    low, high = written["raw_text"]["intervals"]["rel_soft_f"]
+    assert low <= stages["raw_text"]["rel_soft_f"] <= high
+    assert f"{100 * low:.2f}–{100 * high:.2f}" in output
     for metric, steps in lost_by_step(stages).items():
         assert written["lost"][metric] == pytest.approx(steps)
 

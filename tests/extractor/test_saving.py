@@ -25,7 +25,7 @@ from thinc.api import Model
 from spacy_docre import DocreError
 from spacy_docre.models.encoders.saved_tokenizer import is_name
 from spacy_docre.models.loading import AXES
-from spacy_docre.models.weights import read_weights
+from spacy_docre.models.storage import read_weights
 
 from ..saved import NAME, PIPELINES, Payload, torch_file
 from ..util import birth_doc, rest_slow

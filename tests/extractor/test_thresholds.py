@@ -17,6 +17,7 @@ from spacy_docre.extractor.thresholds import (
     best_thresholds_by_label,
     collect_candidates,
     held_out_f1,
+    threshold_of_precision,
 )
 from spacy_docre.scoring.scorer import score_relations
 
@@ -86,6 +87,16 @@ def test_f1_by_hand():
     best = best_threshold(found)
     assert found.f1(best) == pytest.approx(2 * 2 / (3 + 3))
     assert best.common == 0.2, "the roundest number in the middle of what it may be"
+
+
+def test_a_precision_gets_the_most_relations():
+    rows = [(0.9, 0, True, 0), (0.8, 0, False, 0), (0.6, 0, True, 0), (0.4, 0, False, 0)]
+    given = candidates(rows)
+    # Two of three are right, although the first two are one of two.
+    assert threshold_of_precision(given, 2 / 3) == Thresholds(0.5, {})
+    assert threshold_of_precision(given, 0.8) == Thresholds(0.85, {})
+    assert threshold_of_precision(candidates(rows[1:2]), 0.1) is None
+    assert threshold_of_precision(candidates([]), 0.5) is None
 
 
 def test_thresholds_are_round_numbers_as_far_as_they_can():

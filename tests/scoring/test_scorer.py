@@ -33,9 +33,9 @@ def test_micro_scores_over_the_union():
     assert scores["rel_p"] == pytest.approx(2 / 3), "a relation that is listed twice counts once"
     assert scores["rel_r"] == pytest.approx(2 / 5)
     assert scores["rel_f"] == pytest.approx(0.5)
-    assert scores["rel_per_type"]["met"] == {"p": 1.0, "r": 1.0, "f": 1.0}
-    assert scores["rel_per_type"]["in"] == {"p": 0.5, "r": 0.5, "f": 0.5}
-    assert scores["rel_per_type"]["to"] == {"p": 0.0, "r": 0.0, "f": 0.0}
+    assert scores["rel_per_type"]["met"] == {"p": 1.0, "r": 1.0, "f": 1.0, "gold": 1}
+    assert scores["rel_per_type"]["in"] == {"p": 0.5, "r": 0.5, "f": 0.5, "gold": 2}
+    assert scores["rel_per_type"]["to"] == {"p": 0.0, "r": 0.0, "f": 0.0, "gold": 2}
     assert scores["rel_macro_f"] == pytest.approx(0.5)
     # Related pairs: gold 0-1, 0-2, 1-2, 1-3 and 0-3; predicted 0-1, 0-2, 0-3 in the first.
     assert scores["rel_pair_f"] == pytest.approx(2 * (2 / 3) * (2 / 5) / (2 / 3 + 2 / 5))

@@ -7,10 +7,16 @@ import pytest
 from spacy.training import Example
 from spacy.vocab import Vocab
 
+from spacy_docre.scoring.clusters import score_clusters
 from spacy_docre.scoring.judgement import judge_relations
 from spacy_docre.scoring.metrics import tally_relations
 from spacy_docre.scoring.scorer import score_judgement, score_relations
-from spacy_docre.scoring.significance import bootstrap_intervals, bootstrap_sums, compare
+from spacy_docre.scoring.significance import (
+    bootstrap_intervals,
+    bootstrap_sums,
+    cluster_intervals,
+    compare,
+)
 
 from ..util import make_doc, random_examples
 
@@ -63,6 +69,17 @@ def test_intervals_are_percentiles_of_the_samples_scores():
     assert intervals == bootstrap_intervals(judgement, n=200, seed=1, subsets=True)
     assert intervals != bootstrap_intervals(judgement, n=200, seed=2, subsets=True)
     assert intervals["rel_subsets"]["single"] == intervals["rel_f"], "all entities have one mention"
+
+
+def test_intervals_of_clusters_are_those_of_the_same_samples():
+    examples = system([9, 2, 5, 7, 1, 8], [1, 0, 4, 2, 6, 0])
+    intervals = cluster_intervals(examples, n=100, seed=1)
+    assert intervals.keys() == score_clusters(examples).keys()
+    # All clusters are equal here, so that the strict and the aligned metric are one.
+    aligned = bootstrap_intervals(judge_relations(examples), n=100, seed=1)
+    for letter in "prf":
+        assert intervals[f"rel_strict_{letter}"] == pytest.approx(aligned[f"rel_{letter}"])
+    assert cluster_intervals([], n=10) == {}
 
 
 def test_every_metric_has_its_interval():

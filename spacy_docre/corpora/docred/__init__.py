@@ -47,5 +47,13 @@ FORMAT = Format(
             "DocRED's rel_info.json: names for relations.",
             flags=("--rel-info", "-r"),
         ),
+        Option(
+            "detokenize",
+            bool,
+            False,
+            'Set the blanks of a printed text, "(1990)," instead of "( 1990 ) ,", for components '
+            "that are to read raw text.",
+            flags=("--detokenize",),
+        ),
     ),
 )

@@ -19,6 +19,7 @@ from ...data.relation import (
 )
 from ...errors import DocreError, Errors, shortened
 from ...files import read_json
+from ..detokenized import printed_blanks
 from ..placing import TokenPlacing
 from ..report import ConversionReport
 from ..validation import DocumentError, Row, check_unicode, validate
@@ -70,6 +71,7 @@ def read_docred(
     vocab: Vocab,
     *,
     relation_names: Mapping[str, str] | None = None,
+    detokenize: bool = False,
     report: ConversionReport | None = None,
     prefix: str = DEFAULT_PREFIX,
     attr: str = DEFAULT_ATTR,
@@ -86,6 +88,8 @@ def read_docred(
     vocab (Vocab): The vocabulary of the documents.
     relation_names (Optional[Mapping[str, str]]): Names for the relations' identifiers ("P19"), as
         in `rel_info.json`; an identifier without a name is kept.
+    detokenize (bool): Set the blanks of a printed text, see `printed_blanks`, instead of one after
+        every token.
     report (Optional[ConversionReport]): Counts what was not kept as it was.
     prefix (str): What the clusters' keys start with.
     attr (str): The name of the extension attribute that holds the relations.
@@ -101,7 +105,7 @@ def read_docred(
         try:
             title = str(row.get("title", "")) if isinstance(row, dict) else ""
             document = validate(DocredDocument, row, report, title)
-            doc = _to_doc(document, vocab, report, prefix)
+            doc = _to_doc(document, vocab, report, prefix, detokenize)
             if document.labels is not None:
                 names = relation_names or {}
                 set_relations(doc, _relations(document, doc, names, prefix), attr=attr)
@@ -110,7 +114,9 @@ def read_docred(
         yield doc
 
 
-def _to_doc(document: DocredDocument, vocab: Vocab, report: ConversionReport, prefix: str) -> Doc:
+def _to_doc(
+    document: DocredDocument, vocab: Vocab, report: ConversionReport, prefix: str, detokenize: bool
+) -> Doc:
     words = [word for sent in document.sents for word in sent]
     for number, sent in enumerate(document.sents):
         if not all(sent):
@@ -118,7 +124,11 @@ def _to_doc(document: DocredDocument, vocab: Vocab, report: ConversionReport, pr
     sent_starts: list[bool | int | None] = [
         i == 0 for sent in document.sents for i in range(len(sent))
     ]
-    doc = Doc(vocab, words=words, spaces=blanks_after(words, vocab), sent_starts=sent_starts)
+    if detokenize:
+        blanks = [blank for sent in document.sents for blank in printed_blanks(sent)]
+    else:
+        blanks = blanks_after(words, vocab)
+    doc = Doc(vocab, words=words, spaces=blanks, sent_starts=sent_starts)
     doc.user_data["title"] = document.title
     offsets, placing = _sentence_offsets(document), TokenPlacing(words)
     clusters = []

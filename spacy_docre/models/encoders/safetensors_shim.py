@@ -9,13 +9,13 @@ from typing import Any
 
 import srsly
 import torch
-from safetensors.torch import save
 from thinc.api import get_torch_default_device
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..compat import HFObjects, HFShim
 from ..precision import PrecisionShim
-from ..weights import FormatError, check_weights, read_message, read_weights
+from ..storage import read_weights, write_weights
+from ..weights import FormatError, check_weights, read_message
 from .architecture import try_encoder
 from .saved_tokenizer import check_tokenizer, load_tokenizer
 from .sealed import sealed
@@ -40,7 +40,7 @@ class SafetensorsShim(PrecisionShim, HFShim):
         if msg["state"]:
             # Safetensors takes no tensors that share memory.
             state = self._model.state_dict()
-            msg["state"] = save({name: t.detach().clone() for name, t in state.items()})
+            msg["state"] = write_weights({name: t.detach().clone() for name, t in state.items()})
         return srsly.msgpack_dumps(msg)
 
     def from_bytes(self, bytes_data: bytes) -> "SafetensorsShim":
