@@ -57,7 +57,7 @@ def find_threshold_command(
     write: bool = typer.Option(
         False,
         "--write",
-        help="Save the constraints in the pipeline, and the best threshold, if it is better than the "
+        help="Save the constraints in the pipeline, and the best threshold, if it beats the "
         "old one on documents that it was not fitted to.",
     ),
     output: Path | None = typer.Option(
