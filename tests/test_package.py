@@ -3,21 +3,23 @@ has a model card."""
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import spacy
 import srsly
 from spacy.cli.package import package
+from spacy.training.initialize import init_nlp
+from spacy.util import load_config, load_model_from_config
 from typer.testing import CliRunner
 
 from spacy_docre.cli import app
 from spacy_docre.evaluation.model_card import complete_meta
 
+from .configs import FOLDER, save_births
 from .methods import add_extractor
 from .util import birth_examples
 
-CONFIG = Path(__file__).parent.parent / "configs" / "pipeline.cfg"
+CONFIG = FOLDER / "pipeline.cfg"
 SCRIPT = """
 import spacy
 nlp = spacy.load("en_births/en_births-1.2.3")
@@ -47,6 +49,24 @@ def test_a_pipeline_from_raw_text_is_assembled(tmp_path):
     doc = nlp("Marie Curie was born in Warsaw. She studied in Paris.")
     assert [span.text for span in doc.spans["entity_clusters_1"]] == ["Marie Curie", "She"]
     assert {relation.head.text for relation in doc._.relations} >= {"Marie Curie", "Warsaw"}
+
+
+def test_a_pipeline_that_needs_no_other_is_assembled(tmp_path):
+    corpus = save_births(tmp_path / "births.spacy", 4)
+    trained_on = {"paths.train": corpus, "paths.dev": corpus}
+    recogniser = init_nlp(load_config(FOLDER / "recogniser.cfg", overrides=trained_on))
+    recogniser.to_disk(tmp_path / "recogniser")
+    make_pipeline().to_disk(tmp_path / "extractor")
+    paths = {f"paths.{name}": str(tmp_path / name) for name in ("recogniser", "extractor")}
+    whole = load_model_from_config(load_config(FOLDER / "box.cfg", overrides=paths), auto_fill=True)
+    whole.to_disk(tmp_path / "whole")
+    nlp = spacy.load(tmp_path / "whole")
+    text = "Ada (1571–1630) was born in Oslo. She died there."
+    doc, wanted = nlp(text), recogniser(text)
+    assert "1571" in [token.text for token in doc]
+    assert [(ent.text, ent.label_) for ent in doc.ents] == [(e.text, e.label_) for e in wanted.ents]
+    assert [sent.text for sent in doc.sents] == [sent.text for sent in wanted.sents]
+    assert nlp.get_pipe("doc_relation_extractor").labels == ("born", "died")
 
 
 def test_packaged_pipeline_loads_in_a_fresh_process(tmp_path):
@@ -125,6 +145,7 @@ def test_model_card_of_all_figures(described, tmp_path):
         "intervals": {"rel_f": [0.4, 0.6]},
         "rel_per_type": {"born": {"p": 1, "r": 0.5, "f": 0.75, "gold": 12}},
         "rel_subsets": {"distance_0": {"p": 1, "r": 0.5, "f": 0.75, "gold": 7}},
+        "confused_types": [{"gold": "born", "predicted": "died", "count": 3}],
         "calibration": {"relations": {"ece": 0.25, "bins": bins}},
     }
     row = {"threshold": 0.625, "p": 0.8, "r": 0.5, "f": 0.6}
@@ -141,6 +162,7 @@ def test_model_card_of_all_figures(described, tmp_path):
         "| F1 | 50.00 (40.00–60.00) |",
         "| born | 12 | 100.00 | 50.00 | 75.00 |",
         "| Distance 0 sentences | 7 |",
+        "| born | died | 3 |",
         "| 0.40–0.60 | 4 | 50.00 | 25.00 |",
         "| precision | 0.6250 | 80.00 | 50.00 | 60.00 |",
         "| births | 12.50 |",

@@ -29,6 +29,7 @@ from ..extractor.thresholds import pair_outcomes
 from ..files import replacing
 from ..models.precision import set_precision
 from ..scoring.clusters import has_names_only
+from ..scoring.confusions import confused_types
 from ..scoring.judgement import Judgement, judge_relations
 from ..scoring.scorer import score_judgement
 from ..scoring.significance import LEVEL, bootstrap_intervals
@@ -68,7 +69,8 @@ def evaluate_command(
     subsets: bool = typer.Option(
         False,
         "--subsets",
-        help="Score by numbers of mentions and distance, and with --train-facts by frequency.",
+        help="Score by numbers of mentions and distance, and with --train-facts by frequency, and "
+        "tell which types are confused.",
     ),
     bootstrap: int = typer.Option(
         0, "--bootstrap", min=0, help="95 % confidence intervals by so many samples, say 1000."
@@ -128,6 +130,8 @@ def evaluate_command(
         scores = score_judgement(judgement, train_counts=training.counts, subsets=subsets)
         if left_out:
             scores["left_out"] = left_out
+        if subsets:
+            scores["confused_types"] = confused_types(judgement)
         if bootstrap:
             scores["intervals"] = bootstrap_intervals(
                 judgement,

@@ -40,7 +40,8 @@ def model_card_command(
     nlp = load_pipeline(model)
     columns: dict[str, Any] = {}
     for path in metrics:
-        columns.update(_read_columns(path))
+        for column, scores in _read_columns(path).items():
+            columns[column] = columns.get(column, {}) | scores
     given = {"name": name, "version": version, "license": license_name}
     nlp.meta.update({key: value for key, value in given.items() if value})
     meta = complete_meta(

@@ -87,7 +87,13 @@ def _read_number(parts: Sequence[str]) -> list[str]:
         if before is not None and part in MULTIPLES:
             found.pop()
             value = before * MULTIPLES[part]
-        elif before in range(20, 100, 10) and value in range(1, 10) and not part[0].isdecimal():
+        elif (
+            before is not None
+            and value is not None
+            and before in range(20, 100, 10)
+            and value in range(1, 10)
+            and not part[0].isdecimal()
+        ):
             found.pop()
             value = before + value
         before = None if is_ordinal else value

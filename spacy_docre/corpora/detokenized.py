@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import zip_longest
 
 # What stands right behind the word before it, and right before the word after it.
 CLOSING = re.compile(r"(?:[,.;:?!)\]}%”’…°]+|(?:['’](?:s|re|ve|ll|d|m)|n['’]t))", re.IGNORECASE)
@@ -40,5 +41,5 @@ def printed_blanks(words: Sequence[str]) -> list[bool]:
         elif OPENING.fullmatch(word):
             after[i] = False
     return [
-        blank and next_blank for blank, next_blank in zip(after, [*before[1:], True], strict=True)
+        blank and next_blank for blank, next_blank in zip_longest(after, before[1:], fillvalue=True)
     ]

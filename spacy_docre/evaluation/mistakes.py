@@ -152,8 +152,10 @@ def analyse_errors(
 
     def count(where: np.ndarray) -> Counts:
         chosen = Counter(kind for kind, row, gold in rows if where[row if gold is None else gold])
-        values = (int((where & x).sum()) for x in (judged.gold, judged.predicted, judged.correct))
-        return Counts(*values, {kind: chosen[kind] for kind in KINDS})
+        gold, predicted, correct = (
+            int((where & of).sum()) for of in (judged.gold, judged.predicted, judged.correct)
+        )
+        return Counts(gold, predicted, correct, {kind: chosen[kind] for kind in KINDS})
 
     by_type = {name: count(judged.label == i) for i, name in enumerate(judged.labels)}
     subsets = {

@@ -70,6 +70,7 @@ def complete_meta(
         "Use": _use(meta, extractor.cfg),
         "Training data": data,
         "Metrics": _metrics_tables(metrics or {}),
+        "What it confuses": _confusions_table(metrics or {}),
         "Calibration": _calibration_table(metrics or {}),
         "Thresholds": _thresholds_table(thresholds or {}),
         "Size and speed": _size_and_speed(nlp, speed),
@@ -126,8 +127,9 @@ def _with_interval(scores: Mapping[str, Any], key: str) -> str:
 
 
 def _subsets_table(metrics: Mapping[str, Any]) -> str:
-    """The first evaluation's subsets by the distance of the entities and so on."""
-    subsets = next((found for m in metrics.values() if (found := m.get("rel_subsets"))), {})
+    """By the distance of the entities and so on, of the first evaluation that says so."""
+    found = (m.get("rel_subsets") for m in metrics.values())
+    subsets: Mapping[str, Any] = next(filter(None, found), {})
     rows = [
         (SUBSET_TITLES[name], str(values["gold"]), *(_percent(values[key]) for key in "prf"))
         for name, values in subsets.items()
@@ -143,6 +145,15 @@ def _types_table(metrics: Mapping[str, Any]) -> str:
         for label, values in per_type.items()
     ]
     return _table(rows, (_escape(name), "Gold", "P", "R", "F1"))
+
+
+def _confusions_table(metrics: Mapping[str, Any]) -> str:
+    found = (m.get("confused_types") for m in metrics.values())
+    confused: list[dict[str, Any]] = next(filter(None, found), [])
+    rows = [
+        (_escape(row["gold"]), _escape(row["predicted"]), str(row["count"])) for row in confused
+    ]
+    return _table(rows, ("Missed", "Set instead", "Pairs")) if rows else ""
 
 
 def _calibration_table(metrics: Mapping[str, Any]) -> str:
@@ -195,12 +206,12 @@ def count_parameters(nlp: Language) -> int:
     nlp (Language): The pipeline.
     RETURNS (int): The number.
     """
-    sizes: dict[int, int] = {}
+    sizes: dict[Any, int] = {}
     models = [model for _, pipe in nlp.pipeline if (model := getattr(pipe, "model", None))]
     for node in (node for model in models if isinstance(model, Model) for node in model.walk()):
-        arrays = [node.get_param(name) for name in node.param_names if node.has_param(name)]
+        names = [name for name in node.param_names if node.has_param(name)]
         modules = (shim._model for shim in node.shims if shim._model is not None)
-        sizes |= {id(array): array.size for array in arrays}
+        sizes |= {(node.id, name): node.get_param(name).size for name in names}
         sizes |= {id(p): p.numel() for module in modules for p in module.parameters()}
     return sum(sizes.values())
 

@@ -181,6 +181,15 @@ def test_real_corpora_keep_their_counts(name, n_docs, n_relations):
     assert [c.names for doc in docs for c in get_clusters(doc)] == names
 
 
+def test_entities_do_not_end_in_white_space(tmp_path):
+    changed = document()
+    changed["sents"][1][3] = "\xa0"
+    changed["vertexSet"][1] = [{"name": "Rome \xa0", "sent_id": 1, "pos": [2, 4], "type": "LOC"}]
+    (doc,) = convert(tmp_path, changed)
+    assert [ent.text for ent in doc.ents] == ["Ann Lee - Smith", "Rome"]
+    assert len(get_clusters(doc)[1].mentions[0]) == 2
+
+
 def test_blanks_as_they_are_printed(tmp_path):
     (doc,) = convert(tmp_path, document(), detokenize=True)
     assert doc.text == "Ann Lee-Smith ran. She left Rome. "

@@ -79,10 +79,11 @@ def read_docred(
     """Read documents in the DocRED format. The tokens, sentences, mentions and their types are
     kept, evidence sentences become the relations' evidence, and the entity `vertexSet[i]` the
     cluster `doc.spans[f"{prefix}_{i + 1}"]`. Mentions are also the documents' entities
-    (`doc.ents`; of overlapping ones the longest). A relation that is listed twice for a pair is
-    kept once, with the evidence of both. The title is `doc.user_data["title"]`. A mention whose
-    name is not the text of its tokens is placed by its name where that is at one place alone: with
-    its last token as the end, in its sentence, or in the document.
+    (`doc.ents`; of overlapping ones the longest, without white space at its ends). A relation that
+    is listed twice for a pair is kept once, with the evidence of both. The title is
+    `doc.user_data["title"]`. A mention whose name is not the text of its tokens is placed by its
+    name where that is at one place alone: with its last token as the end, in its sentence, or in
+    the document.
 
     path (Union[str, Path]): The JSON file.
     vocab (Vocab): The vocabulary of the documents.
@@ -152,8 +153,14 @@ def _to_doc(
         names = [mention.name for mention in mentions]
         if names != [span.text for span in group]:
             group.attrs["names"] = names
-    doc.ents = filter_spans(span for spans in clusters for span in spans)
+    doc.ents = filter_spans(_without_blanks(span) for spans in clusters for span in spans)
     return doc
+
+
+def _without_blanks(span: Span) -> Span:
+    """The mention without tokens of white space at its ends, from which no recogniser can learn."""
+    kept = [token.i for token in span if not token.is_space] or [span.start, span.end - 1]
+    return Span(span.doc, kept[0], kept[-1] + 1, label=span.label)
 
 
 def _place(
