@@ -31,6 +31,10 @@ def test_workflows_name_commands():
     assert set(CORPORA) <= config["workflows"].keys()
     for steps in config["workflows"].values():
         assert set(steps) <= known
+    for command in config["commands"]:
+        for name in ("deps", "outputs", "outputs_no_cache"):
+            # What two variables are joined to, where the first is all of an item.
+            assert not any(", " in item for item in command.get(name, ()))
 
 
 def test_each_step_of_the_model_reads_what_steps_before_it_wrote():
