@@ -152,10 +152,12 @@ def analyse_errors(
 
     def count(where: np.ndarray) -> Counts:
         chosen = Counter(kind for kind, row, gold in rows if where[row if gold is None else gold])
-        gold, predicted, correct = (
-            int((where & of).sum()) for of in (judged.gold, judged.predicted, judged.correct)
+        return Counts(
+            gold=int((where & judged.gold).sum()),
+            predicted=int((where & judged.predicted).sum()),
+            correct=int((where & judged.correct).sum()),
+            mistakes={kind: chosen[kind] for kind in KINDS},
         )
-        return Counts(gold, predicted, correct, {kind: chosen[kind] for kind in KINDS})
 
     by_type = {name: count(judged.label == i) for i, name in enumerate(judged.labels)}
     subsets = {

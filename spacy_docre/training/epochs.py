@@ -43,10 +43,11 @@ def train_epochs(epochs: int = 30) -> Callable[[Language], None]:
         # `nlp.config` is put together anew each time, but for this section.
         training = nlp.config["training"]
         schedules = [part for part in _sections(training) if part.get("total_steps") == 0]
+        if not schedules:
+            return
         config = nlp.config.interpolate()
         corpus = dot_to_object(config, config["training"]["train_corpus"])
-        is_known = corpus.get("path", "") is not None and config["training"]["max_epochs"] >= 0
-        if not schedules or not is_known:
+        if corpus.get("path", "") is None or config["training"]["max_epochs"] < 0:
             return
         plan = plan_training(config, nlp, epochs)
         for schedule in schedules:

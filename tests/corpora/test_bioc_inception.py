@@ -183,6 +183,7 @@ def test_characters_that_xml_has_not_are_refused(tmp_path, name, json_name, form
     if not entry.is_available:
         pytest.skip(f"needs the package {entry.package}")
     doc = make_doc(NLP.vocab, ["a\x0b", "b"], [[(0, 1)], [(1, 2)]], relations=[(0, "r", 1)])
+    doc.user_data["title"] = "t"
     settings = {"report": ConversionReport(), "prefix": DEFAULT_PREFIX}
     with pytest.raises(DocreError, match=r"D075.*no character '\\x0b'"):
         entry.write([doc], tmp_path / "out.xml", **settings)
