@@ -76,10 +76,11 @@ def score_stages(
             **score_clusters(examples, names_only=names_only, **settings),
         }
         if bootstrap:
-            drawn = {"n": bootstrap, "seed": seed}
             scores[stage]["intervals"] = {
-                **bootstrap_intervals(judgement, **drawn),
-                **cluster_intervals(examples, names_only=names_only, **drawn, **settings),
+                **bootstrap_intervals(judgement, n=bootstrap, seed=seed),
+                **cluster_intervals(
+                    examples, n=bootstrap, seed=seed, names_only=names_only, **settings
+                ),
             }
     return scores
 

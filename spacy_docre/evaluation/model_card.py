@@ -128,7 +128,9 @@ def _with_interval(scores: Mapping[str, Any], key: str) -> str:
 
 def _subsets_table(metrics: Mapping[str, Any]) -> str:
     """By the distance of the entities and so on, of the first evaluation that says so."""
-    subsets = next((found for m in metrics.values() if (found := m.get("rel_subsets"))), {})
+    subsets: Mapping[str, Any] = next(
+        (found for m in metrics.values() if (found := m.get("rel_subsets"))), {}
+    )
     rows = [
         (SUBSET_TITLES[name], str(values["gold"]), *(_percent(values[key]) for key in "prf"))
         for name, values in subsets.items()
@@ -147,8 +149,11 @@ def _types_table(metrics: Mapping[str, Any]) -> str:
 
 
 def _confusions_table(metrics: Mapping[str, Any]) -> str:
-    found = next((c for m in metrics.values() if (c := m.get("confused_types"))), [])
-    rows = [(_escape(row["gold"]), _escape(row["predicted"]), str(row["count"])) for row in found]
+    confusions = (found for m in metrics.values() if (found := m.get("confused_types")))
+    rows = [
+        (_escape(row["gold"]), _escape(row["predicted"]), str(row["count"]))
+        for row in next(confusions, ())
+    ]
     return _table(rows, ("Missed", "Set instead", "Pairs")) if rows else ""
 
 
