@@ -108,3 +108,11 @@ def test_real_corpora_are_converted(name, n_docs, n_relations, tmp_path, monkeyp
         docs = list(read_docs(path, vocab))
         assert len(docs) == docs_wanted
         assert sum(len(doc._.relations) for doc in docs) == relations_wanted
+
+
+def test_files_of_the_box_are_one_by_one():
+    """Two whole variables in a list would be taken for one text."""
+    files = [
+        path for c in project()["commands"] for path in (*c.get("deps", ()), *c.get("outputs", ()))
+    ]
+    assert not [path for path in files if "," in path]

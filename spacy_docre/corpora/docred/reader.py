@@ -159,7 +159,7 @@ def _to_doc(
 
 def _without_blanks(span: Span) -> Span:
     """The mention without tokens of white space at its ends, from which no recogniser can learn."""
-    kept = [token.i for token in span if not token.is_space] or [span.start, span.end - 1]
+    kept = [token.i for token in span if not token.text.isspace()] or [span.start, span.end - 1]
     return Span(span.doc, kept[0], kept[-1] + 1, label=span.label)
 
 
