@@ -290,7 +290,7 @@ def test_missing_library_names_the_extra(monkeypatch, library, module, name, ext
 
     monkeypatch.delitem(sys.modules, f"spacy_docre.annotation.{module}", raising=False)
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(DocreError, match=rf"D021.*spacy-docre\[{extra}\]"):
+    with pytest.raises(DocreError, match=rf"D021.*'\.\[{extra}\]'"):
         make_sinks([name], SinkSettings())
 
 
