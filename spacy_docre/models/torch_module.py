@@ -1,6 +1,6 @@
 """How a PyTorch module becomes part of a Thinc layer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, cast
 
 import srsly
@@ -75,8 +75,19 @@ class LazyTorchShim(PrecisionShim):
             check_weights(weights, expected)
             module = self.make(**sizes)
             module.load_state_dict(weights)
-            self.cfg, self._model = sizes, module.to(get_torch_default_device())
+            module = module.to(get_torch_default_device())
+            if self.is_built:
+                _keep_unsaved(self._model, module, weights)
+            self.cfg, self._model = sizes, module
         return self
+
+
+def _keep_unsaved(old: nn.Module, new: nn.Module, saved: Collection[str]) -> None:
+    """Let buffers that are not saved stay as they are, such as what a callback has set."""
+    before = dict(old.named_buffers())
+    for name, buffer in new.named_buffers():
+        if name not in saved and name in before and before[name].shape == buffer.shape:
+            buffer.copy_(before[name])
 
 
 def _is_size(value: Any) -> bool:

@@ -193,7 +193,7 @@ def test_a_missing_package_is_an_error_at_first_use(monkeypatch):
     for attr in ("coref_chains", "coref_clusters"):
         monkeypatch.delitem(Underscore.doc_extensions, attr, raising=False)
     for name, command in (
-        ("coreferee", r"spacy-docre\[coref\]"),
+        ("coreferee", "install coreferee"),
         ("fastcoref", "install fastcoref"),
     ):
         chains = {"@misc": f"spacy-docre.{name}_chains.v1"}

@@ -65,7 +65,7 @@ def test_tau_learns_of_the_steps_once():
     head.set_total_steps(500)
     assert head.tau.item() == pytest.approx(0.5 * (1 - 0.999**4605))
     head.set_total_steps(9)
-    assert head.tau_base == small_kmgre(total_steps=500).tau_base
+    assert head.tau == small_kmgre(total_steps=500, step=500).tau
     given = small_kmgre(total_steps=None)
     given.set_total_steps(500)
-    assert given.tau_base == 0.999
+    assert not given.total_steps

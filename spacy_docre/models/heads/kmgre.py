@@ -109,9 +109,9 @@ class KMGREHead(RelationHead):
         self.negative_ratio = negative_ratio
         self.period = period
         self.tau_base = tau_base
+        # A buffer, so that it stays where a checkpoint's weights are loaded.
+        self.register_buffer("total_steps", torch.tensor(total_steps or 0), persistent=False)
         self.waits_for_steps = total_steps == 0
-        if total_steps:
-            self._scale_tau(total_steps)
         self.fusion = fusion
         self.phase: Phase = "both" if key_classifier else "maximization"
         if sizes.version < 2:
@@ -132,13 +132,13 @@ class KMGREHead(RelationHead):
     @property
     def tau(self) -> Tensor:
         """[] The largest threshold for key mention pairs (section 4.3)."""
-        return HIGHEST_TAU * (1 - self.tau_base ** self.step.double())
+        scale = torch.where(self.total_steps > 0, FULL_RISE / self.total_steps.double(), 1.0)
+        return HIGHEST_TAU * (1 - self.tau_base ** (self.step.double() * scale))
 
     def set_total_steps(self, total_steps: int) -> None:
         """See `RelationHead.set_total_steps`."""
-        if self.waits_for_steps:
-            self._scale_tau(total_steps)
-            self.waits_for_steps = False
+        if self.waits_for_steps and not self.total_steps:
+            self.total_steps.fill_(total_steps)
 
     def set_phase(self, epoch: int, warmup_epochs: int) -> bool:
         """See `RelationHead.set_phase`."""
@@ -154,11 +154,9 @@ class KMGREHead(RelationHead):
         return True
 
     def take_over(self, smaller: RelationHead, n_before: int, n_labels: int) -> None:
-        """See `RelationHead.take_over`. The phase and the rise of tau stay too."""
+        """See `RelationHead.take_over`. The phase stays too."""
         super().take_over(smaller, n_before, n_labels)
-        other = cast(KMGREHead, smaller)
-        self.phase, self.tau_base = other.phase, other.tau_base
-        self.waits_for_steps = other.waits_for_steps
+        self.phase = cast(KMGREHead, smaller).phase
 
     def parts(self) -> list[list[Parameter]]:
         """See `RelationHead.parts`: theta and omega."""
@@ -265,9 +263,6 @@ class KMGREHead(RelationHead):
             (int(pair), int(label)): mention_spans(clusters, part.ravel().tolist())
             for pair, label, part in zip(pairs, labels, parts, strict=True)
         }
-
-    def _scale_tau(self, total_steps: int) -> None:
-        self.tau_base = self.tau_base ** (FULL_RISE / total_steps)
 
     def _relation_loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         if self.fusion:
