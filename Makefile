@@ -1,6 +1,8 @@
 # The two commands that a fresh machine needs: `make quickstart` and `make test`.
 PYTHON ?= python3
 VENV ?= .venv
+# What `quickstart` reads: a file that is one text. Without one, three paragraphs about real things.
+TEXT ?=
 # The versions that are installed; `make CONSTRAINTS=/dev/null` takes the newest, and PyTorch as its
 # index has it.
 CONSTRAINTS ?= constraints.txt
@@ -30,8 +32,8 @@ SOURCES := $(shell find spacy_docre tests configs docs assets -type f -not -path
 
 .PHONY: quickstart test test-all coverage docs lint audit licences dist test-wheel test-lowest test-newest constraints clean
 
-quickstart: $(VENV)/.base
-	$(BIN)/python -m spacy project run quickstart
+quickstart: $(VENV)/.model
+	$(BIN)/python -m spacy_docre extract en_docre_sm $(if $(TEXT),'$(TEXT)' --whole,assets/box_texts.txt --limit 3) --page build/quickstart.html
 
 # What is not slow.
 test: $(VENV)/.dev
@@ -61,6 +63,13 @@ $(VENV)/.base: pyproject.toml $(CONSTRAINTS)
 	$(BIN)/python -m pip install --quiet --upgrade --constraint $(CONSTRAINTS) pip
 	$(PIP) torch
 	$(PIP) --build-constraint $(CONSTRAINTS) --editable .
+	touch $@
+
+# With the pipeline that lies in the repository, by its hash, and the library of its encoder.
+$(VENV)/.model: $(VENV)/.base wheels/requirements.txt
+	$(call by-hash,model)
+	$(PIP) --build-constraint $(CONSTRAINTS) --editable '.[transformers]'
+	$(BIN)/python -m pip install --quiet --no-index --no-deps --force-reinstall --require-hashes --requirement wheels/requirements.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.base
