@@ -15,7 +15,7 @@ import spacy
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
-from spacy_docre import Relation, get_clusters
+from spacy_docre import DocreError, Relation, get_clusters
 from spacy_docre.corpora.folders import file_stem
 from spacy_docre.corpora.formats import Format, all_formats
 from spacy_docre.corpora.jsonl import read_jsonl
@@ -312,7 +312,12 @@ def written(entry: Format, rng: Random) -> Case:
         source.write_bytes(case.files["in.jsonl"])
         docs = list(read_jsonl(source, spacy.blank("en")))
         path = target if entry.is_folder else target / f"in{entry.suffix}"
-        entry.write(docs, path, report=report, prefix="entity_clusters")
+        try:
+            entry.write(docs, path, report=report, prefix="entity_clusters")
+        except DocreError as error:
+            if "XML has no character" not in str(error):
+                raise
+            return written(entry, rng)
         files = {str(path.relative_to(target)): path.read_bytes() for path in target.iterdir()}
     return Case(entry.name, files, None if report.counts else case.counts)
 

@@ -78,6 +78,7 @@ class KMGREHead(RelationHead):
     """
 
     step: Tensor
+    total_steps: Tensor
     is_warming_up: Tensor
 
     def __init__(
