@@ -12,7 +12,9 @@ from typing import Any
 
 import srsly
 
+from spacy_docre.cli.messages import percent
 from spacy_docre.cli.stages import METRICS, STAGE_NAMES
+from spacy_docre.evaluation.model_card import CALIBRATION_HEADER, calibration_rows, with_interval
 from spacy_docre.files import replacing
 from spacy_docre.scoring.metrics import metric_titles
 from spacy_docre.scoring.subsets import SUBSET_TITLES
@@ -85,17 +87,9 @@ def subsets(scores: dict[str, Any]) -> dict[str, Any]:
 
 
 def calibration(found: dict[str, Any]) -> dict[str, Any]:
-    rows = [
-        [
-            f"{b['low']:.2f}–{b['high']:.2f}",
-            str(b["count"]),
-            percent(b["score"]),
-            percent(b["correct"]),
-        ]
-        for b in found["bins"]
-    ]
+    rows = calibration_rows(found)
     rows.append(["Expected calibration error", str(found["count"]), "", percent(found["ece"])])
-    return table("Calibration", ["Score", "Relations", "Mean score", "Right"], rows)
+    return table("Calibration", list(CALIBRATION_HEADER), rows)
 
 
 def thresholds(found: dict[str, Any]) -> dict[str, Any]:
@@ -104,16 +98,6 @@ def thresholds(found: dict[str, Any]) -> dict[str, Any]:
         for name, row in found.items()
     ]
     return table("Thresholds", ["", "Threshold", "P", "R", "F1"], rows)
-
-
-def with_interval(scores: dict[str, Any], key: str) -> str:
-    ends = scores.get("intervals", {}).get(key)
-    text = percent(scores[key])
-    return text if ends is None else f"{text} ({'–'.join(map(percent, ends))})"
-
-
-def percent(value: float) -> str:
-    return f"{100 * value:.2f}"
 
 
 if __name__ == "__main__":

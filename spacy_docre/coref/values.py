@@ -95,7 +95,7 @@ def _read_number(parts: Sequence[str]) -> list[str]:
             and not part[0].isdecimal()
         ):
             found.pop()
-            value = sum(filter(None, (before, value)))
+            value = before + value
         before = None if is_ordinal else value
         plain = SAME_WORD.get(part, part) if value is None else f"{value:.15g}"
         found.append(f"{plain}th" if is_ordinal else plain)

@@ -136,12 +136,10 @@ def _label(annotation: Any) -> str:
 
 def _add_chains(cas: Any, given: GivenDocument, by_place: dict[tuple[int, int], str]) -> None:
     """The mentions of a chain, joined; those that no other layer has are mentions of their own."""
-    try:
-        chains = cas.select(CHAIN)
-    except Exception:  # the file has no such layer
+    if not cas.typesystem.contains_type(CHAIN):
         return
     given.relations = given.relations or []
-    for chain in chains:
+    for chain in cas.select(CHAIN):
         link, former = chain.first, None
         while link is not None:
             place = (link.begin, link.end)

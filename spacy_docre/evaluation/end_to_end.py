@@ -9,7 +9,7 @@ from spacy.training import Example
 from ..extractor.pipeline import find_extractor
 from ..scoring.clusters import score_clusters
 from ..scoring.judgement import Fact, judge_relations
-from ..scoring.scorer import TRAIN, score_judgement
+from ..scoring.scorer import score_judgement
 from ..scoring.significance import bootstrap_intervals, cluster_intervals
 from .run import annotate_examples
 
@@ -59,8 +59,6 @@ def score_stages(
     """
     _, extractor = find_extractor(nlp)
     settings = {name: extractor.cfg[name] for name in ("prefix", "attr")}
-    if isinstance(train_facts, set):
-        train_facts = {TRAIN: train_facts}
     scores: dict[str, Scores] = {}
     for stage in possible_stages(nlp):
         annotated = annotate_examples(

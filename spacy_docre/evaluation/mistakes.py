@@ -141,12 +141,11 @@ def analyse_errors(
     places = _Places(annotated, prefix)
     mistakes = [places.mistake(judged, *row) for row in rows]
     order = sorted(mistakes, key=lambda m: (m.score is None, -(m.score or 0.0), m.distance))
-    confusions = Counter((m.gold or NO_RELATION, m.predicted or NO_RELATION) for m in mistakes)
-    # What is right but for its direction says nothing of types.
-    confusions.subtract(
+    confusions = Counter(
         (m.gold or NO_RELATION, m.predicted or NO_RELATION)
         for m in mistakes
-        if m.kind == "direction"
+        # What is right but for its direction says nothing of types.
+        if m.kind != "direction"
     )
     confusions.update((judged.labels[i],) * 2 for i in judged.label[judged.correct].tolist())
 
@@ -174,7 +173,7 @@ def analyse_errors(
         by_type=dict(sorted(by_type.items(), key=lambda item: -sum(item[1].mistakes.values()))),
         by_distance=subsets["distance"],
         by_mentions=subsets["mentions"],
-        confusions=+confusions,
+        confusions=confusions,
     )
 
 

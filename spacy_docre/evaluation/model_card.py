@@ -21,6 +21,7 @@ CLUSTER_TITLES = {
     "mention_typed_f": "F1, mentions with their types",
     "entity_soft_f": "F1, entities with their types (soft, DWIE)",
 }
+CALIBRATION_HEADER = ("Score", "Relations", "Mean score", "Right")
 THRESHOLD_TITLES = {"best": "the best F1", "precision": "precision"}
 MISUSES = (
     "Decisions about people: who is hired, insured, prosecuted or let into a country. Some of what "
@@ -113,14 +114,20 @@ def _metrics_tables(metrics: Mapping[str, Any]) -> str:
 
 def _metrics_table(metrics: Mapping[str, Any]) -> str:
     rows = [
-        (title, *(_with_interval(scores, key) for scores in metrics.values()))
+        (title, *(with_interval(scores, key) for scores in metrics.values()))
         for key, title in (metric_titles() | CLUSTER_TITLES).items()
         if any(key in scores for scores in metrics.values())
     ]
     return _table(rows, ("", *map(_escape, metrics)))
 
 
-def _with_interval(scores: Mapping[str, Any], key: str) -> str:
+def with_interval(scores: Mapping[str, Any], key: str) -> str:
+    """A score in percent, and its confidence interval if there is one.
+
+    scores (Mapping[str, Any]): What `evaluate` gave.
+    key (str): The key of the score.
+    RETURNS (str): "63.89 (60.71–66.71)".
+    """
     ends = scores.get("intervals", {}).get(key)
     value = _percent(scores.get(key))
     return value if ends is None else f"{value} ({'–'.join(map(_percent, ends))})"
@@ -156,22 +163,30 @@ def _confusions_table(metrics: Mapping[str, Any]) -> str:
     return _table(rows, ("Missed", "Set instead", "Pairs")) if rows else ""
 
 
+def calibration_rows(found: Mapping[str, Any]) -> list[list[str]]:
+    """How often relations of a score are right, in the columns of `CALIBRATION_HEADER`.
+
+    found (Mapping[str, Any]): What `evaluate --calibration` gave for the predicted relations.
+    RETURNS (list[list[str]]): A row for each range of scores.
+    """
+    return [
+        [
+            f"{row['low']:.2f}–{row['high']:.2f}",
+            str(row["count"]),
+            _percent(row["score"]),
+            _percent(row["correct"]),
+        ]
+        for row in found["bins"]
+    ]
+
+
 def _calibration_table(metrics: Mapping[str, Any]) -> str:
     """How often relations of a score are right, of the first evaluation that says so."""
     found = next((c for m in metrics.values() if (c := m.get("calibration"))), None)
     if found is None:
         return ""
     relations = found["relations"]
-    rows = [
-        (
-            f"{row['low']:.2f}–{row['high']:.2f}",
-            str(row["count"]),
-            _percent(row["score"]),
-            _percent(row["correct"]),
-        )
-        for row in relations["bins"]
-    ]
-    table = _table(rows, ("Score", "Relations", "Mean score", "Right"))
+    table = _table(calibration_rows(relations), CALIBRATION_HEADER)
     errors = [f"{_percent(relations['ece'])} over the predicted relations"]
     if "pairs" in found:
         errors.append(f"{_percent(found['pairs']['ece'])} over all candidate pairs and types")

@@ -29,8 +29,8 @@ from ..extractor.pipeline import change_settings, find_extractor
 from ..extractor.thresholds import best_threshold, collect_candidates
 from ..files import replacing, write_folder
 from ..models.relation_model import relation_head
-from ..scoring.judgement import Fact, Judgement, collect_facts, count_types, judge_relations
-from ..scoring.scorer import TRAIN, score_judgement
+from ..scoring.judgement import TRAIN, Fact, Judgement, collect_facts, count_types, judge_relations
+from ..scoring.scorer import score_judgement
 from ..training.checkpoint import read_history
 from .figures import extractor_figures
 

@@ -16,6 +16,8 @@ from ..data.relation import DEFAULT_ATTR, Relation, excluded_pairs, get_relation
 from ..data.sentences import sentence_ends, sentence_of_token
 
 Fact = tuple[str, str, str]
+# The name of a training corpus that is given none.
+TRAIN = "train"
 
 # What `Judgement.distance` is for entities without mentions.
 NO_DISTANCE = -1
@@ -80,7 +82,7 @@ def judge_relations(
     *,
     prefix: str = DEFAULT_PREFIX,
     attr: str = DEFAULT_ATTR,
-    train_facts: Mapping[str, set[Fact]] | None = None,
+    train_facts: set[Fact] | Mapping[str, set[Fact]] | None = None,
 ) -> Judgement:
     """Compare predicted with gold relations. The time is linear in the number of relations, apart
     from the alignment of clusters where the pipeline made its own.
@@ -89,10 +91,12 @@ def judge_relations(
         annotated are left out.
     prefix (str): What the clusters' keys start with.
     attr (str): The name of the extension attribute that holds the relations.
-    train_facts (Optional[Mapping[str, set[tuple[str, str, str]]]]): The facts of training corpora,
-        by the corpora's names, see `collect_facts`.
+    train_facts (Optional[Union[set, Mapping[str, set]]]): What `collect_facts` gave for the
+        training data; for several training corpora by their names.
     RETURNS (Judgement): The relations.
     """
+    if isinstance(train_facts, set):
+        train_facts = {TRAIN: train_facts}
     facts = list((train_facts or {}).values())
     labels: dict[str, int] = {}
     pairs: dict[tuple[int, str, str], int] = {}

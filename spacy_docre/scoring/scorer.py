@@ -15,8 +15,6 @@ from .metrics import METRICS, metrics_of, tally_relations
 from .subsets import relation_subsets
 from .tallies import CORRECT, GOLD, PREDICTED, TYPES, precision_recall_f1
 
-TRAIN = "train"
-
 
 def make_relation_scorer(
     subsets: bool = False, tuned_threshold: bool = False
@@ -71,8 +69,6 @@ def score_relations(
         `rel_threshold`. All in 0..1, all None if no
         reference is annotated. `docs/explanation/metrics.md` has the formulas.
     """
-    if isinstance(train_facts, set):
-        train_facts = {TRAIN: train_facts}
     examples = list(examples)
     chosen = {}
     if tuned_threshold and choose_threshold is not None:
