@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 
 def make_pipeline(encoder, transformer, **settings):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, "rsman", encoder, transformer, **settings)
     examples = birth_examples(nlp.vocab, 3)
     nlp.initialize(lambda: examples)

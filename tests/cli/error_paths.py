@@ -87,7 +87,7 @@ def damage(path: str) -> Callable[[], object]:
 
 def bare_model() -> None:
     """A pipeline without a relation extractor."""
-    spacy.blank("en").to_disk("bare")
+    spacy.blank("xx").to_disk("bare")
 
 
 COLOURS = re.compile("\x1b\\[[0-9;]*m")

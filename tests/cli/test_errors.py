@@ -74,10 +74,11 @@ def test_a_command_line_is_left_alone_by_the_handling_of_errors():
     assert "--debug" in result.output
 
 
-# Where the tests run in the background, Ctrl-C is ignored, and by their processes too.
+# Where the tests run in the background, or by nohup, their processes ignore these signals too.
 LOADS_SLOWLY = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 import spacy
 import spacy_docre.cli.annotate as command
 def load(*args, **kwargs):

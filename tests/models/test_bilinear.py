@@ -17,7 +17,7 @@ from ..reference.layers import (
     slow_pooled_bilinear,
     slow_reduced_mentions,
 )
-from ..util import random_encoding
+from ..util import JACOBIANS, random_encoding
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 SETTINGS = [
@@ -70,11 +70,12 @@ def test_localized_context_is_joined_to_both_entities(entities):
     np.testing.assert_allclose(logits, np.reshape(expected, (-1, 3)), atol=1e-9)
 
 
+@JACOBIANS
 @pytest.mark.parametrize("settings", SETTINGS)
-def test_head_gradients(settings):
+def test_head_gradients(settings, fast_mode):
     encoding, head = random_encoding(2, [2, 3], max_length=4).detached(), make_head(**settings)
 
     def run(tokens, mention, attention):
         return head(Encoding(tokens, mention, attention, encoding.index)).logits
 
-    assert torch.autograd.gradcheck(run, encoding.tensors)
+    assert torch.autograd.gradcheck(run, encoding.tensors, fast_mode=fast_mode)

@@ -9,7 +9,7 @@ from spacy_docre.models.heads.context_aware import ContextAwareHead
 from spacy_docre.models.torch_head import HeadSizes
 
 from ..reference.layers import array, slow_classifier, slow_pooled_bilinear
-from ..util import random_encoding
+from ..util import JACOBIANS, random_encoding
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 SETTINGS = [
@@ -42,11 +42,12 @@ def test_head_equals_the_equations(entities, settings):
     np.testing.assert_allclose(array(output.logits), expected[:, 1:], atol=1e-9)
 
 
+@JACOBIANS
 @pytest.mark.parametrize("settings", SETTINGS)
-def test_head_gradients(settings):
+def test_head_gradients(settings, fast_mode):
     encoding, head = random_encoding(2, [2, 3], max_length=4).detached(), make_head(**settings)
 
     def run(tokens, mention, attention):
         return head(Encoding(tokens, mention, attention, encoding.index)).logits
 
-    assert torch.autograd.gradcheck(run, encoding.tensors)
+    assert torch.autograd.gradcheck(run, encoding.tensors, fast_mode=fast_mode)

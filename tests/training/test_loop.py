@@ -235,7 +235,7 @@ def test_another_corpus_is_refused(corpus, tiny_bert, tmp_path, monkeypatch):
     path.write_bytes(Path(corpus).read_bytes())
     config = make_config("atlop", str(path), tiny_bert)
     interrupted(config, tmp_path / "run", monkeypatch)
-    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab))
     DocBin(docs=docs[:2] * 5, store_user_data=True).to_disk(path)
     with pytest.raises(DocreError, match=r"D090.*corpora\.train\.path \(its content\)"):
         run(config, tmp_path / "run", resume=True)
@@ -247,7 +247,7 @@ def test_other_texts_of_a_corpus_in_a_folder_are_refused(corpus, tiny_bert, tmp_
     path.write_bytes(Path(corpus).read_bytes())
     config = make_config("atlop", str(path.parent), tiny_bert)
     interrupted(config, tmp_path / "run", monkeypatch)
-    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab))
     DocBin(docs=docs[:2] * 5, store_user_data=True).to_disk(path)
     with pytest.raises(DocreError, match=r"D090.*corpora\.train\.path \(its content\)"):
         run(config, tmp_path / "run", resume=True)
@@ -257,7 +257,7 @@ def test_other_texts_of_a_corpus_in_a_folder_are_refused(corpus, tiny_bert, tmp_
 def test_another_content_of_a_corpus_that_no_setting_names_is_refused(
     change, corpus, tiny_bert, tmp_path, monkeypatch
 ):
-    docs = list(DocBin().from_disk(corpus).get_docs(spacy.blank("en").vocab))
+    docs = list(DocBin().from_disk(corpus).get_docs(spacy.blank("xx").vocab))
     config = make_config("atlop", corpus, tiny_bert)
     config["corpora"]["train"] = {"@readers": "from_memory"}
 
@@ -400,7 +400,7 @@ def test_checkpoint_holds_data_only(cut):
 
 
 def test_new_types_of_the_corpus_are_there_before_the_first_step(corpus, tiny_bert, tmp_path):
-    docs = list(DocBin().from_disk(corpus).get_docs(spacy.blank("en").vocab))
+    docs = list(DocBin().from_disk(corpus).get_docs(spacy.blank("xx").vocab))
     nlp = init_nlp(make_config("atlop", corpus, tiny_bert))
     nlp.to_disk(tmp_path / "old")
     docs[-1].user_data[("._.", "relations", None, None)][0]["label"] = "buried"
