@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,12 +111,21 @@ def test_signals_end_a_command_in_good_order(number, code, message, folder):
     assert stderr == b""
 
 
-def test_nobody_reads_the_output(folder, tmp_path):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("annotate", "model", "a.txt", "out"), marks=pytest.mark.slow),
+        ("debug-data", "c.spacy"),
+    ],
+)
+def test_nobody_reads_the_output(arguments, folder, tmp_path):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-m", "spacy_docre", "annotate", folder / "model"]
-    command += [folder / "a.txt", tmp_path / "out"]
-    process = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    command = [sys.executable, "-m", "spacy_docre", *arguments]
+    process = subprocess.run(
+        command, cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, check=False
+    )
     os.close(writing)
     assert process.returncode == 141
     assert process.stderr == b""

@@ -24,7 +24,7 @@ with atheris.instrument_imports(include=["spacy_docre"]):
 
     from .checks import check
     from .documents import PREFIX, Group, Mention, Plan, has_empty_mentions
-    from .file_runs import run_case, language
+    from .file_runs import language, run_case
     from .files import FORMATS, Case
 
 N_SEEDS = 40
