@@ -471,6 +471,14 @@ class Errors(metaclass=_WithCodes):
         "{path} holds something that is not a pipeline, and would be replaced. Give a folder that "
         "is empty or does not exist."
     )
+    D190 = (
+        "No document in {path} has soft targets to learn from. Let a trained pipeline write them: "
+        "python -m spacy_docre teach DATA OUTPUT --teacher PIPELINE."
+    )
+    D191 = (
+        "{doc} has other entities for {name} than for {first}: do their limits or the prefixes of "
+        "their clusters differ? Only teachers that read the same entities can vote."
+    )
     D163 = (
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. Look whether "
         "`transformer_config` can set what it wants, or take an encoder of another type, for "
