@@ -192,6 +192,7 @@ def in_process(run: Callable[[], object], folder: Path, seconds: float = 120) ->
         try:
             os.chdir(folder)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(writing, 1)
             os.dup2(writing, 2)

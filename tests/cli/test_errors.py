@@ -7,12 +7,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from typer.testing import CliRunner
 
 from spacy_docre import DocreError
-from spacy_docre.cli import app
+from spacy_docre.cli import annotate, app
 from spacy_docre.cli.endings import message_of
 
 from . import error_paths
@@ -87,19 +88,36 @@ def load(*args, **kwargs):
     time.sleep(60)
 command.load_pipeline = load
 command.setup_gpu = lambda *args, **kwargs: None
-from spacy_docre.cli import app
+from spacy_docre.cli import annotate, app
 app(["annotate", "model", "a.txt", "out"])
 """
-
-
-@pytest.mark.parametrize(
+SIGNALS = pytest.mark.parametrize(
     ("number", "code", "message"),
     [
         (signal.SIGINT, 130, "Interrupted"),
-        pytest.param(signal.SIGTERM, 143, "Ended by SIGTERM", marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, 129, "Ended by SIGHUP", marks=pytest.mark.slow),
+        (signal.SIGTERM, 143, "Ended by SIGTERM"),
+        (signal.SIGHUP, 129, "Ended by SIGHUP"),
     ],
 )
+
+
+@SIGNALS
+def test_signals_end_a_command(number, code, message, folder, monkeypatch):
+    def load(*args, **kwargs):
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+
+    monkeypatch.setattr(annotate, "load_pipeline", load)
+    monkeypatch.setattr(annotate, "setup_gpu", lambda *args, **kwargs: None)
+    outcome = in_process(lambda: app(["annotate", "model", "a.txt", "out"]), folder)
+    assert outcome.code == code
+    assert message in outcome.output
+    assert "Traceback" not in outcome.output
+    assert 0 < outcome.lines <= MAX_LINES
+
+
+@pytest.mark.slow
+@SIGNALS
 def test_signals_end_a_command_in_good_order(number, code, message, folder):
     command = [sys.executable, "-c", LOADS_SLOWLY]
     with subprocess.Popen(command, cwd=folder, stdout=-1, stderr=-1) as process:

@@ -27,6 +27,7 @@ from spacy_docre.training import checkpoint
 from spacy_docre.training.loop import train
 
 from ..configs import CONFIGS, save_births, small_config
+from ..util import rest_slow
 
 N_STEPS = 12
 CONFIG = {path.stem: path for path in CONFIGS}
@@ -241,6 +242,7 @@ def test_another_corpus_is_refused(corpus, tiny_bert, tmp_path, monkeypatch):
         run(config, tmp_path / "run", resume=True)
 
 
+@pytest.mark.slow
 def test_other_texts_of_a_corpus_in_a_folder_are_refused(corpus, tiny_bert, tmp_path, monkeypatch):
     path = tmp_path / "corpus" / "births.spacy"
     path.parent.mkdir()
@@ -253,7 +255,9 @@ def test_other_texts_of_a_corpus_in_a_folder_are_refused(corpus, tiny_bert, tmp_
         run(config, tmp_path / "run", resume=True)
 
 
-@pytest.mark.parametrize("change", ["text", "relations", "clusters"])
+@pytest.mark.parametrize(
+    "change", rest_slow(["text", "relations", "clusters"], lambda change: change == "clusters")
+)
 def test_another_content_of_a_corpus_that_no_setting_names_is_refused(
     change, corpus, tiny_bert, tmp_path, monkeypatch
 ):
