@@ -217,7 +217,7 @@ def hostile(tmp_path_factory):
     """A pipeline with labels and a corpus with titles that nobody would choose."""
     path = tmp_path_factory.mktemp("hostile")
     spacy.util.fix_random_seed(1)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "atlop", "cnn", threshold=0.0)
     docs = []
     for n in range(4):
@@ -291,10 +291,10 @@ def test_hostile_names_do_nothing(name, hostile, monkeypatch):
 
 
 def test_errors_show_what_terminals_obey():
-    doc = birth_doc(spacy.blank("en").vocab, 0)
+    doc = birth_doc(spacy.blank("xx").vocab, 0)
     doc.user_data["title"] = TITLE
     doc._.relations = [Relation("x", HOSTILE["born"], "y")]
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(NAME)
     with pytest.raises(DocreError) as error:
         nlp.initialize(lambda: [Example(doc.copy(), doc)])

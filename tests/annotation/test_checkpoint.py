@@ -237,19 +237,23 @@ def test_folder_that_is_a_file_is_refused(tmp_path):
 
 
 def test_two_processes_do_not_share_a_folder(tmp_path):
-    code = (
-        "import sys, time; from pathlib import Path;"
-        "from spacy_docre.annotation.checkpoint import Checkpoint;"
-        "held = Checkpoint(Path(sys.argv[1]), {}); print('locked', flush=True); time.sleep(60)"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout.readline() == b"locked\n"
-            with pytest.raises(DocreError, match="D039"):
-                Checkpoint(tmp_path, {})
-        finally:
-            process.kill()
+    fork = get_context("fork")
+    here, there = fork.Pipe()
+
+    def hold():
+        with Checkpoint(tmp_path, {}):
+            there.send("locked")
+            there.recv()
+
+    process = fork.Process(target=hold)
+    process.start()
+    try:
+        assert here.recv() == "locked"
+        with pytest.raises(DocreError, match="D039"):
+            Checkpoint(tmp_path, {})
+    finally:
+        process.kill()
+        process.join()
     Checkpoint(tmp_path, {}).lock.close()
 
 

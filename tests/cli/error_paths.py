@@ -87,7 +87,7 @@ def damage(path: str) -> Callable[[], object]:
 
 def bare_model() -> None:
     """A pipeline without a relation extractor."""
-    spacy.blank("en").to_disk("bare")
+    spacy.blank("xx").to_disk("bare")
 
 
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
@@ -192,6 +192,7 @@ def in_process(run: Callable[[], object], folder: Path, seconds: float = 120) ->
         try:
             os.chdir(folder)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(writing, 1)
             os.dup2(writing, 2)

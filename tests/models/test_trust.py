@@ -196,7 +196,7 @@ def test_backbones_run_nothing_wherever_the_encoder_stands(position, tiny_bert, 
         "encoder": bert if position == "alone" else twin,
         "head": HEADS["atlop"],
     }
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(NAME, config={"model": model})
     nlp.initialize(lambda: birth_examples(nlp.vocab, 2))
     nlp.to_disk(tmp_path / "model")
@@ -318,7 +318,7 @@ def test_the_shim_of_spacy_transformers_is_checked_inside_of_the_component(tiny_
         "encoder": {"@architectures": "spacy-docre.Tok2VecEncoder.v1", "tok2vec": tok2vec},
         "head": HEADS["atlop"],
     }
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(NAME, config={"model": model})
     nlp.initialize(lambda: birth_examples(nlp.vocab, 2))
     nlp.to_disk(tmp_path / "model")

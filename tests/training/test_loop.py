@@ -27,6 +27,7 @@ from spacy_docre.training import checkpoint
 from spacy_docre.training.loop import train
 
 from ..configs import CONFIGS, save_births, small_config
+from ..util import rest_slow
 
 N_STEPS = 12
 CONFIG = {path.stem: path for path in CONFIGS}
@@ -235,29 +236,32 @@ def test_another_corpus_is_refused(corpus, tiny_bert, tmp_path, monkeypatch):
     path.write_bytes(Path(corpus).read_bytes())
     config = make_config("atlop", str(path), tiny_bert)
     interrupted(config, tmp_path / "run", monkeypatch)
-    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab))
     DocBin(docs=docs[:2] * 5, store_user_data=True).to_disk(path)
     with pytest.raises(DocreError, match=r"D090.*corpora\.train\.path \(its content\)"):
         run(config, tmp_path / "run", resume=True)
 
 
+@pytest.mark.slow
 def test_other_texts_of_a_corpus_in_a_folder_are_refused(corpus, tiny_bert, tmp_path, monkeypatch):
     path = tmp_path / "corpus" / "births.spacy"
     path.parent.mkdir()
     path.write_bytes(Path(corpus).read_bytes())
     config = make_config("atlop", str(path.parent), tiny_bert)
     interrupted(config, tmp_path / "run", monkeypatch)
-    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab))
     DocBin(docs=docs[:2] * 5, store_user_data=True).to_disk(path)
     with pytest.raises(DocreError, match=r"D090.*corpora\.train\.path \(its content\)"):
         run(config, tmp_path / "run", resume=True)
 
 
-@pytest.mark.parametrize("change", ["text", "relations", "clusters"])
+@pytest.mark.parametrize(
+    "change", rest_slow(["text", "relations", "clusters"], lambda change: change == "clusters")
+)
 def test_another_content_of_a_corpus_that_no_setting_names_is_refused(
     change, corpus, tiny_bert, tmp_path, monkeypatch
 ):
-    docs = list(DocBin().from_disk(corpus).get_docs(spacy.blank("en").vocab))
+    docs = list(DocBin().from_disk(corpus).get_docs(spacy.blank("xx").vocab))
     config = make_config("atlop", corpus, tiny_bert)
     config["corpora"]["train"] = {"@readers": "from_memory"}
 
@@ -400,7 +404,7 @@ def test_checkpoint_holds_data_only(cut):
 
 
 def test_new_types_of_the_corpus_are_there_before_the_first_step(corpus, tiny_bert, tmp_path):
-    docs = list(DocBin().from_disk(corpus).get_docs(spacy.blank("en").vocab))
+    docs = list(DocBin().from_disk(corpus).get_docs(spacy.blank("xx").vocab))
     nlp = init_nlp(make_config("atlop", corpus, tiny_bert))
     nlp.to_disk(tmp_path / "old")
     docs[-1].user_data[("._.", "relations", None, None)][0]["label"] = "buried"
