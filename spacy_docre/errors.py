@@ -471,6 +471,10 @@ class Errors(metaclass=_WithCodes):
         "{path} holds something that is not a pipeline, and would be replaced. Give a folder that "
         "is empty or does not exist."
     )
+    D176 = (
+        "{path} is a link, a pipe or a device, and what is written to its folder could go elsewhere. "
+        "Remove it, or choose another folder."
+    )
     D163 = (
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. Look whether "
         "`transformer_config` can set what it wants, or take an encoder of another type, for "
