@@ -471,6 +471,10 @@ class Errors(metaclass=_WithCodes):
         "{path} holds something that is not a pipeline, and would be replaced. Give a folder that "
         "is empty or does not exist."
     )
+    D176 = (
+        "{path} is a link, a pipe or a device, and what is written to its folder could go elsewhere. "
+        "Remove it, or choose another folder."
+    )
     D190 = (
         "No document in {path} has soft targets to learn from. Let a trained pipeline write them: "
         "python -m spacy_docre teach DATA OUTPUT --teacher PIPELINE."

@@ -1,7 +1,6 @@
 """Files: found in a folder, named in messages, read as JSON, written as a whole or not at all."""
 
 import codecs
-import errno
 import hashlib
 import json
 import os
@@ -21,8 +20,6 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-# Bytes that are read at a time.
-BLOCK = 1 << 20
 # What the system shows as files, of which some are endless or wait for ever.
 SYSTEM = ("/proc", "/sys")
 
@@ -44,8 +41,7 @@ class FolderContent:
 
     files (list[Path]): Its regular files, in the order of their names, those of the folder itself
         before those of its subfolders.
-    skipped (Counter): How many "links" there are, and how many "pipes, sockets or devices". A link
-        can lead to a file outside the folder, and reading a pipe may never end.
+    skipped (Counter): How many "links" there are, and how many "pipes, sockets or devices".
     unreadable (list[OSError]): What was met in folders that cannot be listed.
     """
 
@@ -83,10 +79,8 @@ def regular_files(folder: str | Path, *, ignore: Path | None = None) -> FolderCo
 
 # Marks at the beginning of a file that is not UTF-8; the first that fits is right.
 MARKS = {
-    codecs.BOM_UTF32_LE: "UTF-32",
-    codecs.BOM_UTF32_BE: "UTF-32",
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
+    **dict.fromkeys((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "UTF-32"),
+    **dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "UTF-16"),
 }
 
 
@@ -128,7 +122,7 @@ def checksum(path: str | Path) -> str:
     for file in sorted(_files_behind(path)) if path.is_dir() else [path]:
         content = hashlib.sha256()
         with file.open("rb") as stream:
-            while block := stream.read(BLOCK):
+            while block := stream.read(1 << 20):
                 content.update(block)
         total.update(os.fsencode(file.relative_to(path)) + b"\0" + content.digest())
     return total.hexdigest()
@@ -203,6 +197,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        draft.unlink(missing_ok=True)  # which may be a link
         yield draft
         sync(draft)
         draft.replace(path)
@@ -224,7 +219,7 @@ def write_folder(target: Path, write: Callable[[Path], Any]) -> None:
     write (Callable[[Path], Any]): Writes the content to the folder that it is given.
     """
     restore_folder(target)
-    draft, former = _draft(target), _former(target)
+    draft, former = _beside(target)
     draft.mkdir(parents=True)
     try:
         write(draft)
@@ -246,7 +241,7 @@ def restore_folder(target: Path) -> None:
 
     target (Path): The folder.
     """
-    draft, former = _draft(target), _former(target)
+    draft, former = _beside(target)
     if former.exists() and not target.exists():
         former.rename(target)
     for leftover in (draft, former):
@@ -254,35 +249,41 @@ def restore_folder(target: Path) -> None:
             shutil.rmtree(leftover)
 
 
-def _draft(target: Path) -> Path:
-    return target.with_name(f".{target.name}.draft")
-
-
-def _former(target: Path) -> Path:
-    return target.with_name(f".{target.name}.former")
+def _beside(target: Path) -> tuple[Path, ...]:
+    return tuple(target.with_name(f".{target.name}.{end}") for end in ("draft", "former"))
 
 
 def locked(folder: Path, name: str) -> IO[str]:
     """Take a folder for this process alone, as long as the file that is returned is open. Windows
-    has no such locks, and nothing is checked there.
+    has no such locks.
 
     folder (Path): The folder.
     name (str): The name of the lock's file in it, which stays.
     RETURNS (IO[str]): The file.
-    RAISES (DocreError): If another process has taken the folder.
+    RAISES (DocreError): If another process has taken the folder, or for `refuse_links`.
     """
+    refuse_links(folder)
     file = (folder / name).open("a")
-    if fcntl is None:
-        return file
     try:
-        # A record lock, unlike `flock`, is not inherited by processes that this one starts.
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+        if fcntl is not None:
+            # A record lock, unlike `flock`, is not inherited by processes that this one starts.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
         file.close()
-        if error.errno in (errno.EACCES, errno.EAGAIN):
-            raise DocreError(Errors.D039.format(folder=displayed(folder))) from None
-        raise
+        raise DocreError(Errors.D039.format(folder=displayed(folder))) from None
     return file
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse a folder to write to in which there are links, whose files lie elsewhere, or pipes and
+    devices, which may have no end. Subfolders are not looked into.
+
+    folder (Path): The folder.
+    RAISES (DocreError): Names the first of them.
+    """
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise DocreError(Errors.D176.format(path=displayed(path)))
 
 
 def sync(path: Path) -> None:

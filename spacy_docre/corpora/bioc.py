@@ -16,7 +16,7 @@ from .mentions import READ_OPTIONS, GivenDocument, GivenMention, from_doc, to_do
 from .pubtator.identifiers import UNKNOWN, Names
 from .report import ConversionReport
 from .validation import DocumentError
-from .xml_text import check_for_xml
+from .xml_text import ENTITIES, check_for_xml, safe_to_parse
 
 # What corpora call an annotation's identifier and a relation's type and arguments.
 IDENTIFIERS = ("identifier", "Identifier", "MESH", "NCBI Gene", "concept_id")
@@ -66,8 +66,7 @@ def _load(path: Path) -> Any:
     try:
         if text.lstrip().startswith("{"):
             return bioc.biocjson.loads(json.dumps(_complete(parse_json(text))))
-        _refuse_entities(text)
-        return bioc.biocxml.loads(text)
+        return bioc.biocxml.loads(safe_to_parse(text, ENTITIES))
     except DocreError:
         raise
     except Exception as error:  # whatever a broken file does to the library that reads it
@@ -98,12 +97,6 @@ def _complete_part(row: Any) -> Any:
         "offset": 0,
     }
     return {**empty, **row, **lists}
-
-
-def _refuse_entities(text: str) -> None:
-    # Entities of its own can make a file unfold without end, or read others.
-    if "<!ENTITY" in text.upper():
-        raise ValueError("it defines entities of XML")
 
 
 def _given(document: Any, report: ConversionReport) -> GivenDocument:
