@@ -387,10 +387,11 @@ class Errors(metaclass=_WithCodes):
         "{path} is not UTF-8: the byte {byte} in line {line}. If it is Latin-1 (Windows), `iconv "
         "-f WINDOWS-1252 -t UTF-8` converts it."
     )
+    D157 = "{path} is not a text but {kind}: {advice}."
     D152 = "{path} is not {expected}: it looks like {found}. Try `convert {name}`."
     D153 = (
-        "{path} does not look like any format that `convert` knows. If it is of one of these, name "
-        "it: {names}."
+        "{path} does not look like any format of {what} that `convert` knows. If it is of one of "
+        "these, name it: {names}."
     )
     D155 = (
         "The shares {shares} cannot be taken: none may be below 0, and together they must be below "
