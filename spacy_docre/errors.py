@@ -393,6 +393,10 @@ class Errors(metaclass=_WithCodes):
         "{path} does not look like any format of {what} that `convert` knows. If it is of one of "
         "these, name it: {names}."
     )
+    D158 = (
+        "{path} is not a .spacy file. Convert it first: `python -m spacy_docre convert {path} "
+        "{stem}.spacy`."
+    )
     D155 = (
         "The shares {shares} cannot be taken: none may be below 0, and together they must be below "
         "1, since training gets the rest."
@@ -574,6 +578,10 @@ class Warnings(metaclass=_WithCodes):
         "`{setting}` of the component '{name}' contradicts {n_against} of the {n_relations} "
         "relations '{label}' in the training data. Look whether it says what was meant: head and "
         "tail may have been exchanged."
+    )
+    DW16 = (
+        "`constraints.types` of the component '{name}' excludes nothing: its training data have no "
+        "types of entities."
     )
     DW20 = (
         "The machine is busy: its load was {load:.1f} on {cores} cores before the first "
