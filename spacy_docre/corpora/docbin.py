@@ -1,6 +1,7 @@
 """Reading spaCy's `.spacy` files, whoever has written them: spaCy takes the offsets and strings in
 them as they are, also where they point outside the document or nowhere."""
 
+import os
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from spacy.vocab import Vocab
 
 from ..data.messages import check_lengths, walk_through
 from ..errors import DocreError, Errors, shortened
+from ..files import displayed
 from .validation import DocumentError
 
 # Bytes that a file may unfold to in any case, how many times its size it may, and how many are
@@ -51,6 +53,10 @@ def read_docbin(path: str | Path, vocab: Vocab) -> Iterator[Doc]:
     """
     try:
         content = Path(path).read_bytes()
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise DocreError(Errors.D015.format(path=displayed(path), reason=reason)) from None
+    try:
         _check_size(content)
         _check_objects(content)
         doc_bin = DocBin().from_bytes(content)

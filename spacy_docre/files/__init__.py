@@ -1,8 +1,6 @@
 """Files: found in a folder, named in messages, read as JSON, written as a whole or not at all."""
 
-import codecs
 import hashlib
-import json
 import os
 import shutil
 import stat
@@ -13,13 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from .errors import DocreError, Errors, printable, shortened
+from ..errors import DocreError, Errors, printable
+from .json_values import json_text, parse_json, parse_rows
+from .kinds import encoding_of, kind_of
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+__all__ = ["json_text", "parse_json", "parse_rows"]
+
+# Bytes that are read at a time.
+BLOCK = 1 << 20
 # What the system shows as files, of which some are endless or wait for ever.
 SYSTEM = ("/proc", "/sys")
 
@@ -77,29 +81,20 @@ def regular_files(folder: str | Path, *, ignore: Path | None = None) -> FolderCo
     return content
 
 
-# Marks at the beginning of a file that is not UTF-8; the first that fits is right.
-MARKS = {
-    **dict.fromkeys((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "UTF-32"),
-    **dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "UTF-16"),
-}
-
-
 def read_text(path: str | Path) -> str:
     """Read a UTF-8 text to the letter, with its line ends but without a byte order mark.
 
     path (Union[str, Path]): The file.
     RETURNS (str): The text.
-    RAISES (DocreError): If it is not there or not UTF-8; UTF-16 and UTF-32 are named as such.
+    RAISES (DocreError): If it is not there, not a text or not UTF-8; names what it is, if it can.
     """
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise DocreError(Errors.D015.format(path=displayed(path), reason=error)) from None
-    encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), None)
-    # Without a mark: each second byte of UTF-16 is 0 where the text is Latin.
-    start = data[:4096]
-    if encoding is None and 3 * start.count(0) > len(start) > 1:
-        encoding = "UTF-16LE" if start[1::2].count(0) > start[::2].count(0) else "UTF-16BE"
+    kind, encoding = kind_of(data), encoding_of(data)
+    if kind:
+        raise DocreError(Errors.D157.format(path=displayed(path), kind=kind[0], advice=kind[1]))
     if encoding:
         raise DocreError(Errors.D150.format(path=displayed(path), encoding=encoding))
     try:
@@ -145,44 +140,19 @@ def _files_behind(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, n) for n in names if n in ends and Path(parent, n).is_file())
 
 
-def parse_json(text: str, **settings: Any) -> Any:
-    """Parse JSON, and refuse an object with the same key twice, of which Python's parser would
-    keep the last.
-
-    text (str): The JSON.
-    **settings (Any): As for `json.loads`.
-    RETURNS (Any): The value.
-    RAISES (ValueError): If it is malformed.
-    RAISES (RecursionError): If it is nested too deeply.
-    """
-    return json.loads(text, object_pairs_hook=_unique, **settings)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-        raise ValueError(f"an object has the key {shortened(twice)!r} twice")
-    return value
-
-
-def json_text(value: Any) -> str:
-    """A value as JSON in one line, the same for the same value."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-def read_json(path: str | Path) -> Any:
+def read_json(path: str | Path, parse: Callable[[str], Any] = parse_json) -> Any:
     """Read a JSON file.
 
     path (Union[str, Path]): The file.
+    parse (Callable[[str], Any]): `parse_json`, or `parse_rows` for lists that may be JSON Lines.
     RETURNS (Any): Its value.
     RAISES (DocreError): If it is not there or is not UTF-8 encoded JSON.
     """
     text = read_text(path)
     try:
-        return parse_json(text)
+        return parse(text)
     except (ValueError, RecursionError) as error:
-        raise DocreError(Errors.D015.format(path=path, reason=error)) from None
+        raise DocreError(Errors.D015.format(path=displayed(path), reason=error)) from None
 
 
 @contextmanager
