@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
@@ -20,7 +21,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
 from ..data.clusters import renew_clusters
-from ..data.relation import install_extension, set_relations
+from ..data.relation import Evidence, install_extension, set_relations
 from ..errors import DocreError, Errors, Warnings
 from ..models.batch import ClusterBatch
 from ..models.encoding import HeadOutput, Targets
@@ -34,11 +35,12 @@ from ..models.weights import read_message
 from ..training.guard import StepGuard, is_listening
 from ..training.optimizer import Gradients, PartwiseAdamW, drop_gradients
 from .calibration import Calibration
-from .constraints import ConstraintRules
+from .constraints import ConstraintRules, Constraints
 from .decoding import PairScores, decode, score_batch, split_by_doc, threshold_of_labels
 from .growth import LabelGrowth
-from .limits import mark_left_out
+from .limits import LimitedDoc, mark_left_out
 from .notices import InputNotices
+from .pair_choice import PairChoice
 from .reader import DocReader
 from .saving import load_parts, naming, read_file, restored_on_error
 from .settings import DEFAULTS, check_settings
@@ -173,10 +175,6 @@ class DocRelationExtractor(TrainablePipe):
         self._use_one_thread_in_worker()
         docs = list(docs)
         constraints = self.rules.in_force
-        calibration = Calibration.from_settings(self.cfg["calibration"])
-        decoding = self._decoding
-        if calibration is not None:
-            decoding["calibrate"] = calibration.apply
         self.notices.look_at(docs)
         limited = self.reader.read(docs)
         nothing = PairScores.empty(len(self.labels))
@@ -187,13 +185,42 @@ class DocRelationExtractor(TrainablePipe):
             self.notices.look_at_types(batch, clusters)
             if constraints is not None:
                 constraints.warn_of_unknown_types(batch, clusters, name=self.name)
-            output = self.model.predict((batch, clusters))
-            head = relation_head(self.model.get_ref("head"))
-            scored = score_batch(head, output, clusters, constraints, **decoding)
-            by_doc = split_by_doc(clusters, *scored)
+            by_doc = self._score(batch, clusters, [limited[i] for i in indices], constraints)
             for i, doc_scores in zip(indices, by_doc, strict=True):
                 scores[i] = replace(doc_scores, left_out=limited[i].left_out)
         return scores
+
+    def _score(
+        self,
+        docs: Sequence[Doc],
+        clusters: ClusterBatch,
+        limited: Sequence[LimitedDoc],
+        constraints: Constraints | None,
+    ) -> Iterator[PairScores]:
+        """Score the pairs of a batch, as far as constraints let them have relations."""
+        head = relation_head(self.model.get_ref("head"))
+        chosen = PairChoice.of(
+            docs,
+            clusters,
+            limited,
+            constraints,
+            reader=self.reader,
+            can_leave_out=head.can_leave_out_pairs,
+        )
+        scores: np.ndarray = np.zeros((0, len(self.labels)), dtype=np.float32)
+        evidence: Evidence = {}
+        if chosen.docs:
+            calibration = Calibration.from_settings(self.cfg["calibration"])
+            scores, evidence = score_batch(
+                head,
+                self.model.predict((chosen.docs, chosen.clusters)),
+                chosen.clusters,
+                constraints,
+                calibrate=None if calibration is None else calibration.apply,
+                **self._decoding,
+            )
+        scores, evidence = chosen.spread(scores, evidence)
+        return split_by_doc(clusters, scores, evidence, chosen.is_possible)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[PairScores]) -> None:
         """Write the relations of documents: each pair's best types above the threshold, sorted by
@@ -245,7 +272,7 @@ class DocRelationExtractor(TrainablePipe):
         self.supervision.prepare(examples)
         self.growth.learn_from_batch(examples)
         docs = [eg.predicted for eg in examples]
-        clusters = self.reader.clusters(docs)
+        clusters = self._learned_clusters(docs)
         if not len(clusters.pair_head):
             if is_listening(self.model):
                 # Without an answer, the gradients of the components before this one would be lost.
@@ -272,7 +299,7 @@ class DocRelationExtractor(TrainablePipe):
         example (Example): The example.
         RETURNS (bool): Whether one is not finite.
         """
-        clusters = self.reader.clusters([example.predicted])
+        clusters = self._learned_clusters([example.predicted])
         if not len(clusters.pair_head):
             return False
         _, loss, gradients, backprop = self._begin_update([example], clusters)
@@ -422,6 +449,15 @@ class DocRelationExtractor(TrainablePipe):
         )
         loss, gradients = self.get_loss(examples, (clusters, output))
         return output, loss, gradients, backprop
+
+    def _learned_clusters(self, docs: Sequence[Doc]) -> ClusterBatch:
+        """The clusters of documents to learn from, without the pairs that are not learned from if
+        the head does without."""
+        clusters = self.reader.clusters(docs)
+        if not relation_head(self.model.get_ref("head")).can_leave_out_pairs:
+            return clusters
+        is_learned = self.rules.learned_from(clusters)
+        return clusters if is_learned.all() else clusters.only(is_learned)
 
     @property
     def _decoding(self) -> dict[str, Any]:

@@ -24,6 +24,8 @@ class PairScores:
         component's constraints and calibration.
     evidence (Evidence): For each pair and type that is to be set, start and end token of the spans
         that support it, strongest first. Empty for methods that give none.
+    is_possible (Optional[np.ndarray]): [P] bool. False for the pairs whose entities' types allow no
+        relation: they were not scored, and have scores of 0. None if all were.
     left_out (Mapping[str, int]): What the component's limits leave out of the document, see
         `LimitedDoc`; empty if nothing is.
     """
@@ -33,6 +35,7 @@ class PairScores:
     pair_tail: np.ndarray
     scores: np.ndarray
     evidence: Evidence = field(default_factory=dict)
+    is_possible: np.ndarray | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -86,7 +89,10 @@ def score_batch(
 
 
 def split_by_doc(
-    clusters: ClusterBatch, scores: np.ndarray, evidence: Evidence
+    clusters: ClusterBatch,
+    scores: np.ndarray,
+    evidence: Evidence,
+    is_possible: np.ndarray | None = None,
 ) -> Iterator[PairScores]:
     """Divide the scores of a batch among its documents.
 
@@ -94,6 +100,7 @@ def split_by_doc(
     scores (np.ndarray): [P, R] float32. The scores of its pairs.
     evidence (Evidence): The spans that support a pair's type; pairs are numbered through the
         batch, tokens within their document.
+    is_possible (Optional[np.ndarray]): [P] bool. Which pairs can have a relation; None for all.
     YIELDS (PairScores): The scores of each document.
     """
     docs = np.arange(clusters.n_docs + 1)
@@ -112,6 +119,7 @@ def split_by_doc(
             clusters.pair_tail[pairs] - first,
             scores[pairs],
             by_doc[doc],
+            None if is_possible is None else is_possible[pairs],
         )
 
 

@@ -1,7 +1,7 @@
 """The entity clusters of a batch of documents as flat index arrays, for models."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from spacy.tokens import Doc
@@ -73,13 +73,17 @@ class ClusterBatch:
     entity_doc (np.ndarray): [N] The document of each entity.
     entity_slot (np.ndarray): [N] The entity's place among those of its document, from 0.
     entity_type (np.ndarray): [N] The entity's type; 0 for one not seen in training.
-    pair_head (np.ndarray): [P] The head entity of each candidate pair.
+    pair_head (np.ndarray): [P] The head entity of each candidate pair: of all ordered pairs of
+        entities of a document, or of those that are to be scored, see `only`.
     pair_tail (np.ndarray): [P] Its tail entity.
     token_sentence (np.ndarray): [T] The sentence of each token, document by document.
     sentence_doc (np.ndarray): [S] The document of each sentence. A document whose sentences are
         not marked is one sentence; one without tokens has none.
     doc_length (np.ndarray): [B] The number of tokens that are read of each document; what comes
         after them does not exist for a model.
+    allowed (Optional[np.ndarray]): [R, T, T] bool. Which relation types are asked for of a pair, by
+        the types of its head and tail; None asks for all. A head may make use of that: its logits
+        for other types are not looked at.
     """
 
     keys: list[str]
@@ -95,6 +99,7 @@ class ClusterBatch:
     token_sentence: np.ndarray
     sentence_doc: np.ndarray
     doc_length: np.ndarray
+    allowed: np.ndarray | None = None
 
     @property
     def n_docs(self) -> int:
@@ -140,6 +145,15 @@ class ClusterBatch:
         wanted = head * len(self.keys) + tail
         row = np.searchsorted(code, wanted)
         return np.where(np.append(code, -1)[row] == wanted, row, -1)
+
+    def only(self, is_wanted: np.ndarray) -> "ClusterBatch":
+        """The same documents and entities with fewer candidate pairs.
+
+        is_wanted (np.ndarray): [P] bool. Which pairs stay.
+        RETURNS (ClusterBatch): The batch.
+        """
+        heads, tails = self.pair_head[is_wanted], self.pair_tail[is_wanted]
+        return replace(self, pair_head=heads, pair_tail=tails)
 
     @classmethod
     def from_docs(
