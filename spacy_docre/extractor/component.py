@@ -21,7 +21,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
 from ..data.clusters import renew_clusters
-from ..data.relation import Evidence, install_extension, set_relations
+from ..data.relation import Evidence, check_extension, install_extension, store_relations
 from ..errors import DocreError, Errors, Warnings
 from ..models.batch import ClusterBatch
 from ..models.encoding import HeadOutput, Targets
@@ -178,7 +178,10 @@ class DocRelationExtractor(TrainablePipe):
         self.notices.look_at(docs)
         limited = self.reader.read(docs)
         nothing = PairScores.empty(len(self.labels))
-        scores = [replace(nothing, left_out=doc.left_out) for doc in limited]
+        scores = [
+            replace(nothing, left_out=doc.left_out, has_moved=doc.whole.has_moved)
+            for doc in limited
+        ]
         for indices in self.reader.batches(limited):
             batch = [docs[i] for i in indices]
             clusters = self.reader.clusters(batch, [limited[i] for i in indices])
@@ -187,7 +190,11 @@ class DocRelationExtractor(TrainablePipe):
                 constraints.warn_of_unknown_types(batch, clusters, name=self.name)
             by_doc = self._score(batch, clusters, [limited[i] for i in indices], constraints)
             for i, doc_scores in zip(indices, by_doc, strict=True):
-                scores[i] = replace(doc_scores, left_out=limited[i].left_out)
+                scores[i] = replace(
+                    doc_scores,
+                    left_out=limited[i].left_out,
+                    has_moved=limited[i].whole.has_moved,
+                )
         return scores
 
     def _score(
@@ -229,11 +236,14 @@ class DocRelationExtractor(TrainablePipe):
         docs (Iterable[Doc]): The documents to modify.
         scores (Sequence[PairScores]): What `predict` returned.
         """
+        labels, decoding, attr = self.labels, self._decoding, self.cfg["attr"]
+        check_extension(attr)
         for doc, doc_scores in zip(docs, scores, strict=True):
-            renew_clusters(doc, self.cfg["prefix"])
-            relations = decode(doc_scores, self.labels, **self._decoding)
-            set_relations(doc, relations, attr=self.cfg["attr"])
-            mark_left_out(doc, doc_scores.left_out, attr=self.cfg["attr"])
+            if doc_scores.has_moved:
+                renew_clusters(doc, self.cfg["prefix"])
+            relations = decode(doc_scores, labels, **decoding)
+            store_relations(doc, [dict(relation) for relation in relations], attr=attr)
+            mark_left_out(doc, doc_scores.left_out, attr=attr)
             self.threshold_choice.note(doc, doc_scores)
 
     def score(self, examples: Iterable[Example], **settings: Any) -> dict[str, Any]:
@@ -341,6 +351,7 @@ class DocRelationExtractor(TrainablePipe):
             if isinstance(sgd, PartwiseAdamW):
                 # Known from the first step on: spaCy hands over the optimizer after the gradients.
                 self._trains_encoder = sgd.trains_encoder
+                relation_head(head).requires_grad_(sgd.trains_head)
                 sgd.update_parts(encoder, head, gradients)
             else:
                 self.model.finish_update(sgd)

@@ -28,6 +28,7 @@ class PairScores:
         relation: they were not scored, and have scores of 0. None if all were.
     left_out (Mapping[str, int]): What the component's limits leave out of the document, see
         `LimitedDoc`; empty if nothing is.
+    has_moved (bool): Whether its clusters are to be renewed, see `renew_clusters`.
     """
 
     keys: list[str]
@@ -37,6 +38,7 @@ class PairScores:
     evidence: Evidence = field(default_factory=dict)
     is_possible: np.ndarray | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
+    has_moved: bool = True
 
     @classmethod
     def empty(cls, n_labels: int) -> "PairScores":
@@ -136,7 +138,9 @@ def select(
     RETURNS (tuple[np.ndarray, np.ndarray]): The pairs and types, best first.
     """
     # Few scores are above the threshold, so these are sorted and not the types of every pair.
-    pairs, types = np.nonzero(scores > threshold)
+    pairs, types = (scores > threshold).nonzero()
+    if not len(pairs):
+        return pairs, types
     order = np.argsort(-scores[pairs, types], kind="stable")
     pairs, types = pairs[order], types[order]
     by_pair = np.argsort(pairs, kind="stable")
@@ -186,13 +190,15 @@ def decode(
     RETURNS (list[Relation]): The relations, best first.
     """
     selected = select(pairs.scores, threshold=threshold, max_labels=max_labels)
+    ends = pairs.pair_head[selected[0]], pairs.pair_tail[selected[0]]
+    columns = (*selected, *ends, pairs.scores[selected])
     return [
         Relation(
-            pairs.keys[pairs.pair_head[pair]],
+            pairs.keys[head],
             labels[label],
-            pairs.keys[pairs.pair_tail[pair]],
-            float(pairs.scores[pair, label]),
+            pairs.keys[tail],
+            score,
             pairs.evidence.get((pair, label), ()),
         )
-        for pair, label in zip(*selected, strict=True)
+        for pair, label, head, tail, score in zip(*(c.tolist() for c in columns), strict=True)
     ]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from spacy.tokens import Doc
@@ -9,14 +10,19 @@ from spacy.tokens import Doc
 from ..data.clusters import (
     DEFAULT_PREFIX,
     EntityCluster,
+    TokenCharacters,
+    current_spans,
     describe,
     get_clusters,
     most_frequent_label,
+    spans_if_current,
 )
 from ..data.sentences import sentence_of_token
 from ..errors import DocreError, Errors
 
 UNKNOWN_TYPE = 0
+# Of documents with so few entities the pairs are kept: short documents come by the thousand.
+FEW_ENTITIES = 32
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,14 @@ class DocPart:
     labels (list[str]): [n] The entities' types.
     mentions (np.ndarray): [m, 3] int64. The entity of each mention, its first token and the token
         after its last; sorted by entity.
+    has_moved (bool): Whether tokens of the clusters were merged or split, see `renew_clusters`.
     """
 
     n_tokens: int
     keys: list[str]
     labels: list[str]
     mentions: np.ndarray
+    has_moved: bool = False
 
     @property
     def n_pairs(self) -> int:
@@ -51,13 +59,19 @@ class DocPart:
         keys: list[str] = []
         labels: list[str] = []
         mentions: list[tuple[int, int, int]] = []
-        for cluster in get_clusters(doc, prefix):
-            spans = cluster.mentions
+        clusters = get_clusters(doc, prefix)
+        tokens = TokenCharacters(doc) if clusters else None
+        has_moved = False
+        for cluster in clusters:
+            spans = spans_if_current(cluster.group, tokens)
+            if spans is None:
+                has_moved, spans = True, current_spans(cluster.group)
             if spans:
                 mentions += [(len(keys), span.start, span.end) for span in spans]
                 labels.append(most_frequent_label(spans))
                 keys.append(cluster.key)
-        return cls(len(doc), keys, labels, np.array(mentions, dtype=np.int64).reshape(-1, 3))
+        rows = np.array(mentions, dtype=np.int64).reshape(-1, 3)
+        return cls(len(doc), keys, labels, rows, has_moved)
 
 
 @dataclass(frozen=True)
@@ -234,6 +248,15 @@ def _columns(rows: list[tuple[int, int, int]]) -> np.ndarray:
 
 
 def _ordered_pairs(n_entities: int) -> np.ndarray:
+    return _few_pairs(n_entities) if n_entities <= FEW_ENTITIES else _make_pairs(n_entities)
+
+
+@lru_cache(maxsize=FEW_ENTITIES + 1)
+def _few_pairs(n_entities: int) -> np.ndarray:
+    return _make_pairs(n_entities)
+
+
+def _make_pairs(n_entities: int) -> np.ndarray:
     heads, tails = np.divmod(np.arange(n_entities * n_entities), max(n_entities, 1))
     return np.stack([heads, tails])[:, heads != tails]
 

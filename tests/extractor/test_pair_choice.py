@@ -129,7 +129,8 @@ def test_bilinear_product_sees_only_what_is_asked_for(head, monkeypatch):
     monkeypatch.setattr(GroupedForm, "forward", staticmethod(counted))
     extractor.predict(docs)
     assert sum(rows for rows, _ in products) == n_possible
-    allowed = rules.allowed[:, *clusters.entity_type[[clusters.pair_head, clusters.pair_tail]]]
+    heads, tails = (clusters.entity_type[e] for e in (clusters.pair_head, clusters.pair_tail))
+    allowed = rules.allowed[:, heads, tails]
     n_before = relation_head(extractor.model.get_ref("head")).objective.has_threshold
     n_logits = sum(rows * columns for rows, columns in products)
     assert n_logits == allowed.sum() + n_before * n_possible

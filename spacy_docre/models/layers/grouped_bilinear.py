@@ -98,20 +98,22 @@ class GroupedForm(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """gradient (Tensor): [P, n_outputs] float, of the form.
-        RETURNS (tuple[Tensor, ...]): The gradients of the weights and of the ends.
+        RETURNS (tuple[Optional[Tensor], ...]): The gradients of the weights and of the ends.
         """
         weight, *ends = ctx.saved_tensors
-        of_weight = torch.zeros_like(weight)
+        # A head may be frozen.
+        of_weight = torch.zeros_like(weight) if ctx.needs_input_grad[0] else None
         of_ends = [torch.zeros_like(end, dtype=weight.dtype) for end in ends]
         gradient = gradient.to(ends[0].dtype)
         for groups, columns in parts(weight):
             weights = weight[:, groups, columns].flatten(1).to(gradient.dtype)
             for rows in ctx.blocks:
                 products = outer(ends, rows, groups, columns)
-                of_weights = gradient[rows].T @ products.flatten(1)
-                of_weight[:, groups, columns] += of_weights.view(-1, *products.shape[1:])
+                if of_weight is not None:
+                    of_weights = gradient[rows].T @ products.flatten(1)
+                    of_weight[:, groups, columns] += of_weights.view(-1, *products.shape[1:])
                 of_products = (gradient[rows] @ weights).view_as(products)
                 for i in range(0, len(ends), 2):
                     head, tail = ends[i][rows, groups, columns], ends[i + 1][rows, groups]
