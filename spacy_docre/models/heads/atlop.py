@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..encoding import Encoding, EncodingIndex, HeadOutput, Targets
 from ..evidence import LocalizedHead
+from ..layers.asked_types import asked_types
 from ..layers.context import evidence_context, localized_context
 from ..layers.grouped_bilinear import GroupedBilinear
 from ..layers.joined import joined
@@ -65,6 +66,11 @@ class ATLOPHead(LocalizedHead):
         return {"hidden": 32, "block": 8}
 
     @property
+    def can_leave_out_pairs(self) -> bool:
+        """See `RelationHead.can_leave_out_pairs`."""
+        return True
+
+    @property
     def output_bias(self) -> nn.Parameter:
         """See `RelationHead.output_bias`."""
         return self.bilinear.bias
@@ -78,7 +84,8 @@ class ATLOPHead(LocalizedHead):
         contexts = [localized_context(encoding)]
         if self.evidence_fusion and not self.training:
             contexts.append(evidence_context(encoding, self.evidence_threshold))
-        outputs = self.bilinear(*self._ends(entity, contexts, index))
+        asked = asked_types(index, self.objective.has_threshold)
+        outputs = self.bilinear(*self._ends(entity, contexts, index), asked=asked)
         return self.with_attention(HeadOutput(*self.objective.split(outputs)), encoding)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..encoding import Encoding, HeadOutput, Targets
 from ..evidence import LocalizedHead
+from ..layers.asked_types import asked_types
 from ..layers.context import context_matrix, localized_weights
 from ..layers.grouped_bilinear import GroupedBilinear
 from ..layers.joined import joined
@@ -77,6 +78,12 @@ class DocuNetHead(LocalizedHead):
         return {"hidden": 32, "block": 8, "size": 8, "base": 8, "out_channels": 8}
 
     @property
+    def can_leave_out_pairs(self) -> bool:
+        """See `RelationHead.can_leave_out_pairs`. The picture has all pairs of a
+        document, the bilinear form those that are wanted."""
+        return True
+
+    @property
     def output_bias(self) -> nn.Parameter:
         """See `RelationHead.output_bias`."""
         return self.bilinear.bias
@@ -91,7 +98,8 @@ class DocuNetHead(LocalizedHead):
         pair = self._pair_features(encoding)
         head = joined(self.head_projection, entity, index.pair_head, pair)
         tail = joined(self.tail_projection, entity, index.pair_tail, pair)
-        outputs = self.bilinear(head, tail)
+        asked = asked_types(index, self.objective.has_threshold)
+        outputs = self.bilinear(head, tail, asked=asked)
         return self.with_attention(HeadOutput(*self.objective.split(outputs)), encoding)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:

@@ -69,6 +69,11 @@ class KDDocREHead(LocalizedHead):
         return {"hidden": 32, "block": 8, "layers": 2, "heads": 2}
 
     @property
+    def can_leave_out_pairs(self) -> bool:
+        """See `RelationHead.can_leave_out_pairs`. The matrix has all pairs of a document."""
+        return True
+
+    @property
     def output_bias(self) -> nn.Parameter:
         """See `RelationHead.output_bias`."""
         return self.classifier.bias
