@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from spacy_docre import files
+from spacy_docre import DocreError, files
 from spacy_docre.corpora.folders import new_folder
 from spacy_docre.files import (
     checksum,
     displayed,
+    locked,
+    refuse_links,
     regular_files,
     replacing,
     restore_folder,
@@ -89,6 +91,34 @@ def test_checksums_follow_links_that_have_an_end(tmp_path):
     linked = checksum(folder)
     (other / "weights").write_text("2")
     assert len({without, linked, checksum(folder)}) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other kinds of files")
+def test_folders_to_write_to_have_no_links_and_no_pipes(tmp_path):
+    make_tree(tmp_path)
+    refuse_links(tmp_path)
+    for name, make in {
+        "pipe": os.mkfifo,
+        ".hidden link": lambda path: path.symlink_to("/dev/null"),
+        "folder": lambda path: path.symlink_to(tmp_path / "sub"),
+        "nowhere": lambda path: path.symlink_to("nowhere else"),
+    }.items():
+        make(tmp_path / name)
+        with pytest.raises(DocreError, match=f"D176.*{name}"):
+            locked(tmp_path, ".lock")
+        (tmp_path / name).unlink()
+    assert not (tmp_path / ".lock").exists()
+    locked(tmp_path, ".lock").close()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other kinds of links")
+def test_the_draft_of_a_file_is_no_link(tmp_path):
+    (tmp_path / "outside").write_text("precious")
+    (tmp_path / f".a.txt.{os.getpid()}").symlink_to(tmp_path / "outside")
+    with replacing(tmp_path / "a.txt") as draft:
+        draft.write_text("new")
+    assert (tmp_path / "outside").read_text() == "precious"
+    assert (tmp_path / "a.txt").read_text() == "new"
 
 
 @pytest.mark.parametrize("write", [replacing, new_folder])

@@ -59,6 +59,8 @@ class AnaphorRules:
             for span in self.matcher(doc, as_spans=True)
             if named.isdisjoint(range(span.start, span.end)) and span.end - 1 not in taken
         ]
+        if not found:
+            return
         sentence_of = sentence_of_token(doc).tolist()
         candidates: list[Candidate] = [
             (mention.start, mention.end, place, entity)

@@ -12,7 +12,7 @@ from ..data.clusters import describe, set_clusters
 from ..errors import Warnings
 from .anaphors import AnaphorRules, english_anaphors
 from .chains import Adapter, Chain, checked_chains
-from .entities import Entities, first_mention
+from .entities import Entities, first_mention, order_of
 from .resolution import ChainResolver, attach_appositions
 
 
@@ -83,7 +83,9 @@ class EntityClusterer(Pipe):
             taken |= attach_appositions(doc, entities, taken)
         self.rules.attach(doc, entities, taken)
         made = sorted(entities, key=first_mention)
-        groups = set_clusters(doc, [sorted(entity.mentions) for entity in made], self.prefix)
+        groups = set_clusters(
+            doc, [sorted(entity.mentions, key=order_of) for entity in made], self.prefix
+        )
         for group, entity in zip(groups, made, strict=True):
             group.attrs["name"] = entity.name
             if entity.kb_id:

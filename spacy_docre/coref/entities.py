@@ -57,7 +57,8 @@ class Entity:
     @property
     def name(self) -> str:
         """The canonical name: the longest, the first such in a draw."""
-        names = (span.text for span in sorted(self.mentions) if mention_of(span) in self.names)
+        named = [span for span in self.mentions if mention_of(span) in self.names]
+        names = (span.text for span in sorted(named, key=order_of))
         name = without_possessive(max(names, key=len))
         return " ".join(name.removeprefix("the ").split()) or name
 
@@ -85,6 +86,7 @@ class Entities:
 
     def __init__(self, doc: Doc, types: Mapping[str, str]) -> None:
         self.doc = doc
+        self.text = doc.text
         self.types = types
         self.owner: dict[Mention, Entity] = {}
 
@@ -104,7 +106,7 @@ class Entities:
             if label or ent.label_ not in self.types:
                 types = {ent.label_, label}
                 span = Span(self.doc, ent.start, ent.end, label=label, kb_id=ent.kb_id_)
-                named.append((span, types, read_name(ent.text, types)))
+                named.append((span, types, read_name(self._text_of(span), types)))
         # Full names first, so that a short form finds its entity wherever it stands.
         by_length = sorted(named, key=lambda row: (-len(row[2].words), len(row[2].words[0]) == 1))
         # Only entities that share a word with a name can be it: comparing all with all is too slow.
@@ -116,7 +118,7 @@ class Entities:
             entities = list(dict.fromkeys(chain.from_iterable(compared)))
             label = span.label_
             matches = [entity for entity in entities if _matches(entity, label, kb_id, name)]
-            if not matches and name.kind != "value" and _is_word(span):
+            if not matches and name.kind != "value" and _is_word(self._text_of(span)):
                 matches = [entity for entity in entities if _is_persons(entity, kb_id, name)]
             chains = chains_of(mention_of(span))
             if matches:
@@ -164,22 +166,33 @@ class Entities:
         entity.kb_id = entity.kb_id or known_id(span)
         self.owner[span.start, span.end] = entity
 
+    def _text_of(self, span: Span) -> str:
+        # A span puts its text together token by token.
+        return self.text[span.start_char : span.end_char]
+
     def _join_aliases(self, spans: Sequence[Span]) -> None:
         """Join neighbours of which the text says that they are names of the same thing."""
         for first, second in pairwise(spans):
             entity, other = (self.owner[span.start, span.end] for span in (first, second))
             if entity is other or first.label_ != second.label_ or entity.contradicts(other.kb_id):
                 continue
-            between = self.doc[first.end : second.start].text
-            after = self.doc[second.end : second.end + 2].text
+            between = self.text[first.end_char : second.start_char]
+            # A parenthesis alone must close.
+            after = self.doc[second.end : second.end + 2].text if "(" in between else ""
             kind = entity.names[first.start, first.end].kind
-            if links_aliases(between, after, first.text, second.text, kind):
+            names = self._text_of(first), self._text_of(second)
+            if links_aliases(between, after, *names, kind):
                 self.merge(entity, other)
 
 
 def mention_of(span: Span) -> Mention:
     """The tokens of a span."""
     return span.start, span.end
+
+
+def order_of(span: Span) -> tuple[int, int, int, int, int]:
+    """What spaCy sorts the spans of a document by."""
+    return span.start_char, span.end_char, span.label, span.kb_id, span.id
 
 
 def known_id(span: Span) -> str:
@@ -204,8 +217,8 @@ def _matches(entity: Entity, label: str, kb_id: str, name: Name) -> bool:
     return any(is_alias(name, other) for other in entity.compared_names)
 
 
-def _is_word(span: Span) -> bool:
-    return len(without_possessive(span.text).split()) == 1 and span.text[0].isupper()
+def _is_word(text: str) -> bool:
+    return len(without_possessive(text).split()) == 1 and text[0].isupper()
 
 
 def _is_persons(entity: Entity, kb_id: str, name: Name) -> bool:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from .countries import COUNTRIES
 from .values import VALUE_TYPES, read_value
@@ -12,6 +13,13 @@ PERSON_TYPES = ("PERSON", "PER")
 ORGANISATION_TYPES = ("ORG",)
 PLACE_TYPES = ("GPE", "LOC", "NORP")
 WORK_TYPES = ("WORK_OF_ART", "WORK")
+
+KINDS = {
+    "person": frozenset(PERSON_TYPES),
+    "organisation": frozenset(ORGANISATION_TYPES),
+    "place": frozenset(PLACE_TYPES),
+    "value": frozenset(VALUE_TYPES),
+}
 
 SMALL_WORDS = {"of", "the", "for", "and", "in", "at", "on", "to", "de", "la", "del", "der", "des"}
 LEGAL_SUFFIXES = {
@@ -31,6 +39,9 @@ TITLES = {
 }
 ROMAN_DIGITS = set("ivx")
 TITLE_PREFIXES = {"prime", "vice", "former", "deputy", "us"}
+
+# Names occur again, in a document and in the next ones.
+KEPT_NAMES = 2**13
 
 _POSSESSIVE = re.compile(r"['’`]s?$")
 _BLANKS = re.compile(r"\s+")
@@ -80,10 +91,11 @@ class Name:
         """The country that a place's name stands for, if it is known."""
         return COUNTRIES.get(self.words) if self.kind == "place" else None
 
-    @property
-    def keys(self) -> set[str]:
+    @cached_property
+    def keys(self) -> frozenset[str]:
         """What it shares at least one of with each of its aliases."""
-        return {*self.words, "".join(self.words), *self.initials, self.country or ""} - {""}
+        joined = "".join(self.words)
+        return frozenset((*self.words, joined, *self.initials, self.country or "")) - {""}
 
 
 def read_name(text: str, types: Collection[str]) -> Name:
@@ -93,7 +105,11 @@ def read_name(text: str, types: Collection[str]) -> Name:
     types (Collection[str]): The entity's types.
     RETURNS (Name): The name.
     """
-    kind = _kind(types)
+    return _read_name(text, _kind(types))
+
+
+@lru_cache(maxsize=KEPT_NAMES)
+def _read_name(text: str, kind: str) -> Name:
     if kind == "value":
         return Name(read_value(text) or (text,), kind)
     spelled = split_words(without_possessive(text))
@@ -194,6 +210,8 @@ def without_possessive(text: str) -> str:
 def fold(text: str) -> str:
     """The text without case and diacritics. Only marks that Latin, Greek and Cyrillic letters carry
     are diacritics: the vowel signs of other scripts stay."""
+    if text.isascii():
+        return text.casefold()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in decomposed if not "\u0300" <= char <= "\u036f")
 
@@ -210,13 +228,7 @@ def _is_of_word(char: str) -> bool:
 
 
 def _kind(types: Collection[str]) -> str:
-    kinds = {
-        "person": PERSON_TYPES,
-        "organisation": ORGANISATION_TYPES,
-        "place": PLACE_TYPES,
-        "value": VALUE_TYPES,
-    }
-    return next((kind for kind, own in kinds.items() if not set(own).isdisjoint(types)), "")
+    return next((kind for kind, own in KINDS.items() if not own.isdisjoint(types)), "")
 
 
 def _initials(words: Sequence[str]) -> frozenset[str]:

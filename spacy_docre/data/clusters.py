@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from struct import Struct
 
 import srsly
+from spacy.attrs import IDX, LENGTH
 from spacy.tokens import Doc, Span, SpanGroup
 
 from ..errors import shortened
@@ -64,6 +65,33 @@ class EntityCluster:
         return f"EntityCluster({self.key!r}, {self.text!r}, {len(self.group)} mentions)"
 
 
+class TokenCharacters:
+    """Where the tokens of a document lie in its text, looked up once for many spans.
+
+    doc (Doc): The document.
+    """
+
+    __slots__ = ("ends", "starts")
+
+    def __init__(self, doc: Doc) -> None:
+        starts, lengths = doc.to_array([IDX, LENGTH]).reshape(-1, 2).T
+        self.starts: list[int] = starts.tolist()
+        self.ends: list[int] = (starts + lengths).tolist()
+
+    def agree(self, span: Span) -> bool:
+        """Whether the characters of a span are those of its tokens.
+
+        span (Span): A span of the document.
+        RETURNS (bool): Whether they are.
+        """
+        start, end = span.start, span.end
+        if start >= end:
+            return True
+        if end > len(self.ends):
+            return False
+        return self.starts[start] == span.start_char and self.ends[end - 1] == span.end_char
+
+
 def current_spans(group: SpanGroup) -> list[Span]:
     """The spans of a group on the tokens that the document has now. When tokens are merged or
     split, spaCy leaves the token numbers of spans in `doc.spans` as they were, but keeps their
@@ -72,8 +100,9 @@ def current_spans(group: SpanGroup) -> list[Span]:
     group (SpanGroup): The group.
     RETURNS (list[Span]): The spans, in the order of the group.
     """
-    if _is_current_group(group):
-        return list(group)
+    spans = spans_if_current(group)
+    if spans is not None:
+        return spans
     doc = group.doc
     moved = (
         doc.char_span(first, last, label=label, kb_id=kb_id, alignment_mode="expand")
@@ -82,12 +111,20 @@ def current_spans(group: SpanGroup) -> list[Span]:
     return [span for span in moved if span is not None]
 
 
-def _is_current_group(group: SpanGroup) -> bool:
+def spans_if_current(group: SpanGroup, tokens: TokenCharacters | None = None) -> list[Span] | None:
+    """The spans of a group, unless tokens of theirs were merged or split.
+
+    group (SpanGroup): The group.
+    tokens (Optional[TokenCharacters]): The document's tokens, for whoever looks at many groups.
+    RETURNS (Optional[list[Span]]): The spans, in the order of the group; None if one has moved.
+    """
     try:
-        return all(map(_is_current, group))
+        spans = list(group)
+        is_current = all(map(tokens.agree if tokens else _is_current, spans))
     except IndexError:
         # A span that lies behind the last token cannot even be looked at.
-        return False
+        return None
+    return spans if is_current else None
 
 
 def _packed(group: SpanGroup) -> list[bytes]:
@@ -118,7 +155,10 @@ def most_frequent_label(spans: Iterable[Span]) -> str:
     spans (Iterable[Span]): The spans.
     RETURNS (str): The label; "" if there is no span.
     """
-    counts = Counter(span.label_ for span in spans)
+    each = list(spans)
+    if len({span.label for span in each}) == 1:
+        return each[0].label_
+    counts = Counter(span.label_ for span in each)
     return max(counts, key=counts.__getitem__, default="")
 
 
@@ -135,12 +175,12 @@ def get_clusters(doc: Doc, prefix: str = DEFAULT_PREFIX) -> list[EntityCluster]:
     prefix (str): What the keys start with, before "_1", "_2", ...
     RETURNS (list[EntityCluster]): The clusters, also those without mentions.
     """
-    numbered = []
-    for key in doc.spans:
+    numbered, groups = [], doc.spans
+    for key in groups:
         head, _, suffix = key.rpartition("_")
         if head == prefix and suffix.isdecimal() and len(suffix) <= MAX_DIGITS:
             numbered.append((int(suffix), key))
-    return [EntityCluster(key, doc.spans[key]) for _, key in sorted(numbered)]
+    return [EntityCluster(key, groups[key]) for _, key in sorted(numbered)]
 
 
 def set_clusters(
@@ -169,8 +209,10 @@ def renew_clusters(doc: Doc, prefix: str = DEFAULT_PREFIX) -> None:
     doc (Doc): The document.
     prefix (str): What the keys start with.
     """
-    for cluster in get_clusters(doc, prefix):
-        if not _is_current_group(cluster.group):
+    clusters = get_clusters(doc, prefix)
+    tokens = TokenCharacters(doc) if clusters else None
+    for cluster in clusters:
+        if spans_if_current(cluster.group, tokens) is None:
             attrs, spans = dict(cluster.group.attrs), cluster.mentions
             doc.spans[cluster.key] = SpanGroup(doc, name=cluster.key, attrs=attrs, spans=spans)
 

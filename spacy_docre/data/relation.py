@@ -156,15 +156,26 @@ def set_relations(doc: Doc, relations: Iterable[Mapping], *, attr: str = DEFAULT
     RAISES (DocreError): If a value is not a relation, or the attribute another package's, which can
         take it at any time.
     """
-    if Doc.has_extension(attr):
-        _check_extension(attr)
-    rows = [_to_row(value) for value in relations]
+    check_extension(attr)
+    store_relations(doc, [_to_row(value) for value in relations], attr=attr)
+
+
+def store_relations(doc: Doc, rows: list[dict[str, Any]], *, attr: str = DEFAULT_ATTR) -> None:
+    """As `set_relations`, for relations that need no check.
+
+    doc (Doc): The document.
+    rows (list[dict[str, Any]]): Relations as plain values.
+    attr (str): The name of the extension attribute.
+    """
     doc.user_data[_user_data_key(attr)] = rows
     # spaCy renumbers no evidence when tokens are merged or split, but characters stay.
     doc.user_data.pop(_characters_key(attr), None)
     if any(row["evidence"] for row in rows):
+        # Many relations of a document have the same evidence.
+        characters = {(start, end): None for row in rows for start, end in row["evidence"]}
+        found = {span: list(_characters(doc, *span)) for span in characters}
         doc.user_data[_characters_key(attr)] = [
-            [list(_characters(doc, start, end)) for start, end in row["evidence"]] for row in rows
+            [list(found[start, end]) for start, end in row["evidence"]] for row in rows
         ]
 
 
@@ -252,8 +263,7 @@ def install_extension(attr: str = DEFAULT_ATTR) -> None:
             getter=partial(get_relations, attr=attr),
             setter=partial(set_relations, attr=attr),
         )
-        return
-    _check_extension(attr)
+    check_extension(attr)
 
 
 def set_up_extension() -> None:
@@ -263,10 +273,16 @@ def set_up_extension() -> None:
         install_extension()
 
 
-def _check_extension(attr: str) -> None:
-    _, _, getter, _ = Doc.get_extension(attr)
-    if getattr(getter, "func", None) is not get_relations:
-        raise DocreError(Errors.D001.format(attr=attr))
+def check_extension(attr: str) -> None:
+    """Check that an extension attribute, if there is one of that name, is the one of relations.
+
+    attr (str): The name.
+    RAISES (DocreError): If it is another package's.
+    """
+    if Doc.has_extension(attr):
+        _, _, getter, _ = Doc.get_extension(attr)
+        if getattr(getter, "func", None) is not get_relations:
+            raise DocreError(Errors.D001.format(attr=attr))
 
 
 def _user_data_key(attr: str) -> Any:

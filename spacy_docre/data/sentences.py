@@ -1,6 +1,7 @@
 """The sentences of a document, by their numbers."""
 
 import numpy as np
+from spacy.attrs import SENT_START
 from spacy.tokens import Doc
 
 
@@ -10,8 +11,8 @@ def sentence_of_token(doc: Doc) -> np.ndarray:
     doc (Doc): The document. Without marked sentences it is one.
     RETURNS (np.ndarray): [T] int64. The sentence of each token, from 0.
     """
-    starts = doc.to_array("SENT_START") == 1
-    return np.maximum(np.cumsum(starts) - 1, 0)
+    numbers: np.ndarray = (doc.to_array(SENT_START) == 1).cumsum() - 1
+    return numbers.clip(0)
 
 
 def sentence_ends(doc: Doc) -> list[int]:

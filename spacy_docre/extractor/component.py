@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
@@ -20,7 +21,7 @@ from thinc.api import Model, Optimizer, set_dropout_rate
 from torch import Tensor
 
 from ..data.clusters import renew_clusters
-from ..data.relation import install_extension, set_relations
+from ..data.relation import Evidence, check_extension, install_extension, store_relations
 from ..errors import DocreError, Errors, Warnings
 from ..models.batch import ClusterBatch
 from ..models.encoding import HeadOutput
@@ -34,11 +35,12 @@ from ..models.weights import read_message
 from ..training.guard import StepGuard, is_listening
 from ..training.optimizer import Gradients, PartwiseAdamW, drop_gradients
 from .calibration import Calibration
-from .constraints import ConstraintRules
+from .constraints import ConstraintRules, Constraints
 from .decoding import PairScores, decode, score_batch, split_by_doc, threshold_of_labels
 from .growth import LabelGrowth
-from .limits import mark_left_out
+from .limits import LimitedDoc, mark_left_out
 from .notices import InputNotices
+from .pair_choice import PairChoice
 from .reader import DocReader
 from .saving import load_parts, naming, read_file, restored_on_error
 from .settings import DEFAULTS, check_settings
@@ -173,27 +175,59 @@ class DocRelationExtractor(TrainablePipe):
         self._use_one_thread_in_worker()
         docs = list(docs)
         constraints = self.rules.in_force
-        calibration = Calibration.from_settings(self.cfg["calibration"])
-        decoding = self._decoding
-        if calibration is not None:
-            decoding["calibrate"] = calibration.apply
         self.notices.look_at(docs)
         limited = self.reader.read(docs)
         nothing = PairScores.empty(len(self.labels))
-        scores = [replace(nothing, left_out=doc.left_out) for doc in limited]
+        scores = [
+            replace(nothing, left_out=doc.left_out, has_moved=doc.whole.has_moved)
+            for doc in limited
+        ]
         for indices in self.reader.batches(limited):
             batch = [docs[i] for i in indices]
             clusters = self.reader.clusters(batch, [limited[i] for i in indices])
             self.notices.look_at_types(batch, clusters)
             if constraints is not None:
                 constraints.warn_of_unknown_types(batch, clusters, name=self.name)
-            output = self.model.predict((batch, clusters))
-            head = relation_head(self.model.get_ref("head"))
-            scored = score_batch(head, output, clusters, constraints, **decoding)
-            by_doc = split_by_doc(clusters, *scored)
+            by_doc = self._score(batch, clusters, [limited[i] for i in indices], constraints)
             for i, doc_scores in zip(indices, by_doc, strict=True):
-                scores[i] = replace(doc_scores, left_out=limited[i].left_out)
+                scores[i] = replace(
+                    doc_scores,
+                    left_out=limited[i].left_out,
+                    has_moved=limited[i].whole.has_moved,
+                )
         return scores
+
+    def _score(
+        self,
+        docs: Sequence[Doc],
+        clusters: ClusterBatch,
+        limited: Sequence[LimitedDoc],
+        constraints: Constraints | None,
+    ) -> Iterator[PairScores]:
+        """Score the pairs of a batch, as far as constraints let them have relations."""
+        head = relation_head(self.model.get_ref("head"))
+        chosen = PairChoice.of(
+            docs,
+            clusters,
+            limited,
+            constraints,
+            reader=self.reader,
+            can_leave_out=head.can_leave_out_pairs,
+        )
+        scores: np.ndarray = np.zeros((0, len(self.labels)), dtype=np.float32)
+        evidence: Evidence = {}
+        if chosen.docs:
+            calibration = Calibration.from_settings(self.cfg["calibration"])
+            scores, evidence = score_batch(
+                head,
+                self.model.predict((chosen.docs, chosen.clusters)),
+                chosen.clusters,
+                constraints,
+                calibrate=None if calibration is None else calibration.apply,
+                **self._decoding,
+            )
+        scores, evidence = chosen.spread(scores, evidence)
+        return split_by_doc(clusters, scores, evidence, chosen.is_possible)
 
     def set_annotations(self, docs: Iterable[Doc], scores: Sequence[PairScores]) -> None:
         """Write the relations of documents: each pair's best types above the threshold, sorted by
@@ -202,11 +236,14 @@ class DocRelationExtractor(TrainablePipe):
         docs (Iterable[Doc]): The documents to modify.
         scores (Sequence[PairScores]): What `predict` returned.
         """
+        labels, decoding, attr = self.labels, self._decoding, self.cfg["attr"]
+        check_extension(attr)
         for doc, doc_scores in zip(docs, scores, strict=True):
-            renew_clusters(doc, self.cfg["prefix"])
-            relations = decode(doc_scores, self.labels, **self._decoding)
-            set_relations(doc, relations, attr=self.cfg["attr"])
-            mark_left_out(doc, doc_scores.left_out, attr=self.cfg["attr"])
+            if doc_scores.has_moved:
+                renew_clusters(doc, self.cfg["prefix"])
+            relations = decode(doc_scores, labels, **decoding)
+            store_relations(doc, [dict(relation) for relation in relations], attr=attr)
+            mark_left_out(doc, doc_scores.left_out, attr=attr)
             self.threshold_choice.note(doc, doc_scores)
 
     def score(self, examples: Iterable[Example], **settings: Any) -> dict[str, Any]:
@@ -245,7 +282,7 @@ class DocRelationExtractor(TrainablePipe):
         self.supervision.prepare(examples)
         self.growth.learn_from_batch(examples)
         docs = [eg.predicted for eg in examples]
-        clusters = self.reader.clusters(docs)
+        clusters = self._learned_clusters(docs)
         if not len(clusters.pair_head):
             if is_listening(self.model):
                 # Without an answer, the gradients of the components before this one would be lost.
@@ -272,7 +309,7 @@ class DocRelationExtractor(TrainablePipe):
         example (Example): The example.
         RETURNS (bool): Whether one is not finite.
         """
-        clusters = self.reader.clusters([example.predicted])
+        clusters = self._learned_clusters([example.predicted])
         if not len(clusters.pair_head):
             return False
         _, loss, gradients, backprop = self._begin_update([example], clusters)
@@ -316,6 +353,7 @@ class DocRelationExtractor(TrainablePipe):
             if isinstance(sgd, PartwiseAdamW):
                 # Known from the first step on: spaCy hands over the optimizer after the gradients.
                 self._trains_encoder = sgd.trains_encoder
+                relation_head(head).requires_grad_(sgd.trains_head)
                 sgd.update_parts(encoder, head, gradients)
             else:
                 self.model.finish_update(sgd)
@@ -424,6 +462,15 @@ class DocRelationExtractor(TrainablePipe):
         )
         loss, gradients = self.get_loss(examples, (clusters, output))
         return output, loss, gradients, backprop
+
+    def _learned_clusters(self, docs: Sequence[Doc]) -> ClusterBatch:
+        """The clusters of documents to learn from, without the pairs that are not learned from if
+        the head does without."""
+        clusters = self.reader.clusters(docs)
+        if not relation_head(self.model.get_ref("head")).can_leave_out_pairs:
+            return clusters
+        is_learned = self.rules.learned_from(clusters)
+        return clusters if is_learned.all() else clusters.only(is_learned)
 
     @property
     def _decoding(self) -> dict[str, Any]:

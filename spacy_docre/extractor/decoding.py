@@ -24,8 +24,11 @@ class PairScores:
         component's constraints and calibration.
     evidence (Evidence): For each pair and type that is to be set, start and end token of the spans
         that support it, strongest first. Empty for methods that give none.
+    is_possible (Optional[np.ndarray]): [P] bool. False for the pairs whose entities' types allow no
+        relation: they were not scored, and have scores of 0. None if all were.
     left_out (Mapping[str, int]): What the component's limits leave out of the document, see
         `LimitedDoc`; empty if nothing is.
+    has_moved (bool): Whether its clusters are to be renewed, see `renew_clusters`.
     """
 
     keys: list[str]
@@ -33,7 +36,9 @@ class PairScores:
     pair_tail: np.ndarray
     scores: np.ndarray
     evidence: Evidence = field(default_factory=dict)
+    is_possible: np.ndarray | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
+    has_moved: bool = True
 
     @classmethod
     def empty(cls, n_labels: int) -> "PairScores":
@@ -86,7 +91,10 @@ def score_batch(
 
 
 def split_by_doc(
-    clusters: ClusterBatch, scores: np.ndarray, evidence: Evidence
+    clusters: ClusterBatch,
+    scores: np.ndarray,
+    evidence: Evidence,
+    is_possible: np.ndarray | None = None,
 ) -> Iterator[PairScores]:
     """Divide the scores of a batch among its documents.
 
@@ -94,6 +102,7 @@ def split_by_doc(
     scores (np.ndarray): [P, R] float32. The scores of its pairs.
     evidence (Evidence): The spans that support a pair's type; pairs are numbered through the
         batch, tokens within their document.
+    is_possible (Optional[np.ndarray]): [P] bool. Which pairs can have a relation; None for all.
     YIELDS (PairScores): The scores of each document.
     """
     docs = np.arange(clusters.n_docs + 1)
@@ -112,6 +121,7 @@ def split_by_doc(
             clusters.pair_tail[pairs] - first,
             scores[pairs],
             by_doc[doc],
+            None if is_possible is None else is_possible[pairs],
         )
 
 
@@ -128,7 +138,9 @@ def select(
     RETURNS (tuple[np.ndarray, np.ndarray]): The pairs and types, best first.
     """
     # Few scores are above the threshold, so these are sorted and not the types of every pair.
-    pairs, types = np.nonzero(scores > threshold)
+    pairs, types = (scores > threshold).nonzero()
+    if not len(pairs):
+        return pairs, types
     order = np.argsort(-scores[pairs, types], kind="stable")
     pairs, types = pairs[order], types[order]
     by_pair = np.argsort(pairs, kind="stable")
@@ -178,13 +190,15 @@ def decode(
     RETURNS (list[Relation]): The relations, best first.
     """
     selected = select(pairs.scores, threshold=threshold, max_labels=max_labels)
+    ends = pairs.pair_head[selected[0]], pairs.pair_tail[selected[0]]
+    columns = (*selected, *ends, pairs.scores[selected])
     return [
         Relation(
-            pairs.keys[pairs.pair_head[pair]],
+            pairs.keys[head],
             labels[label],
-            pairs.keys[pairs.pair_tail[pair]],
-            float(pairs.scores[pair, label]),
+            pairs.keys[tail],
+            score,
             pairs.evidence.get((pair, label), ()),
         )
-        for pair, label in zip(*selected, strict=True)
+        for pair, label, head, tail, score in zip(*(c.tolist() for c in columns), strict=True)
     ]

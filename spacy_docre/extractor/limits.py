@@ -115,10 +115,12 @@ class Limits:
         n_tokens = len(doc)
         if self.max_wordpieces is not None:
             n_tokens = min(n_tokens, self.max_wordpieces)
-        total = np.cumsum(count(doc, n_tokens))
-        if self.max_wordpieces is not None:
+        counts = count(doc, n_tokens)
+        n_wordpieces = int(counts.sum())
+        if self.max_wordpieces is not None and n_wordpieces > self.max_wordpieces:
+            total = counts.cumsum()
             n_tokens = int(np.searchsorted(total, self.max_wordpieces, side="right"))
-        n_wordpieces = int(total[n_tokens - 1]) if n_tokens else 0
+            n_wordpieces = int(total[n_tokens - 1]) if n_tokens else 0
         if n_tokens == len(doc):
             return part, n_wordpieces
         read = _select_mentions(part, part.mentions[:, 2] <= n_tokens)

@@ -1,7 +1,8 @@
 """The entity clusters of a batch of documents as flat index arrays, for models."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from spacy.tokens import Doc
@@ -9,14 +10,19 @@ from spacy.tokens import Doc
 from ..data.clusters import (
     DEFAULT_PREFIX,
     EntityCluster,
+    TokenCharacters,
+    current_spans,
     describe,
     get_clusters,
     most_frequent_label,
+    spans_if_current,
 )
 from ..data.sentences import sentence_of_token
 from ..errors import DocreError, Errors
 
 UNKNOWN_TYPE = 0
+# Of documents with so few entities the pairs are kept: short documents come by the thousand.
+FEW_ENTITIES = 32
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,14 @@ class DocPart:
     labels (list[str]): [n] The entities' types.
     mentions (np.ndarray): [m, 3] int64. The entity of each mention, its first token and the token
         after its last; sorted by entity.
+    has_moved (bool): Whether tokens of the clusters were merged or split, see `renew_clusters`.
     """
 
     n_tokens: int
     keys: list[str]
     labels: list[str]
     mentions: np.ndarray
+    has_moved: bool = False
 
     @property
     def n_pairs(self) -> int:
@@ -51,13 +59,19 @@ class DocPart:
         keys: list[str] = []
         labels: list[str] = []
         mentions: list[tuple[int, int, int]] = []
-        for cluster in get_clusters(doc, prefix):
-            spans = cluster.mentions
+        clusters = get_clusters(doc, prefix)
+        tokens = TokenCharacters(doc) if clusters else None
+        has_moved = False
+        for cluster in clusters:
+            spans = spans_if_current(cluster.group, tokens)
+            if spans is None:
+                has_moved, spans = True, current_spans(cluster.group)
             if spans:
                 mentions += [(len(keys), span.start, span.end) for span in spans]
                 labels.append(most_frequent_label(spans))
                 keys.append(cluster.key)
-        return cls(len(doc), keys, labels, np.array(mentions, dtype=np.int64).reshape(-1, 3))
+        rows = np.array(mentions, dtype=np.int64).reshape(-1, 3)
+        return cls(len(doc), keys, labels, rows, has_moved)
 
 
 @dataclass(frozen=True)
@@ -73,13 +87,17 @@ class ClusterBatch:
     entity_doc (np.ndarray): [N] The document of each entity.
     entity_slot (np.ndarray): [N] The entity's place among those of its document, from 0.
     entity_type (np.ndarray): [N] The entity's type; 0 for one not seen in training.
-    pair_head (np.ndarray): [P] The head entity of each candidate pair.
+    pair_head (np.ndarray): [P] The head entity of each candidate pair: of all ordered pairs of
+        entities of a document, or of those that are to be scored, see `only`.
     pair_tail (np.ndarray): [P] Its tail entity.
     token_sentence (np.ndarray): [T] The sentence of each token, document by document.
     sentence_doc (np.ndarray): [S] The document of each sentence. A document whose sentences are
         not marked is one sentence; one without tokens has none.
     doc_length (np.ndarray): [B] The number of tokens that are read of each document; what comes
         after them does not exist for a model.
+    allowed (Optional[np.ndarray]): [R, T, T] bool. Which relation types are asked for of a pair, by
+        the types of its head and tail; None asks for all. A head may make use of that: its logits
+        for other types are not looked at.
     """
 
     keys: list[str]
@@ -95,6 +113,7 @@ class ClusterBatch:
     token_sentence: np.ndarray
     sentence_doc: np.ndarray
     doc_length: np.ndarray
+    allowed: np.ndarray | None = None
 
     @property
     def n_docs(self) -> int:
@@ -140,6 +159,15 @@ class ClusterBatch:
         wanted = head * len(self.keys) + tail
         row = np.searchsorted(code, wanted)
         return np.where(np.append(code, -1)[row] == wanted, row, -1)
+
+    def only(self, is_wanted: np.ndarray) -> "ClusterBatch":
+        """The same documents and entities with fewer candidate pairs.
+
+        is_wanted (np.ndarray): [P] bool. Which pairs stay.
+        RETURNS (ClusterBatch): The batch.
+        """
+        heads, tails = self.pair_head[is_wanted], self.pair_tail[is_wanted]
+        return replace(self, pair_head=heads, pair_tail=tails)
 
     @classmethod
     def from_docs(
@@ -220,6 +248,15 @@ def _columns(rows: list[tuple[int, int, int]]) -> np.ndarray:
 
 
 def _ordered_pairs(n_entities: int) -> np.ndarray:
+    return _few_pairs(n_entities) if n_entities <= FEW_ENTITIES else _make_pairs(n_entities)
+
+
+@lru_cache(maxsize=FEW_ENTITIES + 1)
+def _few_pairs(n_entities: int) -> np.ndarray:
+    return _make_pairs(n_entities)
+
+
+def _make_pairs(n_entities: int) -> np.ndarray:
     heads, tails = np.divmod(np.arange(n_entities * n_entities), max(n_entities, 1))
     return np.stack([heads, tails])[:, heads != tails]
 

@@ -42,6 +42,7 @@ class EncodingIndex:
     pair_doc: Tensor
     max_entities: int
     max_mentions: int
+    allowed: Tensor | None = None
 
     @property
     def n_docs(self) -> int:
@@ -70,6 +71,31 @@ class EncodingIndex:
         """The number of sentences, S."""
         return len(self.sentence_doc)
 
+    def with_all_pairs(self) -> tuple["EncodingIndex", Tensor | None]:
+        """For heads in which pairs look at each other: all ordered pairs of entities of a document,
+        of which the candidates may be some.
+
+        RETURNS (tuple[EncodingIndex, Optional[Tensor]]): The index with all pairs as candidates,
+            and [P] int64, the rows of the present candidates among them; None if they are all.
+        """
+        owner = self.entity_doc
+        counts = torch.bincount(owner, minlength=self.n_docs)
+        n_others = counts[owner] - 1
+        n_pairs = int(n_others.sum())
+        if n_pairs == len(self.pair_head):
+            return self, None
+        entities = torch.arange(self.n_entities, device=owner.device)
+        first = (counts.cumsum(0) - counts)[owner]
+        start = n_others.cumsum(0) - n_others
+        head = entities.repeat_interleave(n_others)
+        number = torch.arange(n_pairs, device=owner.device) - start[head]
+        # The tail's number among the entities of the document, the head itself not counted.
+        tail = first[head] + number + (number >= (entities - first)[head])
+        index = replace(self, pair_head=head, pair_tail=tail, pair_doc=owner[head])
+        present, other = self.pair_head, self.pair_tail
+        rows = start[present] + other - first[present] - (other > present).long()
+        return index, rows
+
     @classmethod
     def from_clusters(
         cls,
@@ -89,12 +115,14 @@ class EncodingIndex:
         """
         arrays = _words(clusters, column_token) | {"lengths": lengths}
         for field_ in fields(cls):
-            if field_.name not in ("max_entities", "max_mentions", *arrays):
+            if field_.name not in ("max_entities", "max_mentions", "allowed", *arrays):
                 arrays[field_.name] = getattr(clusters, field_.name)
+        allowed = clusters.allowed
         return cls(
             **to_device(device, **arrays),
             max_entities=clusters.max_entities,
             max_mentions=clusters.max_mentions,
+            allowed=None if allowed is None else torch.from_numpy(allowed).to(device),
         )
 
 

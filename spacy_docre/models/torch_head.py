@@ -90,6 +90,15 @@ class RelationHead(nn.Module):
         return False
 
     @property
+    def can_leave_out_pairs(self) -> bool:
+        """Whether a pair's logits and evidence are the same whatever other candidate pairs there
+        are. Then the head gets only the pairs that are to be scored: constraints leave out those
+        that can have no relation. A head in which pairs look at each other finds all of them by
+        `EncodingIndex.with_all_pairs`. False gives the head every pair.
+        """
+        return False
+
+    @property
     def output_bias(self) -> nn.Parameter | None:
         """[n_outputs] The bias of what the objective calls outputs, if there is one."""
         return None

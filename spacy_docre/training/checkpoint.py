@@ -5,6 +5,7 @@ name that no other has; the ones before it are removed after that. So there is a
 moment, whatever happens."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from spacy.util import dict_to_dot
 from thinc.api import Model, Optimizer
 
 from ..errors import DocreError, Errors
-from ..files import checksum, replacing, write_folder
+from ..files import checksum, refuse_links, replacing, write_folder
 from ..models.loading import load_model
 from .state import (
     Evaluation,
@@ -32,6 +33,7 @@ from .state import (
 FOLDER = "checkpoints"
 OPTIMIZER = "optimizer.safetensors"
 HISTORY = "history.json"
+NAME = re.compile(r"\.?step-\d+.*")
 # What may change between a run and its continuation.
 FREE_SETTINGS = (
     "training.logger.",
@@ -75,6 +77,8 @@ class Checkpoints:
         newest = _newest(self.folder)
         if newest is None:
             return History()
+        for folder in (self.folder, newest):
+            refuse_links(folder)
         content = _read(newest)
         differences = sorted(
             name
@@ -159,7 +163,7 @@ class Checkpoints:
     def _remove_older(self) -> None:
         newest = _newest(self.folder)
         for path in self.folder.iterdir():
-            if path != newest:
+            if path != newest and NAME.fullmatch(path.name):
                 shutil.rmtree(path)
 
 
@@ -174,14 +178,15 @@ def read_history(output: Path) -> History:
 
 
 def _newest(folder: Path) -> Path | None:
-    return max(folder.glob("step-*"), default=None)
+    return max((path for path in folder.glob("step-*") if path.is_dir()), default=None)
 
 
 def _existing(value: Any) -> Path | None:
     """The file or folder that a setting names, if it names one that is there."""
     try:
         path = Path(value)
-        return path if path.exists() and path.name else None
+        # Of a pipe or a device there is no checksum.
+        return path if path.name and (path.is_file() or path.is_dir()) else None
     except (TypeError, ValueError, OSError):
         return None
 

@@ -56,6 +56,11 @@ class PartwiseAdamW(Optimizer):
         """Whether the encoder's learning rate is ever above zero."""
         return self.encoder_factor > 0
 
+    @property
+    def trains_head(self) -> bool:
+        """Whether the head's learning rate is ever above zero."""
+        return self.head_factor > 0
+
     def update_parts(self, encoder: Model, head: Model, gradients: "Gradients") -> None:
         """Apply the gradients of an encoder and of the head on it.
 

@@ -261,6 +261,7 @@ LAYERS = {
     "parameter transposed in its parts": set_in("params", "W", lambda a: a.transpose(2, 1, 0)),
     "parameter missing": set_in("params", "E", None),
     "parameter a list": set_in("params", "E", [1.0, 2.0]),
+    "setting cut": lambda m: m["attrs"][0].update(x=b"\xdd\x00\x10\x00\x00"),
     "parameter unknown": lambda m: m["params"][0].update(W=np.zeros(2, dtype="f")),
     "no parameters": lambda m: m["params"].__setitem__(0, None),
     "module too many": lambda m: m["shims"][0].append(b""),

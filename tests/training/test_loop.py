@@ -376,6 +376,34 @@ def test_damaged_checkpoint(damage, config, cut, tmp_path):
         run(config, folder, resume=True)
 
 
+@pytest.mark.parametrize("name", ["checkpoints", "model-last", "history.json"])
+def test_a_folder_with_links_is_left_alone(name, config, cut, tmp_path):
+    """What is removed and written in it would be elsewhere."""
+    folder = copy_of(cut, tmp_path)
+    path = next((folder / "checkpoints").glob(f"step-*/{name}"), folder / name)
+    path.rename(tmp_path / "outside")
+    path.symlink_to(tmp_path / "outside")
+    with pytest.raises(DocreError, match=f"D176.*{name}"):
+        run(config, folder, resume=True)
+
+
+def test_only_checkpoints_are_removed_beside_a_checkpoint(cut, tmp_path):
+    folder = copy_of(cut, tmp_path)
+    (folder / "checkpoints" / "notes.txt").write_text("mine")
+    (folder / "checkpoints" / "step-00000001").mkdir()
+    history = checkpoint.read_history(folder)
+    checkpoint.Checkpoints(folder, {}, {}).finish(history)
+    names = {path.name for path in (folder / "checkpoints").iterdir()}
+    assert names == {"notes.txt", "step-00000003"}
+
+
+def test_a_pipe_that_a_config_names_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    config = {"corpora": {"path": str(tmp_path / "pipe"), "other": "/dev/zero"}}
+    found = checkpoint.Checkpoints(tmp_path, config, {}).config
+    assert not any("content" in name for name in found)
+
+
 def test_full_disk_leaves_the_last_checkpoint(config, whole, tmp_path, monkeypatch):
     original = checkpoint.save_file
     calls = 0

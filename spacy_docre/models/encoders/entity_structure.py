@@ -33,6 +33,7 @@ def EntityStructureTransformer(
     end_marker: str = "*",
     max_batch_items: int = 8192,
     gradient_checkpointing: bool = False,
+    frozen_layers: int | None = None,
     mixed_precision: bool = False,
     grad_scaler_config: dict[str, Any] | None = None,
     tokenizer_config: dict[str, Any] | None = None,
@@ -73,6 +74,9 @@ def EntityStructureTransformer(
         window.
     gradient_checkpointing (bool): Recompute the activations in the backward pass: slower, but with
         a fraction of the memory.
+    frozen_layers (Optional[int]): The embeddings and so many of the lowest layers are not trained,
+        and cost a training step their forward pass alone; 0 freezes the embeddings, None nothing.
+        A marker that is added to the vocabulary then keeps the vector that it starts with.
     mixed_precision (bool): Train and predict in fp16 on a GPU, the encoder alone. For encoder and
         head, and for other precisions, see `RelationModel`.
     grad_scaler_config (dict): Arguments of Thinc's `PyTorchGradScaler`.
@@ -103,6 +107,7 @@ def EntityStructureTransformer(
             "end_marker": end_marker if markers else None,
             "max_batch_items": max_batch_items,
             "gradient_checkpointing": gradient_checkpointing,
+            "frozen_layers": frozen_layers,
         },
     )
 

@@ -29,6 +29,7 @@ from .architecture import (
 )
 from .assembly import WindowOutput, assemble
 from .attention import LastLayerAttention, find_projections
+from .freezing import freeze
 from .layout import WindowBatch, WindowLayout
 from .trust import asks_for_code
 from .windows import cut_windows
@@ -161,6 +162,8 @@ def encode(
     if is_train and model.attrs["gradient_checkpointing"]:
         further = checkpointing(shim._model) if checkpointing else {}
         shim._model.gradient_checkpointing_enable({"use_reentrant": False, **further})
+    if is_train and model.attrs.get("frozen_layers") is not None:
+        freeze(shim._model, model.attrs["frozen_layers"])
     layout = window_layout(model, docs, clusters)
     max_items = None if is_train else model.attrs["max_batch_items"]
     if shim.device.type == "cpu":

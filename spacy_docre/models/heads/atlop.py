@@ -4,13 +4,14 @@ pooling (Zhou et al., AAAI 2021)."""
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..encoding import Encoding, EncodingIndex, HeadOutput, Targets
 from ..evidence import LocalizedHead
+from ..layers.asked_types import asked_types
 from ..layers.context import evidence_context, localized_context
 from ..layers.grouped_bilinear import GroupedBilinear
+from ..layers.joined import joined
 from ..layers.segments import segment_logsumexp
 from ..objective import PairLoss, PairObjective
 from ..torch_head import HeadSizes, head_factory
@@ -65,6 +66,11 @@ class ATLOPHead(LocalizedHead):
         return {"hidden": 32, "block": 8}
 
     @property
+    def can_leave_out_pairs(self) -> bool:
+        """See `RelationHead.can_leave_out_pairs`."""
+        return True
+
+    @property
     def output_bias(self) -> nn.Parameter:
         """See `RelationHead.output_bias`."""
         return self.bilinear.bias
@@ -78,7 +84,8 @@ class ATLOPHead(LocalizedHead):
         contexts = [localized_context(encoding)]
         if self.evidence_fusion and not self.training:
             contexts.append(evidence_context(encoding, self.evidence_threshold))
-        outputs = self.bilinear(*self._ends(entity, contexts, index))
+        asked = asked_types(index, self.objective.has_threshold)
+        outputs = self.bilinear(*self._ends(entity, contexts, index), asked=asked)
         return self.with_attention(HeadOutput(*self.objective.split(outputs)), encoding)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
@@ -96,16 +103,8 @@ class ATLOPHead(LocalizedHead):
     ) -> Iterator[Tensor]:
         """[P, hidden] The head and the tail of each pair with each of the contexts, in turn."""
         for context in contexts:
-            yield self._join(self.head_projection, entity, index.pair_head, context)
-            yield self._join(self.tail_projection, entity, index.pair_tail, context)
-
-    @staticmethod
-    def _join(projection: nn.Linear, entity: Tensor, of_pair: Tensor, context: Tensor) -> Tensor:
-        # W [e; c] = W_e e + W_c c: the entity's part is computed once for each entity, not for
-        # each of the pairs that it is in.
-        for_entity, for_context = projection.weight.split(entity.shape[1], dim=1)
-        projected = nn.functional.linear(entity, for_entity, projection.bias)
-        return torch.tanh(projected[of_pair] + nn.functional.linear(context, for_context))
+            yield joined(self.head_projection, entity, index.pair_head, context)
+            yield joined(self.tail_projection, entity, index.pair_tail, context)
 
 
 ATLOP = head_factory("atlop", ATLOPHead)

@@ -68,6 +68,12 @@ class BilinearHead(TypewiseHead):
         return {"reduced_width": 32, "distance_width": 4, "dropout": 0.0}
 
     @property
+    def can_leave_out_pairs(self) -> bool:
+        """See `RelationHead.can_leave_out_pairs`. The bilinear forms are products over all
+        entities and made of all pairs, so that hardly anything is saved."""
+        return True
+
+    @property
     def output_bias(self) -> nn.Parameter:
         """See `TypewiseHead.output_bias`."""
         return self.bilinear.bilinear.bias

@@ -66,6 +66,11 @@ class BlendHead(RelationHead):
         return any(self._head(name).learns_evidence for name in self.heads)
 
     @property
+    def can_leave_out_pairs(self) -> bool:
+        """See `RelationHead.can_leave_out_pairs`. They can if all heads can."""
+        return all(self._head(name).can_leave_out_pairs for name in self.heads)
+
+    @property
     def uses_prior(self) -> bool:
         """See `RelationHead.uses_prior`."""
         return super().uses_prior or any(self._head(name).uses_prior for name in self.heads)

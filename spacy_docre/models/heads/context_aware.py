@@ -1,6 +1,7 @@
 """The Context-Aware baseline (Sorokin and Gurevych, EMNLP 2017), on documents as in Yao et al.
 (2019)."""
 
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -68,6 +69,12 @@ class ContextAwareHead(TypewiseHead):
         return {"pair_width": 32, "reduced_width": 32, "distance_width": 4, "dropout": 0.0}
 
     @property
+    def can_leave_out_pairs(self) -> bool:
+        """See `RelationHead.can_leave_out_pairs`. Vectors and keys are made of all
+        pairs; those that are wanted attend to them and are classified."""
+        return True
+
+    @property
     def output_bias(self) -> nn.Parameter:
         """See `TypewiseHead.output_bias`."""
         return self.classifier.bias
@@ -76,7 +83,8 @@ class ContextAwareHead(TypewiseHead):
         """encoding (Encoding): The batch.
         RETURNS (Tensor): [P, n_outputs] float. The logits.
         """
-        return self.classifier(self.pairs(encoding), encoding.index)
+        index, rows = encoding.index.with_all_pairs()
+        return self.classifier(self.pairs(replace(encoding, index=index)), index, rows)
 
 
 ContextAware = head_factory("context_aware", ContextAwareHead)

@@ -137,6 +137,12 @@ class GLREHead(TypewiseHead):
         }
 
     @property
+    def can_leave_out_pairs(self) -> bool:
+        """See `RelationHead.can_leave_out_pairs`. Vectors and keys are made of all pairs; those
+        that are wanted attend to them and are classified."""
+        return True
+
+    @property
     def output_bias(self) -> nn.Parameter:
         """See `TypewiseHead.output_bias`."""
         return self.classifier.bias
@@ -145,7 +151,8 @@ class GLREHead(TypewiseHead):
         """encoding (Encoding): The batch. The vectors and attention of mentions are not used.
         RETURNS (Tensor): [P, n_outputs] float. The logits.
         """
-        return self.classifier(self._pairs(encoding), encoding.index)
+        index, rows = encoding.index.with_all_pairs()
+        return self.classifier(self._pairs(replace(encoding, index=index)), index, rows)
 
     def _pairs(self, encoding: Encoding) -> Tensor:
         """[P, d_r] The pairs' vectors o_r."""

@@ -165,6 +165,11 @@ class KMGREHead(RelationHead):
         return [list(layer.parameters()) for layer in layers]
 
     @property
+    def can_leave_out_pairs(self) -> bool:
+        """See `RelationHead.can_leave_out_pairs`."""
+        return True
+
+    @property
     def output_bias(self) -> Parameter:
         """See `RelationHead.output_bias`."""
         return self.relation.bias

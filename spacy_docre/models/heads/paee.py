@@ -1,6 +1,7 @@
 """PAEE: document-level relation extraction via pair-aware and entity-enhanced representation
 learning (Huang et al., COLING 2022)."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from ..encoding import Encoding, HeadOutput, Targets
 from ..evidence import LocalizedHead
+from ..layers.asked_types import AskedTypes, asked_types
 from ..layers.convolution import Backbone, ConvStack
 from ..layers.entity_sentence import EntitySentenceEncoder, Norm
 from ..layers.grouped_bilinear import GroupedBilinear
@@ -179,6 +181,12 @@ class PAEEHead(LocalizedHead):
         }
 
     @property
+    def can_leave_out_pairs(self) -> bool:
+        """See `RelationHead.can_leave_out_pairs`. The matrix has all pairs of a document,
+        the bilinear form those that are wanted."""
+        return True
+
+    @property
     def output_bias(self) -> nn.Parameter:
         """See `RelationHead.output_bias`."""
         return self.bilinear.bias
@@ -208,7 +216,8 @@ class PAEEHead(LocalizedHead):
                     likely = bit.nonzero()[:, 0]
         heads, tails = index.pair_head, index.pair_tail
         if likely is None:
-            logits = self._match(subject[heads], object_[tails], pair)
+            asked = asked_types(index, self.objective.has_threshold)
+            logits = self._match(subject[heads], object_[tails], pair, asked)
         else:
             logits = self._match(subject[heads[likely]], object_[tails[likely]], pair[likely])
             # The lowest logit above a threshold of zero, so that the score is zero.
@@ -241,8 +250,15 @@ class PAEEHead(LocalizedHead):
             loss = loss + self.gamma * (subject + object_) / 2
         return loss
 
-    def _match(self, subject: Tensor, object_: Tensor, pair: Tensor) -> Tensor:
-        return self.bilinear(torch.tanh(subject + pair), torch.tanh(object_ + pair))
+    def _match(
+        self,
+        subject: Tensor,
+        object_: Tensor,
+        pair: Tensor,
+        asked: Sequence[AskedTypes] | None = None,
+    ) -> Tensor:
+        ends = torch.tanh(subject + pair), torch.tanh(object_ + pair)
+        return self.bilinear(*ends, asked=asked)
 
 
 def role_loss(logits: Tensor, entity_of_pair: Tensor, targets: Targets) -> Tensor:

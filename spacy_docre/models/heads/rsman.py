@@ -105,6 +105,13 @@ class RSMANHead(TypewiseHead):
         }
 
     @property
+    def can_leave_out_pairs(self) -> bool:
+        """See `RelationHead.can_leave_out_pairs`. What is a product over all entities, the
+        bilinear forms of their representations, is made of all pairs; of the context's part only
+        the quadratic term, which is not, is made of those that are wanted."""
+        return True
+
+    @property
     def output_bias(self) -> nn.Parameter:
         """See `TypewiseHead.output_bias`."""
         return self.bilinear.bias

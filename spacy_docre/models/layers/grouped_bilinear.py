@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ...errors import DocreError, Errors
+from .asked_types import AskedTypes
 from .blocks import block_rows
 
 # How many products of a pair are made at once, and on a CPU how many of all pairs: so few stay in
@@ -40,22 +41,37 @@ class GroupedBilinear(nn.Module):
         nn.init.uniform_(self.weight, -bound, bound)
         nn.init.uniform_(self.bias, -bound, bound)
 
-    def forward(self, head: Tensor, tail: Tensor, *views: Tensor) -> Tensor:
+    def forward(
+        self,
+        head: Tensor,
+        tail: Tensor,
+        *views: Tensor,
+        asked: Sequence[AskedTypes] | None = None,
+    ) -> Tensor:
         """head, tail (Tensor): [P, width] float.
         *views (Tensor): [P, width] float. Further heads and tails of the same pairs, in turn. The
             logits are the mean over all views; as they are linear in the products of blocks, these
             are added up first, and multiplied with the weights once.
+        asked (Optional[Sequence[AskedTypes]]): The outputs that are wanted of each pair, see
+            `asked_types`; None for all. The others are the lowest number there is.
         RETURNS (Tensor): [P, n_outputs] The logits, in full precision also under autocast.
         """
         ends = (head, tail, *views)
         device, dtype = head.device.type, self.weight.dtype
         if torch.is_autocast_enabled(device):
             dtype = torch.get_autocast_dtype(device)
-        form: Tensor = GroupedForm.apply(
-            self.weight.unflatten(1, (-1, self.block, self.block)),
-            *(end.unflatten(1, (-1, self.block)).to(dtype) for end in ends),
-        )
-        return form / (len(ends) // 2) + self.bias
+        weight = self.weight.unflatten(1, (-1, self.block, self.block))
+        blocks = [end.unflatten(1, (-1, self.block)).to(dtype) for end in ends]
+        n_views = len(ends) // 2
+        if asked is None:
+            form: Tensor = GroupedForm.apply(weight, *blocks)
+            return form / n_views + self.bias
+        lowest = torch.finfo(weight.dtype).min
+        form = weight.new_full((len(head), len(weight)), lowest)
+        for rows, columns in asked:
+            part = GroupedForm.apply(weight[columns], *(end[rows] for end in blocks))
+            form[rows[:, None], columns] = part / n_views + self.bias[columns]
+        return form
 
 
 class GroupedForm(torch.autograd.Function):
@@ -82,20 +98,22 @@ class GroupedForm(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """gradient (Tensor): [P, n_outputs] float, of the form.
-        RETURNS (tuple[Tensor, ...]): The gradients of the weights and of the ends.
+        RETURNS (tuple[Optional[Tensor], ...]): The gradients of the weights and of the ends.
         """
         weight, *ends = ctx.saved_tensors
-        of_weight = torch.zeros_like(weight)
+        # A head may be frozen.
+        of_weight = torch.zeros_like(weight) if ctx.needs_input_grad[0] else None
         of_ends = [torch.zeros_like(end, dtype=weight.dtype) for end in ends]
         gradient = gradient.to(ends[0].dtype)
         for groups, columns in parts(weight):
             weights = weight[:, groups, columns].flatten(1).to(gradient.dtype)
             for rows in ctx.blocks:
                 products = outer(ends, rows, groups, columns)
-                of_weights = gradient[rows].T @ products.flatten(1)
-                of_weight[:, groups, columns] += of_weights.view(-1, *products.shape[1:])
+                if of_weight is not None:
+                    of_weights = gradient[rows].T @ products.flatten(1)
+                    of_weight[:, groups, columns] += of_weights.view(-1, *products.shape[1:])
                 of_products = (gradient[rows] @ weights).view_as(products)
                 for i in range(0, len(ends), 2):
                     head, tail = ends[i][rows, groups, columns], ends[i + 1][rows, groups]

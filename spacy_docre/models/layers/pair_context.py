@@ -56,19 +56,27 @@ class PairContext(nn.Module):
         else:
             self.query = Diagonal(width)
 
-    def forward(self, pairs: Tensor, values: Tensor, index: EncodingIndex) -> Tensor:
+    def forward(
+        self, pairs: Tensor, values: Tensor, index: EncodingIndex, rows: Tensor | None = None
+    ) -> Tensor:
         """pairs (Tensor): [P, width] float. The pairs o_i.
         values (Tensor): [P, v] float. What is averaged.
         index (EncodingIndex): The batch; its pairs come document by document.
-        RETURNS (Tensor): [P, v] The averages.
+        rows (Optional[Tensor]): [Q] int64. The pairs whose averages are wanted, in rising order;
+            None for all.
+        RETURNS (Tensor): [Q, v] The averages.
         """
-        inputs = (at_least_single(x) for x in (self.query(pairs), self.key(pairs), values))
+        asking = pairs if rows is None else pairs.index_select(0, rows)
+        inputs = (at_least_single(x) for x in (self.query(asking), self.key(pairs), values))
+        if rows is None:
+            rows = torch.arange(len(pairs), device=pairs.device)
         # Half precision has too few digits for sums over thousands of pairs.
         with full_precision(pairs):
-            context = PairAttention.apply(*inputs, index, self.include_self)
+            context = PairAttention.apply(*inputs, index, rows, self.include_self)
         if self.include_self:
             return context
-        is_alone = torch.bincount(index.pair_doc, minlength=index.n_docs)[index.pair_doc] < 2
+        counts = torch.bincount(index.pair_doc, minlength=index.n_docs)
+        is_alone = counts[index.pair_doc[rows]] < 2
         return context.masked_fill(is_alone[:, None], 0.0)
 
 
@@ -101,73 +109,82 @@ class PairAttention(torch.autograd.Function):
         key: Tensor,
         value: Tensor,
         index: EncodingIndex,
+        asking: Tensor,
         include_self: bool,
     ) -> Tensor:
-        """query, key (Tensor): [P, d] float.
+        """query (Tensor): [Q, d] float.
+        key (Tensor): [P, d] float.
         value (Tensor): [P, v] float.
         index (EncodingIndex): The batch; its pairs come document by document.
+        asking (Tensor): [Q] int64. The pairs that the queries are of, in rising order.
         include_self (bool): Whether a pair attends to itself.
-        RETURNS (Tensor): [P, v] The averages.
+        RETURNS (Tensor): [Q, v] The averages.
         """
-        output = torch.empty_like(value)
+        output = value.new_empty(len(query), value.shape[1])
         # The largest tensor has one row for each pair that attends and one column for each pair of
         # its document.
-        size = min(BLOCK_ROWS, block_rows(len(query)))
-        for block in _blocks(index, size):
+        size = min(BLOCK_ROWS, block_rows(len(key)))
+        for block in _blocks(index, asking, size):
             rows, columns, _ = block
-            output[rows] = _weights(query, key, index, include_self, block) @ value[columns]
-        ctx.save_for_backward(query, key, value, output)
+            weights = _weights(query, key, index, asking, include_self, block)
+            output[rows] = weights @ value[columns]
+        ctx.save_for_backward(query, key, value, output, asking)
         ctx.index, ctx.include_self, ctx.size = index, include_self, size
         return output
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """gradients (Tensor): [P, v] float. That of the output.
+        """gradients (Tensor): [Q, v] float. That of the output.
         RETURNS (tuple[Optional[Tensor], ...]): Those of query, key and value.
         """
-        query, key, value, output = ctx.saved_tensors
+        query, key, value, output, asking = ctx.saved_tensors
         [d_output] = gradients
         d_query, d_key, d_value = (torch.zeros_like(x) for x in (query, key, value))
         # The derivative of a softmax p of s: ds = p * (dp - p . dp), and here p . dp is y . dy.
         inner = (output * d_output).sum(dim=1, keepdim=True)
-        for block in _blocks(ctx.index, ctx.size):
+        for block in _blocks(ctx.index, asking, ctx.size):
             rows, columns, _ = block
-            weights = _weights(query, key, ctx.index, ctx.include_self, block)
+            weights = _weights(query, key, ctx.index, asking, ctx.include_self, block)
             d_value[columns].addmm_(weights.T, d_output[rows])
             d_scores = (d_output[rows] @ value[columns].T).sub_(inner[rows]).mul_(weights)
             d_query[rows] = d_scores @ key[columns]
             d_key[columns].addmm_(d_scores.T, query[rows])
-        return d_query, d_key, d_value, None, None
+        return d_query, d_key, d_value, None, None, None
 
 
-def _blocks(index: EncodingIndex, size: int) -> Iterator[Block]:
-    """Blocks of neighbouring pairs: the block, the pairs of all documents that it touches, and
+def _blocks(index: EncodingIndex, asking: Tensor, size: int) -> Iterator[Block]:
+    """Blocks of neighbouring queries: the block, the pairs of all documents that it touches, and
     whether there are several of these."""
-    n_pairs = len(index.pair_doc)
-    if not n_pairs:
+    n_queries, doc = len(asking), index.pair_doc[asking]
+    if not n_queries:
         return
     counts = torch.bincount(index.pair_doc, minlength=index.n_docs)
     ends = counts.cumsum(0)
-    starts = torch.arange(0, n_pairs, size, device=ends.device)
-    stops = (starts + size).clamp(max=n_pairs)
-    first, last = index.pair_doc[starts], index.pair_doc[stops - 1]
+    starts = torch.arange(0, n_queries, size, device=ends.device)
+    stops = (starts + size).clamp(max=n_queries)
+    first, last = doc[starts], doc[stops - 1]
     bounds = torch.stack([starts, stops, (ends - counts)[first], ends[last], last - first], dim=1)
     for start, stop, left, right, n_more in bounds.tolist():
         yield slice(start, stop), slice(left, right), n_more > 0
 
 
 def _weights(
-    query: Tensor, key: Tensor, index: EncodingIndex, include_self: bool, block: Block
+    query: Tensor,
+    key: Tensor,
+    index: EncodingIndex,
+    asking: Tensor,
+    include_self: bool,
+    block: Block,
 ) -> Tensor:
     """[rows, columns] The attention of the block's pairs."""
     rows, columns, is_mixed = block
     scores = query[rows] @ key[columns].T
     lowest = torch.finfo(scores.dtype).min
     if is_mixed:
-        is_other = index.pair_doc[rows, None] != index.pair_doc[columns]
+        is_other = index.pair_doc[asking[rows], None] != index.pair_doc[columns]
         scores.masked_fill_(is_other, lowest)
     if not include_self:
-        scores.diagonal(rows.start - columns.start).fill_(lowest)
+        scores.scatter_(1, asking[rows, None] - columns.start, lowest)
     return torch.softmax(scores, dim=1)
 
 
@@ -214,15 +231,16 @@ class ContextClassifier(nn.Module):
         last = self.from_pair if self.output is None else self.output
         return last.bias
 
-    def forward(self, pairs: Tensor, index: EncodingIndex) -> Tensor:
-        """pairs (Tensor): [P, width] float. The pairs' vectors.
+    def forward(self, pairs: Tensor, index: EncodingIndex, rows: Tensor | None = None) -> Tensor:
+        """pairs (Tensor): [P, width] float. The vectors of all pairs of the documents.
         index (EncodingIndex): The batch.
-        RETURNS (Tensor): [P, R] The logits.
+        rows (Optional[Tensor]): [Q] int64. The pairs to classify, in rising order; None for all.
+        RETURNS (Tensor): [Q, R] The logits.
         """
         inputs = self.dropout(pairs) if self.output is None else pairs
-        joined = self.from_pair(inputs)
+        joined = self.from_pair(inputs if rows is None else inputs.index_select(0, rows))
         if self.context is not None:
-            joined = joined + self.context(pairs, self.from_context(inputs), index)
+            joined = joined + self.context(pairs, self.from_context(inputs), index, rows)
         if self.output is None:
             return joined
         return self.output(self.dropout(torch.relu(joined)))

@@ -1,9 +1,6 @@
 """Files: found in a folder, named in messages, read as JSON, written as a whole or not at all."""
 
-import codecs
-import errno
 import hashlib
-import json
 import os
 import shutil
 import stat
@@ -14,12 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from .errors import DocreError, Errors, printable, shortened
+from ..errors import DocreError, Errors, printable
+from .json_values import json_text, parse_json, parse_rows
+from .kinds import encoding_of, kind_of
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+__all__ = ["json_text", "parse_json", "parse_rows"]
 
 # Bytes that are read at a time.
 BLOCK = 1 << 20
@@ -44,8 +45,7 @@ class FolderContent:
 
     files (list[Path]): Its regular files, in the order of their names, those of the folder itself
         before those of its subfolders.
-    skipped (Counter): How many "links" there are, and how many "pipes, sockets or devices". A link
-        can lead to a file outside the folder, and reading a pipe may never end.
+    skipped (Counter): How many "links" there are, and how many "pipes, sockets or devices".
     unreadable (list[OSError]): What was met in folders that cannot be listed.
     """
 
@@ -81,31 +81,20 @@ def regular_files(folder: str | Path, *, ignore: Path | None = None) -> FolderCo
     return content
 
 
-# Marks at the beginning of a file that is not UTF-8; the first that fits is right.
-MARKS = {
-    codecs.BOM_UTF32_LE: "UTF-32",
-    codecs.BOM_UTF32_BE: "UTF-32",
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
-}
-
-
 def read_text(path: str | Path) -> str:
     """Read a UTF-8 text to the letter, with its line ends but without a byte order mark.
 
     path (Union[str, Path]): The file.
     RETURNS (str): The text.
-    RAISES (DocreError): If it is not there or not UTF-8; UTF-16 and UTF-32 are named as such.
+    RAISES (DocreError): If it is not there, not a text or not UTF-8; names what it is, if it can.
     """
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise DocreError(Errors.D015.format(path=displayed(path), reason=error)) from None
-    encoding = next((name for mark, name in MARKS.items() if data.startswith(mark)), None)
-    # Without a mark: each second byte of UTF-16 is 0 where the text is Latin.
-    start = data[:4096]
-    if encoding is None and 3 * start.count(0) > len(start) > 1:
-        encoding = "UTF-16LE" if start[1::2].count(0) > start[::2].count(0) else "UTF-16BE"
+    kind, encoding = kind_of(data), encoding_of(data)
+    if kind:
+        raise DocreError(Errors.D157.format(path=displayed(path), kind=kind[0], advice=kind[1]))
     if encoding:
         raise DocreError(Errors.D150.format(path=displayed(path), encoding=encoding))
     try:
@@ -128,7 +117,7 @@ def checksum(path: str | Path) -> str:
     for file in sorted(_files_behind(path)) if path.is_dir() else [path]:
         content = hashlib.sha256()
         with file.open("rb") as stream:
-            while block := stream.read(BLOCK):
+            while block := stream.read(1 << 20):
                 content.update(block)
         total.update(os.fsencode(file.relative_to(path)) + b"\0" + content.digest())
     return total.hexdigest()
@@ -151,44 +140,19 @@ def _files_behind(folder: Path) -> Iterator[Path]:
         yield from (Path(parent, n) for n in names if n in ends and Path(parent, n).is_file())
 
 
-def parse_json(text: str, **settings: Any) -> Any:
-    """Parse JSON, and refuse an object with the same key twice, of which Python's parser would
-    keep the last.
-
-    text (str): The JSON.
-    **settings (Any): As for `json.loads`.
-    RETURNS (Any): The value.
-    RAISES (ValueError): If it is malformed.
-    RAISES (RecursionError): If it is nested too deeply.
-    """
-    return json.loads(text, object_pairs_hook=_unique, **settings)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-        raise ValueError(f"an object has the key {shortened(twice)!r} twice")
-    return value
-
-
-def json_text(value: Any) -> str:
-    """A value as JSON in one line, the same for the same value."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
-
-
-def read_json(path: str | Path) -> Any:
+def read_json(path: str | Path, parse: Callable[[str], Any] = parse_json) -> Any:
     """Read a JSON file.
 
     path (Union[str, Path]): The file.
+    parse (Callable[[str], Any]): `parse_json`, or `parse_rows` for lists that may be JSON Lines.
     RETURNS (Any): Its value.
     RAISES (DocreError): If it is not there or is not UTF-8 encoded JSON.
     """
     text = read_text(path)
     try:
-        return parse_json(text)
+        return parse(text)
     except (ValueError, RecursionError) as error:
-        raise DocreError(Errors.D015.format(path=path, reason=error)) from None
+        raise DocreError(Errors.D015.format(path=displayed(path), reason=error)) from None
 
 
 @contextmanager
@@ -203,6 +167,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        draft.unlink(missing_ok=True)  # which may be a link
         yield draft
         sync(draft)
         draft.replace(path)
@@ -224,7 +189,7 @@ def write_folder(target: Path, write: Callable[[Path], Any]) -> None:
     write (Callable[[Path], Any]): Writes the content to the folder that it is given.
     """
     restore_folder(target)
-    draft, former = _draft(target), _former(target)
+    draft, former = _beside(target)
     draft.mkdir(parents=True)
     try:
         write(draft)
@@ -246,7 +211,7 @@ def restore_folder(target: Path) -> None:
 
     target (Path): The folder.
     """
-    draft, former = _draft(target), _former(target)
+    draft, former = _beside(target)
     if former.exists() and not target.exists():
         former.rename(target)
     for leftover in (draft, former):
@@ -254,35 +219,41 @@ def restore_folder(target: Path) -> None:
             shutil.rmtree(leftover)
 
 
-def _draft(target: Path) -> Path:
-    return target.with_name(f".{target.name}.draft")
-
-
-def _former(target: Path) -> Path:
-    return target.with_name(f".{target.name}.former")
+def _beside(target: Path) -> tuple[Path, ...]:
+    return tuple(target.with_name(f".{target.name}.{end}") for end in ("draft", "former"))
 
 
 def locked(folder: Path, name: str) -> IO[str]:
     """Take a folder for this process alone, as long as the file that is returned is open. Windows
-    has no such locks, and nothing is checked there.
+    has no such locks.
 
     folder (Path): The folder.
     name (str): The name of the lock's file in it, which stays.
     RETURNS (IO[str]): The file.
-    RAISES (DocreError): If another process has taken the folder.
+    RAISES (DocreError): If another process has taken the folder, or for `refuse_links`.
     """
+    refuse_links(folder)
     file = (folder / name).open("a")
-    if fcntl is None:
-        return file
     try:
-        # A record lock, unlike `flock`, is not inherited by processes that this one starts.
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
+        if fcntl is not None:
+            # A record lock, unlike `flock`, is not inherited by processes that this one starts.
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
         file.close()
-        if error.errno in (errno.EACCES, errno.EAGAIN):
-            raise DocreError(Errors.D039.format(folder=displayed(folder))) from None
-        raise
+        raise DocreError(Errors.D039.format(folder=displayed(folder))) from None
     return file
+
+
+def refuse_links(folder: Path) -> None:
+    """Refuse a folder to write to in which there are links, whose files lie elsewhere, or pipes and
+    devices, which may have no end. Subfolders are not looked into.
+
+    folder (Path): The folder.
+    RAISES (DocreError): Names the first of them.
+    """
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise DocreError(Errors.D176.format(path=displayed(path)))
 
 
 def sync(path: Path) -> None:
