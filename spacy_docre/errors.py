@@ -472,8 +472,8 @@ class Errors(metaclass=_WithCodes):
         "is empty or does not exist."
     )
     D176 = (
-        "{path} is a link, a pipe or a device, and what is written to its folder could go elsewhere. "
-        "Remove it, or choose another folder."
+        "{path} is a link, a pipe or a device, and what is written to its folder could go "
+        "elsewhere. Remove it, or choose another folder."
     )
     D163 = (
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. Look whether "

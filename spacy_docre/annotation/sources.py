@@ -20,7 +20,8 @@ from spacy.vocab import Vocab
 from ..corpora.docbin import read_docbin
 from ..corpora.validation import MAX_NESTING, is_too_deep
 from ..errors import DocreError, Errors, Warnings, printable
-from ..files import displayed, parse_json, regular_files
+from ..files import displayed, parse_json
+from ..folders import regular_files
 from .records import Failure, Record, escaped, not_unicode
 
 STDIN = "-"
