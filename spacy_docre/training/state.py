@@ -129,7 +129,7 @@ def restore_optimizer(
     for name, array in arrays.items():
         kind, _, parameter = name.partition("/")
         if kind not in ARRAYS or array.dtype != np.float32 or array.shape != shape_of[parameter]:
-            expected = f"float32 {list(shape_of[parameter])}"
+            expected = f"float32 {list(shape_of[parameter] or ())}"
             found = f"{array.dtype} {list(array.shape)}"
             raise ValueError(f"'{shortened(name)}' is {found} instead of {expected}")
         getattr(optimizer, kind)[key_of[parameter]] = ops.asarray(cast(Any, array))
@@ -193,11 +193,10 @@ def _parameters(models: dict[str, Model]) -> Iterator[tuple[str, Key, tuple[int,
         for number, node in enumerate(model.walk()):
             place = f"{component}/{number}"
             for name in node.param_names:
-                shape = node.get_param(name).shape if node.has_param(name) else None
+                shape = tuple(node.get_param(name).shape) if node.has_param(name) else None
                 yield f"{place}/{name}", (node.id, name), shape
             for shim_number, shim in enumerate(node.shims):
                 module = getattr(shim, "_model", None)
                 if isinstance(module, torch.nn.Module):
                     for name, value in module.named_parameters():
-                        shape = tuple(value.shape)
-                        yield f"{place}/{shim_number}/{name}", (shim.id, name), shape
+                        yield f"{place}/{shim_number}/{name}", (shim.id, name), tuple(value.shape)
