@@ -150,6 +150,7 @@ def test_a_pipeline_learns_on_from_its_teachers(folder, tmp_path):
     data = folder / "taught.spacy"
     settings = {
         "--source": folder / "first",
+        "--nlp.lang": "xx",
         "--output": tmp_path / "out",
         "--paths.train": data,
         "--paths.dev": data,
