@@ -20,7 +20,8 @@ from spacy.vocab import Vocab
 from ..corpora.docbin import read_docbin
 from ..corpora.validation import MAX_NESTING, is_too_deep
 from ..errors import DocreError, Errors, Warnings, printable
-from ..files import displayed, json_text, parse_json, parse_rows, regular_files
+from ..files import displayed, json_text, parse_json, parse_rows
+from ..files.folders import regular_files
 from ..files.kinds import why_no_document
 from .records import Failure, Record, escaped, make_record, not_unicode
 

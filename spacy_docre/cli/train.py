@@ -92,12 +92,15 @@ def _take_components(config: Config, source: str, overrides: Mapping[str, Any]) 
 
 def _unnamed_inputs(config: Config, code: Path | None) -> dict[str, Path]:
     """Files that decide the result and that the pipeline's own config does not name: the code, and
-    the pipelines that components are taken from."""
+    the pipelines that components and vectors are taken from."""
     inputs = {} if code is None else {"--code": code}
-    for name, component in config.interpolate().get("components", {}).items():
-        source = component.get("source")
-        if source and is_package(source):
-            inputs[f"components.{name}.source"] = get_package_path(source)
-        elif source:
-            inputs[f"components.{name}.source"] = Path(source)
+    values = config.interpolate()
+    sources = {
+        f"components.{name}.source": component.get("source")
+        for name, component in values.get("components", {}).items()
+    }
+    sources["initialize.vectors"] = values.get("initialize", {}).get("vectors")
+    for name, source in sources.items():
+        if source:
+            inputs[name] = get_package_path(source) if is_package(source) else Path(source)
     return inputs

@@ -118,7 +118,7 @@ def _check_objects(data: bytes) -> None:
 
 def _messages(doc_bin: DocBin, index: int) -> Iterator[bytes]:
     """The messages that spaCy unpacks when it makes a document."""
-    yield from doc_bin.user_data[index : index + 1]
+    yield from filter(None, doc_bin.user_data[index : index + 1])
     for groups in filter(None, doc_bin.span_groups[index : index + 1]):
         yield groups
         yield from srsly.msgpack_loads(groups)

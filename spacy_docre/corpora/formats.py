@@ -17,7 +17,8 @@ from spacy.tokens import Doc
 
 from .. import corpora
 from ..errors import DocreError, Errors
-from ..files import displayed, read_text, regular_files
+from ..files import displayed, read_text
+from ..files.folders import regular_files
 
 # Characters of a corpus that its format is told by.
 SAMPLE = 1 << 20

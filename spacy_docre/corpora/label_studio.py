@@ -121,7 +121,8 @@ def _given(task: Task, field: str, report: ConversionReport) -> GivenDocument:
         report.count("predictions of models, which are not read", title, len(task.predictions))
         report.count("documents without an annotation, not annotated", title)
         return given
-    relations, unread = [], set()
+    relations: list[Any] = []
+    unread = set()
     for number, result in enumerate(valid[0].result):
         if result.type == LABELS:
             given.mentions.append(_mention(result, number, report, title))

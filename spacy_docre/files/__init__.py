@@ -1,31 +1,17 @@
-"""Files: found in a folder, named in messages, read as JSON, written as a whole or not at all."""
+"""Files: named in messages, read as text or JSON, written as a whole or not at all."""
 
-import hashlib
 import os
 import shutil
-import stat
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from ..errors import DocreError, Errors, printable
 from .json_values import json_text, parse_json, parse_rows
 from .kinds import encoding_of, kind_of
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 __all__ = ["json_text", "parse_json", "parse_rows"]
-
-# Bytes that are read at a time.
-BLOCK = 1 << 20
-# What the system shows as files, of which some are endless or wait for ever.
-SYSTEM = ("/proc", "/sys")
 
 
 def displayed(path: str | Path) -> str:
@@ -37,48 +23,6 @@ def displayed(path: str | Path) -> str:
     """
     name = printable(Path(path).as_posix())
     return name.replace("\n", "\\n").replace("\t", "\\t")
-
-
-@dataclass
-class FolderContent:
-    """What a folder holds.
-
-    files (list[Path]): Its regular files, in the order of their names, those of the folder itself
-        before those of its subfolders.
-    skipped (Counter): How many "links" there are, and how many "pipes, sockets or devices".
-    unreadable (list[OSError]): What was met in folders that cannot be listed.
-    """
-
-    files: list[Path] = field(default_factory=list)
-    skipped: Counter[str] = field(default_factory=Counter)
-    unreadable: list[OSError] = field(default_factory=list)
-
-
-def regular_files(folder: str | Path, *, ignore: Path | None = None) -> FolderContent:
-    """The files of a folder and its subfolders. Names that begin with a dot are ignored. The folder
-    itself may be a link.
-
-    folder (Union[str, Path]): The folder.
-    ignore (Optional[Path]): A subfolder to ignore, for example that of the results.
-    RETURNS (FolderContent): The files, and what was skipped.
-    """
-    content = FolderContent()
-    ignored = ignore.resolve() if ignore else None
-    for parent, folders, names in os.walk(folder, onerror=content.unreadable.append):
-        visible = [Path(parent, name) for name in sorted(names) if not name.startswith(".")]
-        subfolders = [Path(parent, name) for name in sorted(folders) if not name.startswith(".")]
-        content.skipped["links"] += sum(path.is_symlink() for path in subfolders)
-        folders[:] = [
-            path.name for path in subfolders if not path.is_symlink() and path.resolve() != ignored
-        ]
-        for path in visible:
-            mode = path.lstat().st_mode
-            if stat.S_ISREG(mode):
-                content.files.append(path)
-            else:
-                content.skipped["links" if stat.S_ISLNK(mode) else "pipes, sockets or devices"] += 1
-    content.skipped = +content.skipped
-    return content
 
 
 def read_text(path: str | Path) -> str:
@@ -105,41 +49,6 @@ def read_text(path: str | Path) -> str:
         raise DocreError(Errors.D151.format(path=displayed(path), **place)) from None
 
 
-def checksum(path: str | Path) -> str:
-    """A checksum of a file, or of all files in a folder with their names. Links are followed, but
-    not to a folder around it or to what the system itself shows as files, which have no end.
-
-    path (Union[str, Path]): The file or folder.
-    RETURNS (str): The checksum, in hexadecimal digits.
-    """
-    path = Path(path)
-    total = hashlib.sha256()
-    for file in sorted(_files_behind(path)) if path.is_dir() else [path]:
-        content = hashlib.sha256()
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                content.update(block)
-        total.update(os.fsencode(file.relative_to(path)) + b"\0" + content.digest())
-    return total.hexdigest()
-
-
-def _files_behind(folder: Path) -> Iterator[Path]:
-    # Not `Path.resolve`, which raises an error where links lead to each other.
-    seen, root = set(), Path(os.path.realpath(folder))
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        paths = {name: Path(os.path.realpath(Path(parent, name))) for name in (*folders, *names)}
-        ends = {n for n, path in paths.items() if not any(map(path.is_relative_to, SYSTEM))}
-        seen.add(os.path.realpath(parent))
-        folders[:] = [
-            name
-            for name in folders
-            if name in ends
-            and str(paths[name]) not in seen
-            and not root.is_relative_to(paths[name])
-        ]
-        yield from (Path(parent, n) for n in names if n in ends and Path(parent, n).is_file())
-
-
 def read_json(path: str | Path, parse: Callable[[str], Any] = parse_json) -> Any:
     """Read a JSON file.
 
@@ -158,12 +67,15 @@ def read_json(path: str | Path, parse: Callable[[str], Any] = parse_json) -> Any
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """Write a file as a whole or not at all: the block writes to a path beside it, which takes its
-    place when the block ends, and is removed if it fails.
+    place when the block ends, and is removed if it fails. Nothing takes the place of a device.
 
     path (Union[str, Path]): The file to write; its folder is made if need be.
     YIELDS (Path): Where to write in the meantime.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        yield path
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -221,39 +133,6 @@ def restore_folder(target: Path) -> None:
 
 def _beside(target: Path) -> tuple[Path, ...]:
     return tuple(target.with_name(f".{target.name}.{end}") for end in ("draft", "former"))
-
-
-def locked(folder: Path, name: str) -> IO[str]:
-    """Take a folder for this process alone, as long as the file that is returned is open. Windows
-    has no such locks.
-
-    folder (Path): The folder.
-    name (str): The name of the lock's file in it, which stays.
-    RETURNS (IO[str]): The file.
-    RAISES (DocreError): If another process has taken the folder, or for `refuse_links`.
-    """
-    refuse_links(folder)
-    file = (folder / name).open("a")
-    try:
-        if fcntl is not None:
-            # A record lock, unlike `flock`, is not inherited by processes that this one starts.
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (BlockingIOError, PermissionError):
-        file.close()
-        raise DocreError(Errors.D039.format(folder=displayed(folder))) from None
-    return file
-
-
-def refuse_links(folder: Path) -> None:
-    """Refuse a folder to write to in which there are links, whose files lie elsewhere, or pipes and
-    devices, which may have no end. Subfolders are not looked into.
-
-    folder (Path): The folder.
-    RAISES (DocreError): Names the first of them.
-    """
-    for path in sorted(folder.iterdir()):
-        if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise DocreError(Errors.D176.format(path=displayed(path)))
 
 
 def sync(path: Path) -> None:

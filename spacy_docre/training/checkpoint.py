@@ -8,17 +8,19 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from safetensors.numpy import load_file, save_file
 from spacy.util import dict_to_dot
 from thinc.api import Model, Optimizer
 
 from ..errors import DocreError, Errors
-from ..files import checksum, refuse_links, replacing, write_folder
+from ..files import replacing, write_folder
+from ..files.folders import checksum, refuse_links
 from ..models.loading import load_model
 from .state import (
     Evaluation,
@@ -112,6 +114,11 @@ class Checkpoints:
         with _naming(newest / HISTORY):
             restore_random_state(content["random"])
 
+    def replaying(self) -> AbstractContextManager:
+        """A context whose errors are those of a history that cannot be replayed."""
+        newest = _newest(self.folder)
+        return nullcontext() if newest is None else _naming(newest / HISTORY)
+
     def save(self, history: History, models: Mapping[str, Model], optimizer: Optimizer) -> None:
         """Add a checkpoint and remove those before it.
 
@@ -202,6 +209,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _history(content: dict[str, Any]) -> History:
     values = dict(content["history"])
+    try:
+        TypeAdapter(History).validate_python(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"`history.{place}` is wrong: {first['msg']}") from None
     evaluations = [Evaluation(**evaluation) for evaluation in values.pop("evaluations")]
     history = History(**values, evaluations=evaluations)
     if type(history.steps) is not int or history.steps < 0:

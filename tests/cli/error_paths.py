@@ -109,7 +109,7 @@ def foreign_folder() -> None:
 
 def typeless_model() -> None:
     """A model whose training data have no types of entities, and these."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     docs = [birth_doc(nlp.vocab, number) for number in range(4)]
     for doc in docs:
         for group in doc.spans.values():

@@ -120,8 +120,8 @@ def test_chains_that_meet_or_go_round_have_an_end(tmp_path, first, last):
     cas = cassis.Cas(system)
     cas.sofa_string, cas.sofa_mime = "Ada said she lost her hat", "text/plain"
     links = [link(begin=begin, end=begin + 3) for begin in (0, 9, 18)]
-    for one, following in zip(links, [*links[1:], None if last is None else links[last]]):
-        one.next = following
+    links[0].next, links[1].next = links[1:]
+    links[2].next = None if last is None else links[last]
     cas.add_all([*links, *(chain(first=links[number]) for number in first)])
     (tmp_path / "TypeSystem.xml").write_text(system.to_xml())
     (tmp_path / "a.xmi").write_text(cas.to_xmi())
@@ -131,7 +131,7 @@ def test_chains_that_meet_or_go_round_have_an_end(tmp_path, first, last):
 
 
 def in_utf_7(text):
-    """XML that says of itself to be in UTF-7, in which nothing but letters is what it looks like."""
+    """XML that says to be in UTF-7, in which nothing but letters is what it looks like."""
     coded = [
         c if c.isalnum() else f"+{base64.b64encode(c.encode('utf-16-be')).decode().rstrip('=')}-"
         for c in text

@@ -377,11 +377,11 @@ def test_variants_are_named_by_any_part(convert, argument):
 
 
 def test_docbins_of_other_layouts_are_checked(tmp_path):
-    doc = birth_doc(spacy.blank("en").vocab, 0)
+    doc = birth_doc(spacy.blank("xx").vocab, 0)
     layouts = {"no user data": DocBin(docs=[doc]), "few": DocBin(["ORTH"], True, docs=[doc])}
     for name, doc_bin in layouts.items():
         doc_bin.to_disk(tmp_path / "a.spacy")
-        docs = list(DocBin().from_disk(tmp_path / "a.spacy").get_docs(spacy.blank("en").vocab))
+        docs = list(DocBin().from_disk(tmp_path / "a.spacy").get_docs(spacy.blank("xx").vocab))
         report = check_corpus(docs)
         assert len(mentions(docs[0])) == 5
         expected = (
@@ -391,7 +391,7 @@ def test_docbins_of_other_layouts_are_checked(tmp_path):
 
 
 def test_names_of_types_that_are_nearly_the_same_are_named():
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     docs = [
         make_doc(
             vocab,

@@ -13,6 +13,7 @@ from spacy_docre.training.loop import train
 
 from ..commands import run
 from ..configs import FOLDER
+from ..util import rest_slow
 from .test_tools import FILES, spacy_rel
 
 # Each form: the format, how its file is called, and the options of `export`.
@@ -30,7 +31,7 @@ FORMS = {
 
 def read(path):
     """What a corpus says: of each document the entities with types, and the relations."""
-    docs = DocBin().from_disk(path).get_docs(spacy.blank("en").vocab)
+    docs = DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab)
     return [
         (
             doc.text,
@@ -52,7 +53,7 @@ def trained(corpus, output):
     return output / "model-last"
 
 
-@pytest.fixture(params=FORMS)
+@pytest.fixture(params=rest_slow(FORMS, lambda name: name in ("prodigy", "inception-xmi")))
 def form(request, tmp_path):
     name, file, options = FORMS[request.param]
     if not all_formats()[name].is_available:

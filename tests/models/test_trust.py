@@ -20,6 +20,7 @@ from ..util import birth_doc, birth_examples, make_tiny_transformer
 pytest.importorskip("spacy_transformers")
 import huggingface_hub
 import transformers
+from huggingface_hub.utils import reset_sessions
 from transformers import AutoConfig, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils.hub import cached_file
@@ -214,7 +215,17 @@ def test_backbones_run_nothing_wherever_the_encoder_stands(position, tiny_bert, 
     assert not trace.exists()
 
 
-def test_nothing_gets_out_even_of_an_architecture_that_is_allowed(message, tmp_path):
+@pytest.fixture
+def online(monkeypatch):
+    """As without HF_HUB_OFFLINE, with which another error comes first."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    reset_sessions()
+    yield
+    reset_sessions()
+
+
+@pytest.mark.usefixtures("online")
+def test_nothing_gets_out_even_of_an_architecture_that_is_allowed(tmp_path):
     """The second line of defence, should a setting be missing among those that are refused."""
     trace = tmp_path / "trace"
     folder = evil_model(tmp_path / "evil", trace)

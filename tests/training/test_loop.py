@@ -44,7 +44,7 @@ def make_config(name, corpus, encoder, **settings):
 
 
 def in_child(function):
-    """Run a function in a process of its own; whether it came to its end."""
+    """Whether a function comes to its end in a forked process: if not, that must be killed."""
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -53,7 +53,9 @@ def in_child(function):
             status = 0
         finally:
             os._exit(status)
-    return os.waitpid(pid, 0)[1] == 0
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert code in (0, -signal.SIGKILL), "it has ended by an error"
+    return code == 0
 
 
 def dies_at(patched, owner, name, call):
@@ -175,6 +177,9 @@ def copy_of(folder, tmp_path):
 )
 def test_interrupted_once(settings, corpus, tiny_bert, tmp_path, monkeypatch):
     config = make_config("kmgre", corpus, tiny_bert, **settings)
+    if "max_epochs" in settings:
+        # The steps of a stream cannot be counted.
+        config["training"]["optimizer"]["schedule"]["total_steps"] = N_STEPS
     interrupted(config, tmp_path / "cut", monkeypatch, call=5)
     run(config, tmp_path / "cut", resume=True)
     run(config, tmp_path / "whole")
@@ -310,7 +315,7 @@ def test_another_encoder_or_other_code_in_its_place_is_refused(
 
 def test_two_trainings_do_not_share_a_folder(corpus, tiny_bert, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from spacy_docre.files import locked;"
+        "import sys; from pathlib import Path; from spacy_docre.files.folders import locked;"
         "held = locked(Path(sys.argv[1]), '.train.lock'); print('locked', flush=True); input()"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
@@ -397,6 +402,27 @@ def test_a_pipe_that_a_config_names_is_not_read(tmp_path):
     config = {"corpora": {"path": str(tmp_path / "pipe"), "other": "/dev/zero"}}
     found = checkpoint.Checkpoints(tmp_path, config, {}).config
     assert not any("content" in name for name in found)
+
+
+@pytest.mark.parametrize("change", ["double", "transposed", "of another kind", "count"])
+def test_arrays_of_another_kind_in_an_optimizer_s_state(change, config, cut, tmp_path):
+    folder = copy_of(cut, tmp_path)
+    (newest,) = (folder / "checkpoints").glob("step-*")
+    moments = load_file(newest / "optimizer.safetensors")
+    name = next(name for name, array in moments.items() if len(set(array.shape)) > 1)
+    if change == "double":
+        moments[name] = moments[name].astype("float64")
+    elif change == "transposed":
+        moments[name] = moments[name].T.copy()
+    elif change == "of another kind":
+        moments[f"schedules/{name.partition('/')[2]}"] = moments.pop(name)
+    else:
+        history = json.loads((newest / "history.json").read_text())
+        history["optimizer"] |= dict.fromkeys(history["optimizer"], "1")
+        (newest / "history.json").write_text(json.dumps(history))
+    checkpoint.save_file(moments, newest / "optimizer.safetensors")
+    with pytest.raises(DocreError, match=r"D091.*optimizer\.safetensors"):
+        run(config, folder, resume=True)
 
 
 def test_full_disk_leaves_the_last_checkpoint(config, whole, tmp_path, monkeypatch):

@@ -81,8 +81,8 @@ def check_tokenizer(files: Mapping[str, Any], default_class: Any = None) -> dict
         if tokenizer_class is not None:
             check_tokenizer_class(tokenizer_class)
     for name in WITH_ADDED.keys() & contents.keys():
-        found = _read_settings(name, contents[name])
-        _check_number(WITH_ADDED[name] or name, found.get(WITH_ADDED[name], found))
+        found, key = _read_settings(name, contents[name]), WITH_ADDED[name]
+        _check_number(key or name, found if key is None else found.get(key, found))
     return contents
 
 
