@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from ..data.clusters import describe
 from ..errors import DocreError, Errors
 from ..files import displayed, replacing
-from ..folders import regular_files
+from ..files.folders import regular_files
 from .report import ConversionReport
 
 # What no file system, or not each, takes in a name, and the sign of the escapes itself; and the
