@@ -13,7 +13,8 @@ from spacy.vocab import Vocab
 from ..corpora.readers import read_docs
 from ..corpora.splits import fold_documents
 from ..data.relation import install_extension
-from ..files import checksum, read_json, replacing
+from ..files import read_json, replacing
+from ..files.folders import checksum
 from ..scoring.judgement import Judgement
 from .runs import Experiment
 
