@@ -83,7 +83,9 @@ class EntityClusterer(Pipe):
             taken |= attach_appositions(doc, entities, taken)
         self.rules.attach(doc, entities, taken)
         made = sorted(entities, key=first_mention)
-        groups = set_clusters(doc, [sorted(entity.mentions, key=order_of) for entity in made], self.prefix)
+        groups = set_clusters(
+            doc, [sorted(entity.mentions, key=order_of) for entity in made], self.prefix
+        )
         for group, entity in zip(groups, made, strict=True):
             group.attrs["name"] = entity.name
             if entity.kb_id:

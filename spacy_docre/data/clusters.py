@@ -111,9 +111,7 @@ def current_spans(group: SpanGroup) -> list[Span]:
     return [span for span in moved if span is not None]
 
 
-def spans_if_current(
-    group: SpanGroup, tokens: TokenCharacters | None = None
-) -> list[Span] | None:
+def spans_if_current(group: SpanGroup, tokens: TokenCharacters | None = None) -> list[Span] | None:
     """The spans of a group, unless tokens of theirs were merged or split.
 
     group (SpanGroup): The group.

@@ -86,9 +86,7 @@ def test_a_part_with_a_rate_of_zero_has_no_gradient(part, tiny_bert):
     optimizer = create_adamw(**rates)
     # The optimizer comes after the gradients of the first step.
     extractor.update(examples, sgd=optimizer)
-    before = copy.deepcopy(
-        {name: p.detach() for name, p in parameters_of(extractor, part).items()}
-    )
+    before = copy.deepcopy({name: p.detach() for name, p in parameters_of(extractor, part).items()})
     extractor.update(examples)
     assert all(p.grad is None for p in parameters_of(extractor, part).values())
     other = "head" if part == "encoder" else "encoder"
