@@ -4,6 +4,8 @@
     python benchmarks/exponents.py --output FILE     the same as JSON, as the documentation shows it
     python benchmarks/exponents.py --only entity_clusters
 
+A run that was interrupted goes on: what is in FILE already is not measured again.
+
 Each kind of input is doubled through each part of the package that may get it, until it takes a
 fifth of a second. The exponent is that of the last two doublings: 1 is linear, 2 is quadratic. One
 above 1.2 is doubled further, as caches and other processes have a part in what is short, and as
@@ -16,12 +18,11 @@ import json
 import math
 import platform
 import re
-import sys
 import time
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import spacy
 from works import OF_THEIR_OWN, Work, all_works
@@ -30,9 +31,13 @@ SMALLEST, LARGEST = 500, 2**20
 # Seconds that the largest input takes, if so many of a kind take so long; and at most.
 ENOUGH, LONG = 0.2, 3.0
 TOLERATED = 1.2
-# What Python's parser and the system's paths have room for.
-MOST = {"nesting": 800, "nesting of a row": 96, "folders in folders": 1000}
+# What Python's parser has room for, and how deep folders are looked into.
+MOST = {"nesting": 800, "nesting of a row": 96, "folders in folders": 192}
 REPEATS = 2
+HEADER = ["Part", "Input", "As many as", "Seconds", "Exponent"]
+
+# What is measured, by table, part and kind: how many there are, the seconds, the exponent.
+Cells: TypeAlias = dict[tuple[str, str, str], list[str]]
 
 
 def seconds(work: Work, n: int) -> float | None:
@@ -60,9 +65,10 @@ class Growth(NamedTuple):
     seconds: float
     exponent: float
 
-    def __str__(self) -> str:
-        # What takes no time says nothing.
-        return "-" if self.seconds < ENOUGH / 10 else f"{self.exponent:.2f}"
+    def cell(self) -> list[str]:
+        """As texts, without the exponent of what takes no time, which says nothing."""
+        shown = "-" if self.seconds < ENOUGH / 10 else f"{self.exponent:.2f}"
+        return [f"{self.n:,}", f"{self.seconds:.2f}", shown]
 
 
 def measure(work: Work) -> Growth | None:
@@ -84,34 +90,46 @@ def measure(work: Work) -> Growth | None:
         n *= 2
 
 
-def tables(growths: dict[Work, Growth]) -> list[dict[str, Any]]:
+def tables(cells: Cells) -> list[dict[str, Any]]:
     """The exponents as tables: parts beside kinds, and one for what has kinds of its own."""
     made = []
-    for title in dict.fromkeys(work.table for work in growths):
-        own = {(w.part, w.kind): growth for w, growth in growths.items() if w.table == title}
+    for title in dict.fromkeys(title for title, _, _ in cells):
+        own = {(part, kind): cell for (table, part, kind), cell in cells.items() if table == title}
         if title == OF_THEIR_OWN:
-            header = ["Part", "Input", "As many as", "Seconds", "Exponent"]
-            rows = [
-                [part, kind, f"{growth.n:,}", f"{growth.seconds:.2f}", str(growth)]
-                for (part, kind), growth in own.items()
-            ]
+            header = HEADER
+            rows = [[part, kind, *cell] for (part, kind), cell in own.items()]
         else:
             parts = dict.fromkeys(part for part, _ in own)
             header = ["Input", *(f"`{part}`" for part in parts)]
             rows = [
-                [kind, *(str(own.get((part, kind), "")) for part in parts)]
+                [kind, *(own.get((part, kind), [""])[-1] for part in parts)]
                 for kind in dict.fromkeys(kind for _, kind in own)
             ]
         made.append({"title": title, "header": header, "rows": rows})
     return made
 
 
-def save(growths: dict[Work, Growth], path: Path) -> None:
+def measured(path: Path) -> Cells:
+    """What is in a file that `save` has written."""
+    cells: Cells = {}
+    if not path.exists():
+        return cells
+    for table in json.loads(path.read_text("utf8"))["tables"]:
+        for first, *rest in table["rows"]:
+            if table["title"] == OF_THEIR_OWN:
+                cells[table["title"], first, rest[0]] = rest[1:]
+            else:
+                parts = zip(table["header"][1:], rest, strict=True)
+                cells |= {(table["title"], p.strip("`"), first): [e] for p, e in parts if e}
+    return cells
+
+
+def save(cells: Cells, path: Path) -> None:
     """Write the tables as the documentation shows them: after each part, as it takes a while."""
     data = {
-        "command": " ".join(["python", *sys.argv]),
+        "command": f"python benchmarks/exponents.py --output {path}",
         "machine": f"a shared core; Python {platform.python_version()}, spaCy {spacy.__version__}",
-        "tables": tables(growths),
+        "tables": tables(cells),
     }
     text = json.dumps(data, indent=1, ensure_ascii=False)
     # A row is a line.
@@ -129,17 +147,21 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="write JSON")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    growths: dict[Work, Growth] = {}
+    former = measured(arguments.output) if arguments.output else {}
+    cells: Cells = {}
     for work in all_works():
-        if arguments.only and arguments.only not in f"{work.part} {work.kind} {work.table}":
+        key = work.table, work.part, work.kind
+        if key in former:
+            cells[key] = former[key]
+        if key in cells or (arguments.only and arguments.only not in " ".join(key)):
             continue
         growth = measure(work)
         if growth is not None:
-            growths[work] = growth
+            cells[key] = growth.cell()
             figures = f"{growth.exponent:5.2f} {growth.seconds:7.2f} s {growth.n:>9,}"
             print(f"{figures} {work.table}: {work.part}: {work.kind}", flush=True)
             if arguments.output:
-                save(growths, arguments.output)
+                save(cells | former, arguments.output)
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def folder_of(kind: str, n: int, folder: Path) -> Path:
     deepest = path
     for _ in range(n):
         deepest /= "d"
-    deepest.mkdir(parents=True)
+        deepest.mkdir()
     (deepest / "a.txt").write_text("Ada left.")
     return path
 

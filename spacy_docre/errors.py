@@ -387,10 +387,15 @@ class Errors(metaclass=_WithCodes):
         "{path} is not UTF-8: the byte {byte} in line {line}. If it is Latin-1 (Windows), `iconv "
         "-f WINDOWS-1252 -t UTF-8` converts it."
     )
+    D157 = "{path} is not a text but {kind}: {advice}."
     D152 = "{path} is not {expected}: it looks like {found}. Try `convert {name}`."
     D153 = (
-        "{path} does not look like any format that `convert` knows. If it is of one of these, name "
-        "it: {names}."
+        "{path} does not look like any format of {what} that `convert` knows. If it is of one of "
+        "these, name it: {names}."
+    )
+    D158 = (
+        "{path} is not a .spacy file. Convert it first: `python -m spacy_docre convert {path} "
+        "{stem}.spacy`."
     )
     D155 = (
         "The shares {shares} cannot be taken: none may be below 0, and together they must be below "
@@ -470,6 +475,18 @@ class Errors(metaclass=_WithCodes):
     D175 = (
         "{path} holds something that is not a pipeline, and would be replaced. Give a folder that "
         "is empty or does not exist."
+    )
+    D176 = (
+        "{path} is a link, a pipe or a device, and what is written to its folder could go "
+        "elsewhere. Remove it, or choose another folder."
+    )
+    D190 = (
+        "No document in {path} has soft targets to learn from. Let a trained pipeline write them: "
+        "python -m spacy_docre teach DATA OUTPUT --teacher PIPELINE."
+    )
+    D191 = (
+        "{doc} has other entities for {name} than for {first}: do their limits or the prefixes of "
+        "their clusters differ? Only teachers that read the same entities can vote."
     )
     D163 = (
         "The encoder '{name}', of the type '{model_type}', cannot be used: {reason}. Look whether "
@@ -573,6 +590,10 @@ class Warnings(metaclass=_WithCodes):
         "`{setting}` of the component '{name}' contradicts {n_against} of the {n_relations} "
         "relations '{label}' in the training data. Look whether it says what was meant: head and "
         "tail may have been exchanged."
+    )
+    DW16 = (
+        "`constraints.types` of the component '{name}' excludes nothing: its training data have no "
+        "types of entities."
     )
     DW20 = (
         "The machine is busy: its load was {load:.1f} on {cores} cores before the first "

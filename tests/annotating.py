@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 
 from spacy_docre import get_clusters
 from spacy_docre.annotation import Annotation, Failure, Record, annotate
+from spacy_docre.coref.anaphors import english_anaphors
 from spacy_docre.corpora.jsonl import to_jsonl
 
 from .methods import add_extractor
@@ -42,7 +43,7 @@ def break_on_word(doc):
 def make_pipeline(*, breaking: bool = False) -> Language:
     """People and places by name, clusters by rules, relations by an untrained model."""
     spacy.util.fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "atlop", "cnn")
     examples = birth_examples(nlp.vocab)
     optimizer = nlp.initialize(lambda: examples)
@@ -56,7 +57,7 @@ def make_pipeline(*, breaking: bool = False) -> Language:
         [{"label": "PERSON", "pattern": name} for name in PEOPLE]
         + [{"label": "GPE", "pattern": name, "id": f"Q/{name}"} for name in PLACES]
     )
-    nlp.add_pipe("entity_clusters", **before)
+    nlp.add_pipe("entity_clusters", config={"anaphors": english_anaphors()}, **before)
     if breaking:
         nlp.add_pipe("break_on_word", **before)
     return nlp

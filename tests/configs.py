@@ -15,7 +15,7 @@ CONFIGS = sorted(path for path in FOLDER.glob("*.cfg") if "[training]" in path.r
 
 def save_births(path, n):
     """Save a corpus of n documents; its path as a config has it."""
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     docs = [birth_doc(vocab, number) for number in range(n)]
     for doc in docs:
         doc.set_ents([span for group in doc.spans.values() for span in group])
@@ -25,7 +25,7 @@ def save_births(path, n):
 
 def small_config(path, corpus, encoder, **training):
     """A config of the project for a tiny encoder, with other settings of its training."""
-    overrides = {"paths.train": corpus, "paths.dev": corpus}
+    overrides = {"paths.train": corpus, "paths.dev": corpus, "nlp.lang": "xx"}
     overrides["training.max_steps"] = training.pop("max_steps")
     if "encoder" in spacy.util.load_config(path)["paths"]:
         overrides["paths.encoder"] = str(encoder)

@@ -43,7 +43,7 @@ HEADS["blend"] = {
 }
 
 # Heads that do not look at `Encoding.attention`, so that its projections learn nothing.
-WITHOUT_ATTENTION = {"rsman", "glre", "bilinear", "context_aware"}
+WITHOUT_ATTENTION = {"rsman", "glre", "bilinear", "bran", "context_aware"}
 
 CNN = {
     "@architectures": "spacy.HashEmbedCNN.v2",
@@ -131,7 +131,7 @@ def add_extractor(
 @cache
 def initialised(head: str, encoder: str, transformer: Path | None = None) -> Language:
     """An initialised pipeline, for tests that do not change it."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, head, encoder, transformer)
     examples = birth_examples(nlp.vocab)
     nlp.initialize(lambda: examples)
@@ -141,7 +141,7 @@ def initialised(head: str, encoder: str, transformer: Path | None = None) -> Lan
 def trained_on_births(n_steps: int, *, seed: int = 0) -> Language:
     """A pipeline that has learned from eight documents."""
     spacy.util.fix_random_seed(seed)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "atlop", "cnn")
     examples = birth_examples(nlp.vocab)
     optimizer = nlp.initialize(lambda: examples)
@@ -159,7 +159,7 @@ def overfitted() -> Language:
 
 def with_shared_tok2vec() -> Language:
     """An extractor that listens to the pipeline's tok2vec."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": CNN})
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
     model = {
@@ -173,7 +173,7 @@ def with_shared_tok2vec() -> Language:
 
 def with_shared_transformer(transformer: Path, grad_factor: float = 1.0) -> Language:
     """A recogniser and an extractor that listen to the pipeline's transformer."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     model = {
         "@architectures": "spacy-transformers.TransformerModel.v3",
         "name": str(transformer),

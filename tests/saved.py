@@ -36,7 +36,7 @@ def save_pipelines(folder: Path, transformer: Path) -> dict[str, tuple[Language,
     """A pipeline for each encoder of `PIPELINES`, and the folder that it is saved in."""
     found = {}
     for encoder, head in PIPELINES.items():
-        nlp = spacy.blank("en")
+        nlp = spacy.blank("xx")
         add_extractor(nlp, head, encoder, transformer)
         examples = birth_examples(nlp.vocab, 4)
         optimizer = nlp.initialize(lambda examples=examples: examples)

@@ -49,7 +49,7 @@ def _frequent_switches():
 
 def make_pipeline(head, encoder, transformer, seed=0, **settings):
     spacy.util.fix_random_seed(seed)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, head, encoder, transformer, threshold=0.0, **settings)
     nlp.initialize(lambda: birth_examples(nlp.vocab, 2))
     return nlp
@@ -146,7 +146,7 @@ def test_new_words_cost_the_same_however_many_are_known(tiny_bert):
 def two_pipelines(transformer):
     """Different methods, labels, attributes, limits and precisions."""
     first = make_pipeline("atlop", "transformer", transformer)
-    second = spacy.blank("en")
+    second = spacy.blank("xx")
     extractor = add_extractor(
         second, "rsman", "ssan", transformer, threshold=0.0, attr="facts", max_pairs=12
     )

@@ -62,7 +62,7 @@ def test_another_tokenizer_can_be_named():
     "name", sorted({head["@architectures"] for head in HEADS.values() if "*" not in head})
 )
 def test_naming_only_the_head_is_enough(name):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     config = {"model": {"head": {"@architectures": name}}}
     extractor = nlp.add_pipe("doc_relation_extractor", config=config)
     examples = birth_examples(nlp.vocab, 2)

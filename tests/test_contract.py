@@ -165,7 +165,7 @@ def test_every_parameter_gets_a_gradient(pipeline, request):
 @pytest.mark.parametrize(("head", "encoder"), COMBINATIONS)
 def test_overfits_eight_documents(head, encoder, tiny_bert, tmp_path):
     spacy.util.fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, head, encoder, tiny_bert)
     examples = birth_examples(nlp.vocab)
     nlp.initialize(lambda: examples)

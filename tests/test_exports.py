@@ -76,7 +76,8 @@ def test_importing_is_cheap():
         assert heavy.isdisjoint(loaded)
 
 
-@pytest.mark.parametrize("first", [pytest.param("spacy", marks=pytest.mark.slow), "spacy_docre"])
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["spacy", "spacy_docre"])
 def test_the_extension_is_set_up(first):
     second = {"spacy": "spacy_docre", "spacy_docre": "spacy"}[first]
     code = (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import spacy
-from weasel.util import load_project_config
+from weasel.util import get_checksum, load_project_config
 
 from spacy_docre.corpora.readers import read_docs
 
@@ -35,6 +35,23 @@ def test_workflows_name_commands():
         for name in ("deps", "outputs", "outputs_no_cache"):
             # What two variables are joined to, where the first is all of an item.
             assert not any(", " in item for item in command.get(name, ()))
+
+
+@pytest.mark.corpora("redocred", "cdr", "biored")
+def test_checksums_of_assets_are_those_of_the_copies_at_hand():
+    """No other asset is a whole file of which there is one, but for what users write themselves."""
+    assets = [(Path(asset["dest"]), asset.get("checksum")) for asset in project()["assets"]]
+    copies = {dest: PUBLIC_CORPORA / dest.relative_to("assets/public") for dest, _ in assets}
+    expected = {dest: get_checksum(copies[dest]) for dest, checksum in assets if checksum}
+    assert {dest: checksum for dest, checksum in assets if checksum} == expected
+    others = {dest.as_posix() for dest, path in copies.items() if path.exists()} - {
+        dest.as_posix() for dest in expected
+    }
+    # Of Re-DocRED, the copies are parts of another file.
+    assert others == {
+        *(f"assets/public/redocred/{name}.json" for name in ("train", "dev")),
+        *(f"assets/public/dwie/{name}" for name in ("annos_with_content", "splits.json")),
+    }
 
 
 def test_each_step_of_the_model_reads_what_steps_before_it_wrote():

@@ -170,6 +170,9 @@ def test_pickles_in_checkpoints_are_not_read(name, run_folder, tmp_path):
         {"history": {"steps": -1, "evaluations": []}},
         {"history": {"steps": 1, "evaluations": [{"a": 1}]}},
         {"history": []},
+        {"history": {"steps": 1, "evaluations": 1, "digest": "x"}},
+        {"history": {"steps": 1, "evaluations": [], "epochs": [], "losses": {"a": "b"}}},
+        {"history": {"steps": 2, "evaluations": [], "epochs": []}},
         {"config": 5},
         {"random": {}},
         {"random": {"python": [3, [1], None], "numpy": 1, "torch": [], "cuda": []}},
@@ -217,7 +220,7 @@ def hostile(tmp_path_factory):
     """A pipeline with labels and a corpus with titles that nobody would choose."""
     path = tmp_path_factory.mktemp("hostile")
     spacy.util.fix_random_seed(1)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "atlop", "cnn", threshold=0.0)
     docs = []
     for n in range(4):
@@ -291,10 +294,10 @@ def test_hostile_names_do_nothing(name, hostile, monkeypatch):
 
 
 def test_errors_show_what_terminals_obey():
-    doc = birth_doc(spacy.blank("en").vocab, 0)
+    doc = birth_doc(spacy.blank("xx").vocab, 0)
     doc.user_data["title"] = TITLE
     doc._.relations = [Relation("x", HOSTILE["born"], "y")]
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(NAME)
     with pytest.raises(DocreError) as error:
         nlp.initialize(lambda: [Example(doc.copy(), doc)])

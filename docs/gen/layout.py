@@ -9,7 +9,7 @@ import spacy_docre
 from spacy_docre import EntityCluster, Relation
 from spacy_docre.data.clusters import DEFAULT_PREFIX as PREFIX
 from spacy_docre.data.relation import DEFAULT_ATTR as ATTR
-from spacy_docre.data.relation import EXCLUDED_PAIRS
+from spacy_docre.data.relation import EXCLUDED_PAIRS, SOFT_ATTR
 
 PLACES = {
     f'`doc.spans["{PREFIX}_1"]`, ...': "The mentions of each entity. The label of the spans is its "
@@ -20,6 +20,8 @@ PLACES = {
     '`doc.user_data["title"]`': "Optional: how messages, pages and exports name the document.",
     f'`doc.user_data["{EXCLUDED_PAIRS}"]`': "Optional: pairs of keys that are neither right "
     "nor wrong, in training and in scores.",
+    f"`doc._.{SOFT_ATTR}`": "Optional, in training documents: what other models say, with scores, "
+    "see [Learn from other models](../how-to/distillation.md).",
 }
 
 

@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Any
 
 from ..errors import DocreError, Errors
-from ..files import displayed, locked, sync
+from ..files import displayed, sync
+from ..files.folders import locked
 from .records import Failure
 from .tables import ENTITIES, merge_tables
 

@@ -20,7 +20,7 @@ from ..data.clusters import copy_clusters, copy_span, get_clusters, remove_clust
 from ..data.docs import bare_doc
 from ..data.relation import get_relations, set_relations
 from ..extractor.pipeline import find_extractor
-from ..files import checksum
+from ..files.folders import checksum
 from .processes import map_in_processes
 from .records import Failure, Record
 

@@ -99,7 +99,10 @@ class _Worker(Generic[Item, Result]):
     def _ended(self) -> DocreError:
         self.process.join()
         code = self.process.exitcode or 0
-        reason = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        # Real-time signals have no names.
+        known = {number.value: number.name for number in signal.Signals}
+        killer = known.get(-code, f"the signal {-code}")
+        reason = f"killed by {killer}" if code < 0 else f"exit code {code}"
         return DocreError(Errors.D140.format(reason=reason))
 
 

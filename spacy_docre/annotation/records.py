@@ -66,6 +66,29 @@ class Failure:
         return asdict(self)
 
 
+def make_record(
+    source: str,
+    number: int,
+    identifier: str,
+    text: str,
+    title: str = "",
+    meta: dict[str, Any] | None = None,
+    *,
+    raw: str,
+) -> Record | Failure:
+    """What a source gives, as a document, or as a failure if it cannot be written. See `Record`.
+
+    raw (str): Its line or text in the source.
+    RETURNS (Union[Record, Failure]): The document or the failure.
+    """
+    # A number such as 1e999 is read as infinity, which cannot be written.
+    everything = json.dumps([identifier, text, title, meta], ensure_ascii=False, allow_nan=False)
+    reason = not_unicode(everything)
+    if reason is not None:
+        return Failure(source, number, escaped(identifier), reason, escaped(raw))
+    return Record(source, number, identifier, text, title, meta or {})
+
+
 def not_unicode(text: str) -> str | None:
     """Why a text cannot be written.
 

@@ -4,12 +4,12 @@ Nothing but the document at hand is kept in memory, except that spaCy's DocBin r
 as a whole. What cannot be read becomes a `Failure` and the reading goes on."""
 
 import csv
-import json
 import os
 import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,8 +20,10 @@ from spacy.vocab import Vocab
 from ..corpora.docbin import read_docbin
 from ..corpora.validation import MAX_NESTING, is_too_deep
 from ..errors import DocreError, Errors, Warnings, printable
-from ..files import displayed, parse_json, regular_files
-from .records import Failure, Record, escaped, not_unicode
+from ..files import displayed, json_text, parse_json, parse_rows
+from ..files.folders import regular_files
+from ..files.kinds import why_no_document
+from .records import Failure, Record, escaped, make_record, not_unicode
 
 STDIN = "-"
 TEXT_SUFFIXES = (".txt", ".text")
@@ -115,8 +117,13 @@ def _read_folder(
 
 
 def _read_file(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
+    if path.is_file():  # what is read of a pipe is gone
+        with suppress(OSError), path.open("rb") as file:
+            reason = why_no_document(file.read(4096))
+            if reason:
+                return iter([Failure(displayed(path), 0, "", reason)])
     default = _read_lines if settings.lines else _read_text
-    reader = READERS.get(path.suffix.lower(), default)
+    reader = {**READERS, **READ_ALONE}.get(path.suffix.lower(), default)
     return _guarded(partial(reader, path, settings), displayed(path))
 
 
@@ -139,7 +146,7 @@ def _guarded(
 def _read_text(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
     source = displayed(path)
     text = path.read_text(encoding="utf-8-sig", errors="surrogateescape")
-    yield _record(source, 1, source, text, raw=text)
+    yield make_record(source, 1, source, text, raw=text)
 
 
 def _read_lines(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
@@ -149,7 +156,7 @@ def _read_lines(path: Path, settings: SourceSettings) -> Iterator[Record | Failu
 
 def _read_text_lines(file: Iterable[str], source: str) -> Iterator[Record | Failure]:
     for number, line in _numbered_lines(file):
-        yield _record(source, number, f"{source}:{number}", line, raw=line)
+        yield make_record(source, number, f"{source}:{number}", line, raw=line)
 
 
 def _read_jsonl(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
@@ -167,6 +174,12 @@ def _read_jsonl(path: Path, settings: SourceSettings) -> Iterator[Record | Failu
             yield Failure(source, number, "", reason, escaped(line))
 
 
+def _read_json(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
+    rows = parse_rows(path.read_text(encoding="utf-8-sig"))
+    for number, row in enumerate(rows, start=1):
+        yield _from_row(row, displayed(path), number, json_text(row), settings)
+
+
 def _read_csv(path: Path, settings: SourceSettings) -> Iterator[Record | Failure]:
     source = displayed(path)
     delimiter = settings.delimiter or ("\t" if path.suffix.lower() == ".tsv" else ",")
@@ -178,6 +191,8 @@ def _read_csv(path: Path, settings: SourceSettings) -> Iterator[Record | Failure
         if settings.text_field not in header:
             columns = ", ".join(map(repr, header)) or "none"
             reason = f"no column '{settings.text_field}'; there are: {columns}"
+            other = next((sign for sign in ";\t,|" if sign in header[0]), "") if header else ""
+            reason += f". Is it separated by {other!r}? Then give --delimiter" if other else ""
             yield Failure(source, 0, "", escaped(reason))
             return
         number = 0
@@ -229,6 +244,10 @@ READERS: dict[str, Callable[[Path, SourceSettings], Iterator[Record | Failure]]]
 }
 
 
+# A folder's JSON is rarely its documents.
+READ_ALONE = {".json": _read_json}
+
+
 def _from_row(
     row: Any, source: str, number: int, raw: str, settings: SourceSettings
 ) -> Record | Failure:
@@ -251,25 +270,7 @@ def _from_row(
     title = ""
     if isinstance(meta.get(settings.title_field), str):
         title = meta.pop(settings.title_field)
-    return _record(source, number, name, text, title, meta, raw=raw)
-
-
-def _record(
-    source: str,
-    number: int,
-    identifier: str,
-    text: str,
-    title: str = "",
-    meta: dict[str, Any] | None = None,
-    *,
-    raw: str,
-) -> Record | Failure:
-    # A number such as 1e999 is read as infinity, which cannot be written.
-    everything = json.dumps([identifier, text, title, meta], ensure_ascii=False, allow_nan=False)
-    reason = not_unicode(everything)
-    if reason is not None:
-        return Failure(source, number, escaped(identifier), reason, escaped(raw))
-    return Record(source, number, identifier, text, title, meta or {})
+    return make_record(source, number, name, text, title, meta, raw=raw)
 
 
 def _open(path: Path, newline: str = "\n") -> Any:

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import srsly
 import typer
 from spacy.cli._util import setup_gpu
 from spacy.language import Language
@@ -23,7 +24,7 @@ from ..annotation.run import ReadInput, Tally, annotate_corpus, check_complete
 from ..annotation.sinks import DEFAULT_BASE_URI, Format, SinkSettings, make_sinks
 from ..annotation.sources import STDIN, SourceSettings, read_records
 from ..annotation.workers import LOCAL, PartSettings, Workers
-from ..errors import DocreError, Errors, Warnings
+from ..errors import DocreError, Errors, Warnings, shortened
 from ..extractor.pipeline import find_extractor
 from ..files import displayed
 from .app import new_app
@@ -281,6 +282,9 @@ def _report(progress: Progress, nlp: Language, out: Path) -> None:
         names = ", ".join(nlp.pipe_names)
         msg.warn(Warnings.DW08.format(n_documents=progress.documents, names=names))
     if progress.errors:
-        msg.warn(f"{progress.errors} documents were set aside: {displayed(out / ERRORS)}")
+        first = next(iter(srsly.read_jsonl(out / ERRORS)))
+        reason = shortened(f"{first['source']}: {first['reason']}")
+        file = displayed(out / ERRORS)
+        msg.warn(f"{progress.errors} documents were set aside: {file}. The first: {reason}")
         if not progress.documents:
             raise typer.Exit(1)

@@ -33,12 +33,12 @@ def predict_command(
     model: str = typer.Argument(help="The pipeline: a path or the name of a package."),
     data_path: Path = typer.Argument(help="The corpus (.spacy).", exists=True),
     output: Path = typer.Argument(help="The file to write."),
-    output_format: PredictionFormat = typer.Option(
-        PredictionFormat.jsonl,
+    output_format: PredictionFormat | None = typer.Option(
+        None,
         "--format",
         "-f",
         help="DocRED's submission format (title, h_idx, t_idx, r), JSON Lines with the texts, or "
-        "spaCy's format.",
+        "spaCy's format. By default spaCy's for a file that is called .spacy, else JSON Lines.",
     ),
     rel_info: Path | None = typer.Option(
         None,
@@ -54,6 +54,9 @@ def predict_command(
 ) -> None:
     """Predict the relations of a corpus."""
     setup_gpu(gpu_id, silent=False)
+    if output_format is None:
+        is_docbin = output.suffix == ".spacy"
+        output_format = PredictionFormat.spacy if is_docbin else PredictionFormat.jsonl
     if predicted_clusters and output_format is PredictionFormat.docred:
         raise typer.BadParameter("the docred format numbers gold clusters; use --format jsonl")
     nlp = load_pipeline(model)

@@ -1,7 +1,9 @@
 """`train`: `spacy train` with checkpoints."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import typer
 from spacy.cli._util import import_code, parse_config_overrides, setup_gpu
@@ -13,6 +15,7 @@ from ..errors import DocreError, Errors
 from ..training.loop import check_settings, train
 from .app import new_app
 from .messages import GPU_ID, msg
+from .pipelines import load_pipeline
 
 app = new_app()
 
@@ -34,6 +37,13 @@ def train_command(
     until: int | None = typer.Option(
         None, "--until", min=1, help="Stop after that many steps; --resume goes on from there."
     ),
+    source: str | None = typer.Option(
+        None,
+        "--source",
+        "-s",
+        help="A trained pipeline, path or package, whose components learn on, instead of new ones "
+        "of their names in the config.",
+    ),
     code: Path | None = typer.Option(
         None, "--code", "-c", help="A Python file with registered functions.", exists=True
     ),
@@ -48,6 +58,8 @@ def train_command(
         raise DocreError(Errors.D145)
     config = load_config(config_path, overrides=overrides, interpolate=False)
     check_settings(config)
+    if source is not None:
+        _take_components(config, source, overrides)
     msg.divider("Initializing pipeline")
     nlp = init_nlp(config, use_gpu=gpu_id)
     msg.good("Initialized pipeline")
@@ -63,14 +75,32 @@ def train_command(
     )
 
 
+def _take_components(config: Config, source: str, overrides: Mapping[str, Any]) -> None:
+    known = load_pipeline(source).pipe_names
+    names = [name for name in config["nlp"]["pipeline"] if name in known]
+    if not names:
+        wanted = ", ".join(config["nlp"]["pipeline"])
+        raise typer.BadParameter(f"{source} has none of the config's components ({wanted})")
+    for name in names:
+        lost = [key for key in overrides if key.startswith(f"components.{name}.")]
+        if lost:
+            raise typer.BadParameter(
+                f"'{name}' comes from {source}, with its settings: leave out --{lost[0]}"
+            )
+        config["components"][name] = {"source": source}
+
+
 def _unnamed_inputs(config: Config, code: Path | None) -> dict[str, Path]:
     """Files that decide the result and that the pipeline's own config does not name: the code, and
-    the pipelines that components are taken from."""
+    the pipelines that components and vectors are taken from."""
     inputs = {} if code is None else {"--code": code}
-    for name, component in config.interpolate().get("components", {}).items():
-        source = component.get("source")
-        if source and is_package(source):
-            inputs[f"components.{name}.source"] = get_package_path(source)
-        elif source:
-            inputs[f"components.{name}.source"] = Path(source)
+    values = config.interpolate()
+    sources = {
+        f"components.{name}.source": component.get("source")
+        for name, component in values.get("components", {}).items()
+    }
+    sources["initialize.vectors"] = values.get("initialize", {}).get("vectors")
+    for name, source in sources.items():
+        if source:
+            inputs[name] = get_package_path(source) if is_package(source) else Path(source)
     return inputs

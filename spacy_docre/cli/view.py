@@ -18,7 +18,7 @@ from ..data.relation import DEFAULT_ATTR, install_extension
 from ..errors import DocreError, Errors
 from ..evaluation.run import annotate_examples, read_examples
 from ..extractor.pipeline import find_extractor
-from ..files import replacing
+from ..files import read_text, replacing
 from ..visual.page import to_page
 from .app import new_app
 from .errors import find_errors, write_page
@@ -164,8 +164,8 @@ def read_texts(path: Path) -> list[str]:
     RAISES (DocreError): If the file cannot be read.
     """
     try:
-        source = sys.stdin.read() if path == STDIN else path.read_text(encoding="utf8")
-    except (OSError, UnicodeDecodeError) as error:
+        source = sys.stdin.read() if path == STDIN else read_text(path)
+    except UnicodeDecodeError as error:
         raise DocreError(Errors.D015.format(path=path, reason=error)) from None
     return [line for line in source.splitlines() if line.strip()]
 

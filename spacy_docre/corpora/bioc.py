@@ -3,6 +3,7 @@ out; read and written with the package `bioc`."""
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,13 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..errors import DocreError, Errors, shortened
-from ..files import displayed, parse_json, read_text, replacing
+from ..files import displayed, parse_rows, read_text, replacing
 from .formats import Format, Option, Sample
 from .mentions import READ_OPTIONS, GivenDocument, GivenMention, from_doc, to_doc
 from .pubtator.identifiers import UNKNOWN, Names
 from .report import ConversionReport
 from .validation import DocumentError
-from .xml_text import check_for_xml
+from .xml_text import ENTITIES, check_for_xml, safe_to_parse
 
 # What corpora call an annotation's identifier and a relation's type and arguments.
 IDENTIFIERS = ("identifier", "Identifier", "MESH", "NCBI Gene", "concept_id")
@@ -65,9 +66,8 @@ def _load(path: Path) -> Any:
     bioc, text = _package(), read_text(path)
     try:
         if text.lstrip().startswith("{"):
-            return bioc.biocjson.loads(json.dumps(_complete(parse_json(text))))
-        _refuse_entities(text)
-        return bioc.biocxml.loads(text)
+            return bioc.biocjson.loads(json.dumps(_complete(parse_rows(text))))
+        return bioc.biocxml.loads(safe_to_parse(text, ENTITIES))
     except DocreError:
         raise
     except Exception as error:  # whatever a broken file does to the library that reads it
@@ -75,12 +75,15 @@ def _load(path: Path) -> Any:
         raise DocreError(Errors.D015.format(path=displayed(path), reason=reason)) from None
 
 
-def _complete(row: Any) -> Any:
+def _complete(rows: list[Any]) -> Any:
     """A collection with the keys that the package wants and its writers often leave away, and of
-    the documents that PubTator 3's API gives out."""
+    the documents that PubTator's APIs give out."""
+    row = rows[0]
     if "documents" not in row:
-        documents = row.get("PubTator3", [row] if "passages" in row else None)
-        row = {**row, "documents": documents}
+        documents = row.get("PubTator3", rows if "passages" in row else None)
+        row = {"documents": documents}
+    elif len(rows) > 1:
+        raise ValueError("there are several collections in it")
     collection = {"source": "", "date": "", "key": "", "infons": {}, "version": "1.0", **row}
     collection["documents"] = [_complete_part(part) for part in row["documents"]]
     return collection
@@ -100,12 +103,6 @@ def _complete_part(row: Any) -> Any:
     return {**empty, **row, **lists}
 
 
-def _refuse_entities(text: str) -> None:
-    # Entities of its own can make a file unfold without end, or read others.
-    if "<!ENTITY" in text.upper():
-        raise ValueError("it defines entities of XML")
-
-
 def _given(document: Any, report: ConversionReport) -> GivenDocument:
     title = str(document.id or "")
     given = GivenDocument(title, "")
@@ -117,8 +114,8 @@ def _given(document: Any, report: ConversionReport) -> GivenDocument:
     relations = list(document.relations)
     for passage, part in zip(passages, parts, strict=True):
         rows = [*passage.annotations, *(a for s in passage.sentences for a in s.annotations)]
-        for annotation in rows:
-            given.mentions.append(_mention(annotation, start - passage.offset, report, title))
+        mentions = _passage_mentions(rows, given.text, (start, passage.offset), report, title)
+        given.mentions += mentions
         relations += [*passage.relations, *(r for s in passage.sentences for r in s.relations)]
         start += len(part) + 1
     for annotation in document.annotations:
@@ -127,8 +124,9 @@ def _given(document: Any, report: ConversionReport) -> GivenDocument:
     names = Names([m.kb_id for m in given.mentions if m.kb_id], {m.label for m in given.mentions})
     first: dict[str, str] = {}
     for mention in given.mentions:
-        mention.kb_id = names.entity(mention.kb_id) if mention.kb_id else ""
-        first.setdefault(mention.kb_id, mention.id)
+        if mention.kb_id:
+            mention.kb_id = names.entity(mention.kb_id)
+            first.setdefault(mention.kb_id, mention.id)
     known = {mention.id for mention in given.mentions}
     given.relations = []
     for relation in relations:
@@ -139,6 +137,40 @@ def _given(document: Any, report: ConversionReport) -> GivenDocument:
         label = next((relation.infons[key] for key in TYPES if relation.infons.get(key)), "related")
         given.relations.append((ends[0], str(label), ends[1]))
     return given
+
+
+def _passage_mentions(
+    annotations: list[Any],
+    text: str,
+    offsets: tuple[int, int],
+    report: ConversionReport,
+    title: str,
+) -> list[GivenMention]:
+    """The annotations of a passage. They count from where its offset does; some writers count from
+    its beginning, or from the beginning of the text where its offset does not.
+
+    annotations (list[Any]): The annotations.
+    text (str): The text of the document.
+    offsets (tuple[int, int]): Where the passage begins in the text, and its offset in the source.
+    report (ConversionReport): Counts what is not kept as it was.
+    title (str): The document's title.
+    RETURNS (list[GivenMention]): The mentions.
+    """
+    start, offset = offsets
+    given = [_mention(annotation, start - offset, report, title) for annotation in annotations]
+
+    def shifted(shift: int) -> list[GivenMention]:
+        return [replace(m, start=m.start + shift, end=m.end + shift) for m in given]
+
+    def n_agreeing(shift: int) -> int:
+        return sum(m.start >= 0 and text[m.start : m.end] == m.text for m in shifted(shift))
+
+    # Of equal ones the first, which is what BioC says.
+    shift = max((0, offset, offset - start), key=n_agreeing)
+    if not shift or 2 * n_agreeing(shift) <= len(given):
+        return given
+    report.count("mentions moved to where their text is in their passage", title, len(given))
+    return shifted(shift)
 
 
 def _passage_text(passage: Any) -> str:
@@ -179,7 +211,7 @@ def _ends(
     for keys in ARGUMENTS:
         values = [str(_identifier(relation.infons.get(key))) for key in keys]
         entities = [names.named(names.without_type(value)) for value in values]
-        mentions = [first.get(entity or "") for entity in entities]
+        mentions = [entity and first.get(entity) for entity in entities]
         if mentions[0] and mentions[1]:
             return mentions[0], mentions[1]
     return None

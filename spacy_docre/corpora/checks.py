@@ -1,7 +1,7 @@
 """Checks of a corpus in spaCy's format."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from spacy.tokens import Doc
@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 from ..data.clusters import DEFAULT_PREFIX, describe, get_clusters
 from ..data.labels import means_no_relation
 from ..data.relation import DEFAULT_ATTR, get_relations, has_relations
+from ..errors import enumerate_words
 
 
 @dataclass
@@ -42,9 +43,13 @@ def check_corpus(
     """
     report = CorpusReport()
     titles: Counter = Counter()
+    texts: dict[int, str] = {}
     for doc in docs:
         title = doc.user_data.get("title")
         titles.update([title] if title else [])
+        if hash(doc.text) in texts:
+            report.warnings.append(f"{describe(doc)} has the text of {texts[hash(doc.text)]}")
+        texts.setdefault(hash(doc.text), describe(doc))
         report.counts["documents"] += 1
         report.counts["tokens"] += len(doc)
         if doc.has_annotation("SENT_START"):
@@ -58,6 +63,8 @@ def check_corpus(
             report.warnings.append(
                 f"{describe(doc)} has no `doc._.{attr}`: it is left out of training"
             )
+    report.warnings += _similar("relation types", report.labels)
+    report.warnings += _similar("entity types", report.entity_types)
     report.warnings += [
         f"the relation type '{label}' ({count} relations) is what other data call no relation: "
         "pairs without a relation need no type"
@@ -70,6 +77,16 @@ def check_corpus(
     return report
 
 
+def _similar(what: str, names: Iterable[str]) -> Iterator[str]:
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(" ".join(name.casefold().split()), []).append(name)
+    for similar in groups.values():
+        if len(similar) > 1:
+            listed = enumerate_words(list(map(repr, similar)))
+            yield f"the {what} {listed} differ in case or blanks alone: is one type meant?"
+
+
 def _check_clusters(report: CorpusReport, doc: Doc, prefix: str) -> dict[str, set[int]]:
     sentences: dict[str, set[int]] = {}
     clusters = get_clusters(doc, prefix)
@@ -78,7 +95,7 @@ def _check_clusters(report: CorpusReport, doc: Doc, prefix: str) -> dict[str, se
         report.counts["clusters"] += 1
         report.counts["mentions"] += len(cluster.group)
         report.entity_types[cluster.label or "(none)"] += 1
-        sentences[cluster.key] = set()
+        sentences[cluster.key], places = set(), set[tuple[int, int]]()
         if not len(cluster.group):
             report.warnings.append(f"{describe(doc)}: the cluster {cluster.key} has no mentions")
         if len({span.label_ for span in cluster.mentions}) > 1:
@@ -87,6 +104,13 @@ def _check_clusters(report: CorpusReport, doc: Doc, prefix: str) -> dict[str, se
             )
         for span in cluster.mentions:
             _check_mention(report, doc, cluster.key, (span.start, span.end))
+            place = span.start, span.end
+            if place in places:
+                report.warnings.append(
+                    f"{describe(doc)}: '{span.text}' ({span.start}-{span.end}) is listed twice in "
+                    f"{cluster.key}"
+                )
+            places.add(place)
             if owner.setdefault((span.start, span.end), cluster.key) != cluster.key:
                 report.warnings.append(
                     f"{describe(doc)}: '{span.text}' ({span.start}-{span.end}) is a mention of "
@@ -116,6 +140,8 @@ def _check_relations(
         name = f"{describe(doc)}: the relation ({head}, {label}, {tail})"
         report.counts["relations"] += 1
         report.labels[label] += 1
+        if not label.strip():
+            report.errors.append(f"{name} has a type without a name")
         missing = [key for key in (head, tail) if key not in sentences]
         report.errors += [f"{name} names the missing cluster {key}" for key in missing]
         for start, end in relation["evidence"]:

@@ -1,17 +1,21 @@
 """Reading spaCy's `.spacy` files, whoever has written them: spaCy takes the offsets and strings in
 them as they are, also where they point outside the document or nowhere."""
 
+import os
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import srsly
 from spacy.symbols import NAMES
 from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
+from ..data.messages import check_lengths, walk_through
 from ..errors import DocreError, Errors, shortened
+from ..files import displayed
 from .validation import DocumentError
 
 # Bytes that a file may unfold to in any case, how many times its size it may, and how many are
@@ -19,6 +23,12 @@ from .validation import DocumentError
 MAX_UNFOLDED = 1 << 28
 MAX_RATIO = 100
 CHUNK = 1 << 20
+# The same for all but the numbers of the tokens, since a byte can be an object of 70: in a corpus,
+# 2 to 3 times its size.
+MAX_OBJECTS = 1 << 24
+MAX_OBJECTS_RATIO = 20
+NUMBERS = (b"\xa6tokens", b"\xa6spaces", b"\xa7lengths")
+BINARY = b"\xc4\xc5\xc6"
 
 # The attributes of tokens whose values are strings, by their numbers in the string store.
 STRINGS: list[int | str] = [
@@ -43,7 +53,12 @@ def read_docbin(path: str | Path, vocab: Vocab) -> Iterator[Doc]:
     """
     try:
         content = Path(path).read_bytes()
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise DocreError(Errors.D015.format(path=displayed(path), reason=reason)) from None
+    try:
         _check_size(content)
+        _check_objects(content)
         doc_bin = DocBin().from_bytes(content)
         known = [isinstance(name, int) and 0 < name < len(NAMES) for name in doc_bin.attrs]
         if not all(known) or len(set(doc_bin.attrs)) < len(known):
@@ -55,6 +70,8 @@ def read_docbin(path: str | Path, vocab: Vocab) -> Iterator[Doc]:
     for index in range(len(doc_bin)):
         data: Mapping = {}
         try:
+            for message in _messages(doc_bin, index):
+                check_lengths(message)
             doc = next(docs)
             data = doc.user_data
             _check(doc)
@@ -79,6 +96,32 @@ def _check_size(data: bytes) -> None:
             rest = unfold.unconsumed_tail
             if size > limit:
                 raise ValueError(f"it unfolds to more than {limit} bytes")
+
+
+def _check_objects(data: bytes) -> None:
+    """Refuse what says to have parts that are not there, or has far more of them than documents
+    have, before any is made."""
+    unfolded = zlib.decompress(data)
+    check_lengths(unfolded)
+    size, limit = len(unfolded), max(MAX_OBJECTS, MAX_OBJECTS_RATIO * len(data))
+    unpacker = walk_through(unfolded)
+    for _ in range(unpacker.read_map_header()):
+        start = unpacker.tell()
+        unpacker.skip()
+        middle = unpacker.tell()
+        unpacker.skip()
+        if unfolded[start:middle] in NUMBERS and unfolded[middle] in BINARY:
+            size -= unpacker.tell() - middle
+    if size > limit:
+        raise ValueError(f"beside its tokens it unfolds to more than {limit} bytes")
+
+
+def _messages(doc_bin: DocBin, index: int) -> Iterator[bytes]:
+    """The messages that spaCy unpacks when it makes a document."""
+    yield from filter(None, doc_bin.user_data[index : index + 1])
+    for groups in filter(None, doc_bin.span_groups[index : index + 1]):
+        yield groups
+        yield from srsly.msgpack_loads(groups)
 
 
 def _check(doc: Doc) -> None:

@@ -109,7 +109,7 @@ FORMAT = Format(
     read_doccano,
     _write,
     lambda sample: (
-        sample.is_lines
+        sample.is_rows
         and {"text", "entities"} <= sample.first_object.keys()
         and "vertexSet" not in sample.first_object
     ),

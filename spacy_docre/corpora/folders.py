@@ -12,11 +12,16 @@ from spacy.tokens import Doc
 
 from ..data.clusters import describe
 from ..errors import DocreError, Errors
-from ..files import displayed, regular_files, replacing
+from ..files import displayed, replacing
+from ..folders import regular_files
 from .report import ConversionReport
 
-# What no file system, or not each, takes in a name, and the sign of the escapes itself.
-UNSAFE = re.compile(r'[%/\\:*?"<>|\x00-\x1f\x7f-\x9f\u2028\u2029]|^\.|[. ]$')
+# What no file system, or not each, takes in a name, and the sign of the escapes itself; and the
+# first letter of what Windows takes for a device, in any folder and with any suffix.
+UNSAFE = re.compile(
+    r"""[%/\\:*?"<>|\x00-\x1f\x7f-\x9f\u2028\u2029]|^\.|[. ]$"""
+    r"|^(?i:(?=(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\.|$))).",
+)
 MAX_BYTES = 200
 
 

@@ -17,7 +17,8 @@ from spacy.tokens import Doc
 
 from .. import corpora
 from ..errors import DocreError, Errors
-from ..files import displayed, read_text, regular_files
+from ..files import displayed, read_text
+from ..files.folders import regular_files
 
 # Characters of a corpus that its format is told by.
 SAMPLE = 1 << 20
@@ -58,10 +59,9 @@ class Sample:
         )
 
     @cached_property
-    def is_lines(self) -> bool:
-        """Whether the first line is a JSON object."""
-        line, _, _ = self.text.lstrip().partition("\n")
-        return line.startswith("{") and line.rstrip().endswith("}") and bool(self.first_object)
+    def is_rows(self) -> bool:
+        """Whether it is JSON objects, in lines or in a list."""
+        return self.text.lstrip()[:1] in ("{", "[") and bool(self.first_object)
 
     @cached_property
     def first_object(self) -> dict[str, Any]:
@@ -165,8 +165,9 @@ def guess_format(path: Path) -> Format:
     """
     found = _candidates(path)
     if not found:
-        names = ", ".join(all_formats())
-        raise DocreError(Errors.D153.format(path=displayed(path), names=names))
+        what, formats = "folders" if path.is_dir() else "files", all_formats().items()
+        names = ", ".join(name for name, entry in formats if entry.is_folder == path.is_dir())
+        raise DocreError(Errors.D153.format(path=displayed(path), what=what, names=names))
     if len(found) > 1:
         names = ", ".join(entry.name for entry in found)
         raise DocreError(Errors.D154.format(path=displayed(path), names=names))

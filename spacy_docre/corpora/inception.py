@@ -16,7 +16,7 @@ from .formats import Format, Option
 from .mentions import COREFERENCE, READ_OPTIONS, GivenDocument, GivenMention, from_doc, to_doc
 from .report import ConversionReport
 from .validation import DocumentError
-from .xml_text import check_for_xml
+from .xml_text import ANY_TYPES, check_for_xml, safe_to_parse
 
 TYPES_FILE = "TypeSystem.xml"
 NAMED_ENTITY = "de.tudarmstadt.ukp.dkpro.core.api.ner.type.NamedEntity"
@@ -82,9 +82,8 @@ def _package() -> Any:
 def _load(load: Any, path: Path, **settings: Any) -> Any:
     text = read_text(path)
     try:
-        # Entities of its own can make a file of XML unfold without end, or read others.
-        if path.suffix != ".json" and "<!DOCTYPE" in text.upper():
-            raise ValueError("it has a document type definition")
+        if path.suffix != ".json":
+            text = safe_to_parse(text, ANY_TYPES)
         return load(BytesIO(text.encode("utf8")), **settings)
     except Exception as error:  # whatever a broken file does to the library that reads it
         reason = shortened(f"no CAS of UIMA: {type(error).__name__}: {error}")
@@ -139,6 +138,7 @@ def _add_chains(cas: Any, given: GivenDocument, by_place: dict[tuple[int, int], 
     if not cas.typesystem.contains_type(CHAIN):
         return
     given.relations = given.relations or []
+    seen = set()
     for chain in cas.select(CHAIN):
         link, former = chain.first, None
         while link is not None:
@@ -148,6 +148,10 @@ def _add_chains(cas: Any, given: GivenDocument, by_place: dict[tuple[int, int], 
                 given.mentions.append(GivenMention(by_place[place], *place))
             if former is not None and former != by_place[place]:
                 given.relations.append((former, COREFERENCE, by_place[place]))
+            # What follows has been read, in another chain or in a circle.
+            if id(link) in seen:
+                break
+            seen.add(id(link))
             link, former = link.next, by_place[place]
 
 

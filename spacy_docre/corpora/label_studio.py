@@ -3,21 +3,43 @@
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..errors import DocreError, Errors
-from ..files import displayed, read_json
+from ..files import parse_rows, read_json
 from .folders import write_file
 from .formats import Format, Option
 from .mentions import READ_OPTIONS, GivenDocument, GivenMention, from_doc, to_doc
 from .report import ConversionReport
-from .validation import DocumentError, validate
+from .validation import DocumentError, Row, validate
 
 LABELS, RELATION = "labels", "relation"
+# What Label Studio keeps for itself.
+OWN_KEYS = frozenset(
+    {
+        "allow_skip",
+        "avg_lead_time",
+        "cancelled_annotations",
+        "comment_authors",
+        "comment_count",
+        "created_at",
+        "drafts",
+        "file_upload",
+        "inner_id",
+        "is_labeled",
+        "last_comment_updated_at",
+        "overlap",
+        "project",
+        "total_annotations",
+        "total_predictions",
+        "unresolved_comment_count",
+        "updated_at",
+        "updated_by",
+    }
+)
 
 
 class Result(BaseModel):
@@ -37,13 +59,19 @@ class Annotation(BaseModel):
 
     result: list[Result]
     was_cancelled: bool = False
+    ground_truth: bool = False
 
 
-class Task(BaseModel):
+class Task(Row):
     """A task: its data, one of them a text, and its annotations."""
+
+    NAME = "tasks"
+    UNREAD = OWN_KEYS
+    MEANT: ClassVar = {"completions": "annotations", "annotation": "annotations"}
 
     data: dict[str, Any]
     annotations: list[Annotation] = Field(default_factory=list)
+    predictions: list[Any] = Field(default_factory=list)
     id: int | str | None = None
     meta: Any = None
 
@@ -56,8 +84,9 @@ def read_label_studio(
     field: str = "text",
     **options: Any,
 ) -> Iterator[Doc]:
-    """Read a file of Label Studio's. Of several annotations of a text the first is read that was
-    not cancelled. A relation without a label is one of the type "related".
+    """Read a file of Label Studio's. Of several annotations of a text that is read which is marked
+    as ground truth, or else the first that was not cancelled. A relation without a label is one of
+    the type "related".
 
     path (Path): The file.
     nlp (Language): The pipeline whose tokenizer cuts the texts.
@@ -67,13 +96,9 @@ def read_label_studio(
     YIELDS (Doc): The documents.
     RAISES (DocreError): If the file is malformed; names the document and the field.
     """
-    tasks = read_json(path)
-    if not isinstance(tasks, list):
-        reason = "expected a list of tasks"
-        raise DocreError(Errors.D015.format(path=displayed(path), reason=reason))
-    for index, row in enumerate(tasks):
+    for index, row in enumerate(read_json(path, parse_rows)):
         try:
-            given = _given(validate(Task, row), field, report)
+            given = _given(validate(Task, row, report), field, report)
             doc = to_doc(given, nlp, report, **options)
         except DocumentError as error:
             raise error.in_file(path, index, row) from None
@@ -90,18 +115,26 @@ def _given(task: Task, field: str, report: ConversionReport) -> GivenDocument:
     valid = [annotation for annotation in task.annotations if not annotation.was_cancelled]
     cancelled = len(task.annotations) - len(valid)
     report.count("annotations that were cancelled, skipped", title, cancelled)
+    valid.sort(key=lambda annotation: not annotation.ground_truth)
     report.count("annotations beyond the first of a text, skipped", title, max(len(valid) - 1, 0))
     if not valid:
+        report.count("predictions of models, which are not read", title, len(task.predictions))
         report.count("documents without an annotation, not annotated", title)
         return given
-    given.relations = []
+    relations: list[Any] = []
+    unread = set()
     for number, result in enumerate(valid[0].result):
         if result.type == LABELS:
             given.mentions.append(_mention(result, number, report, title))
         elif result.type == RELATION:
-            given.relations += _relation(result, number)
+            relations += _relation(result, number)
         else:
             report.count(f"results of the type {result.type[:40]!r}, which are not read", title)
+            unread.add(result.id)
+    unread -= {mention.id for mention in given.mentions}
+    given.relations = [row for row in relations if unread.isdisjoint((row[0], row[2]))]
+    skipped = len(relations) - len(given.relations)
+    report.count("relations of results that are not read, skipped", title, skipped)
     return given
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from spacy.tokens import Doc
 
-from ..files import parse_json, read_text
+from ..files import parse_json, parse_rows, read_text
 from .validation import DocumentError
 
 
@@ -24,20 +24,34 @@ def parse_line(line: str) -> Any:
 
 
 def read_lines(path: str | Path, make: Callable[[Any], Doc | None]) -> Iterator[Doc]:
-    """Read the documents of a file of JSON Lines.
+    """Read the documents of a file of JSON Lines. A list of JSON, or one object over several lines,
+    is read as well.
 
     path (Union[str, Path]): The file.
     make (Callable[[Any], Optional[Doc]]): Makes the document of a row; None skips it.
     YIELDS (Doc): The documents.
     RAISES (DocreError): If a line is malformed; names the document and the field.
     """
-    lines = (line for line in read_text(path).split("\n") if line.strip())
-    for index, line in enumerate(lines):
+    text = read_text(path)
+    rows = _whole(text)
+    lines = (line for line in text.split("\n") if line.strip())
+    for index, item in enumerate(lines if rows is None else rows):
         row = None
         try:
-            row = parse_line(line)
+            row = parse_line(item) if rows is None else item
             doc = make(row)
         except DocumentError as error:
             raise error.in_file(path, index, row) from None
         if doc is not None:
             yield doc
+
+
+def _whole(text: str) -> list[Any] | None:
+    """The rows of a text that is not JSON Lines but one JSON value."""
+    start = text.lstrip().partition("\n")[0].rstrip()
+    if not start.startswith("[") and start != "{":
+        return None
+    try:
+        return parse_rows(text)
+    except (ValueError, RecursionError):
+        return None

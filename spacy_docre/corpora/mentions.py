@@ -171,7 +171,8 @@ def _spans(given: GivenDocument, doc: Doc, report: ConversionReport) -> dict[str
     claims = [
         Claim([(m.start, m.end)], () if m.text is None else (m.text,)) for m in given.mentions
     ]
-    placing = Placing(given.text, claims, report, given.title)
+    ends = {token.idx for token in doc}, {token.idx + len(token) for token in doc}
+    placing = Placing(given.text, claims, report, given.title, ends)
     spans: dict[str, Span] = {}
     for number, (mention, claim) in enumerate(zip(given.mentions, claims, strict=True)):
         place = placing.place(claim)

@@ -5,9 +5,11 @@ line end of Windows as one character or two, the byte order mark, the last chara
 its end. What a source counts shows in all of its mentions at once, so it is found for a document as
 a whole; what remains is placed by its text, where that is there once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
+from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -33,8 +35,8 @@ class Claim:
 
 
 def squeezed(text: str) -> str:
-    """A text without its white space."""
-    return "".join(text.split())
+    """A text without its white space, its accents as parts of their letters."""
+    return normalize("NFC", "".join(text.split()))
 
 
 class Placing:
@@ -44,7 +46,9 @@ class Placing:
     claims (Sequence[Claim]): The mentions.
     report (ConversionReport): Counts the mentions that are not where their offsets say.
     title (str): The document's title.
-    normalize (Callable[[str], str]): What makes equal texts equal.
+    ends (Optional[tuple[Container[int], Container[int]]]): Where tokens begin and end: where no
+        mention has a text, that tells what their offsets count.
+    normalized (Callable[[str], str]): What makes equal texts equal.
     """
 
     def __init__(
@@ -53,18 +57,21 @@ class Placing:
         claims: Sequence[Claim],
         report: ConversionReport,
         title: str,
-        normalize: Normalize = squeezed,
+        ends: tuple[Container[int], Container[int]] | None = None,
+        normalized: Normalize = squeezed,
     ) -> None:
         self.text = text
         self.report = report
         self.title = title
-        self.normalize = normalize
+        self.normalized = normalized
         self.n_searches = 0
         self._convert: Callable[[int, int], tuple[int, int]] = lambda start, end: (start, end)
         given = [claim for claim in claims if claim.texts]
         wrong = [claim for claim in given if not self.agrees(claim)]
         if wrong:
             self._find_system(given)
+        elif not given and len(claims) > 1 and ends is not None:
+            self._find_by_tokens(claims, *ends)
 
     def convert(self, fragments: Fragments) -> Fragments:
         """Offsets of the source, as those of the text.
@@ -91,9 +98,9 @@ class Placing:
         if sum(end - start for start, end in fragments) > 4 * longest + 100:
             return False  # not worth the time
         found = "".join(self.text[start:end] for start, end in fragments)
-        normal = self.normalize(found)
+        normal = self.normalized(found)
         return any(
-            normal == self.normalize(text) and (not exactly or _ends(found) == _ends(text))
+            normal == self.normalized(text) and (not exactly or _ends(found) == _ends(text))
             for text in claim.texts
         )
 
@@ -106,7 +113,8 @@ class Placing:
         """
         if self.agrees(claim):
             return self.convert(claim.fragments)
-        for text in claim.texts:
+        forms = (normalize(form, text) for text in claim.texts for form in ("NFC", "NFD"))
+        for text in dict.fromkeys(chain(claim.texts, forms)):
             start = self._only_place(text)
             if start is not None:
                 reason = "mentions whose text is not that at their offsets, placed where it is"
@@ -139,6 +147,20 @@ class Placing:
             reason = f"mentions whose text is not that at their offsets, which count {best_name}"
             self.report.count(reason, self.title, n_agreeing)
 
+    def _find_by_tokens(
+        self, claims: Sequence[Claim], starts: Container[int], ends: Container[int]
+    ) -> None:
+        """Take what all mentions must count by to be whole tokens."""
+        plain = self._convert
+        for name, convert in chain([("", plain)], _systems(self.text)):
+            self._convert = convert
+            places = [self.convert(claim.fragments) for claim in claims]
+            if all(place[0][0] in starts and place[-1][1] in ends for place in places):
+                reason = f"mentions that contradict the tokens, unless they count {name}"
+                self.report.count(reason, self.title, len(claims) if name else 0)
+                return
+        self._convert = plain
+
 
 def _ends(text: str) -> tuple[bool, bool]:
     return text[:1].isspace(), text[-1:].isspace()
@@ -163,11 +185,17 @@ def _systems(text: str) -> Iterator[tuple[str, Callable[[int, int], tuple[int, i
     marks = {"": 0, "the byte order mark": 1}
     lasts = {"": 0, "the last character as the end": 1}
     choices = product(units.items(), lines.items(), marks.items(), lasts.items())
-    for choice in sorted(choices, key=lambda parts: sum(bool(name) for name, _ in parts)):
+    for choice in sorted(choices, key=_likeliness):
         name = " and ".join(filter(None, (part for part, _ in choice)))
         if name:
             (_, unit), (_, line), (_, mark), (_, last) = choice
             yield name, _converter(unit + line, 3 * mark if "bytes" in name else mark, last)
+
+
+def _likeliness(choice: tuple[tuple[str, Any], ...]) -> tuple[int, bool]:
+    # The byte order mark last: all that counts one thing before the first mention more agrees.
+    names = [name for name, _ in choice]
+    return sum(map(bool, names)), bool(names[2])
 
 
 def _converter(widths: np.ndarray, mark: int, last: int) -> Callable[[int, int], tuple[int, int]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -31,7 +31,6 @@ OWN_KEYS = frozenset(
         "options",
         "accept",
         "session",
-        "tokens",
     }
 )
 
@@ -40,15 +39,21 @@ class ProdigySpan(Row):
     """A mention: its first character and the character after its last."""
 
     NAME = "spans"
-    UNREAD = frozenset(
-        {"token_start", "token_end", "type", "source", "pattern", "input_hash", "rank"}
-    )
+    UNREAD = frozenset({"type", "source", "pattern", "input_hash", "rank"})
 
     start: int
     end: int
+    token_start: int | None = None
+    token_end: int | None = None
     label: str = ""
     text: str | None = None
     kb_id: str | None = None
+
+
+class ProdigyToken(BaseModel):
+    """A token. Others of its keys are not needed."""
+
+    text: str
 
 
 class ProdigyRelation(Row):
@@ -68,6 +73,7 @@ class ProdigyDocument(Row):
     UNREAD = OWN_KEYS
 
     text: str
+    tokens: list[ProdigyToken] = Field(default_factory=list)
     spans: list[ProdigySpan] = Field(default_factory=list)
     relations: list[ProdigyRelation] | None = None
     answer: str = ACCEPTED
@@ -103,13 +109,23 @@ def read_prodigy(
                 report.count("mentions listed twice, kept once", title)
                 continue
             ids[place] = str(len(ids) + 1)
-            mentions.append(GivenMention(ids[place], *place, span.text, span.kb_id or ""))
+            text = _text_of(span, document.tokens)
+            mentions.append(GivenMention(ids[place], *place, text, span.kb_id or ""))
         given = GivenDocument(title, document.text, mentions, data={"meta": meta} if meta else {})
         if document.relations is not None:
             given.relations = [_relation(r, i, ids) for i, r in enumerate(document.relations)]
         return to_doc(given, nlp, report, **options)
 
     return read_lines(path, make)
+
+
+def _text_of(span: ProdigySpan, tokens: list[ProdigyToken]) -> str | None:
+    """A mention's text, as far as the row says it beside the offsets."""
+    if span.text is None and span.token_start is not None and span.token_end is not None:
+        # Nothing, where the numbers of tokens are not in order.
+        words = tokens[max(span.token_start, 0) : max(span.token_end, 0) + 1]
+        return " ".join(token.text for token in words) or None
+    return span.text
 
 
 def _relation(
@@ -175,7 +191,7 @@ FORMAT = Format(
     read_prodigy,
     _write,
     lambda sample: (
-        sample.is_lines
+        sample.is_rows
         and "text" in sample.first_object
         and bool(sample.first_object.keys() & {"spans", "_task_hash", "answer"})
     ),

@@ -12,6 +12,8 @@ from spacy.vocab import Vocab
 
 from ..data.clusters import DEFAULT_PREFIX, copy_clusters
 from ..data.relation import DEFAULT_ATTR, install_extension
+from ..errors import DocreError, Errors
+from ..files import displayed
 from .docbin import read_docbin
 from .text import set_sentences
 
@@ -71,6 +73,11 @@ class GoldClusterCorpus(Corpus):
         self.prefix = prefix
         self.attr = attr
 
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        """See `spacy.Corpus`."""
+        check_corpus_path(self.path)
+        yield from super().__call__(nlp)
+
     def read_docbin(self, vocab: Vocab, locs: Iterable[str | Path]) -> Iterator[Doc]:
         """Read the documents of files, without empty ones and too long ones, up to the limit.
 
@@ -104,13 +111,31 @@ def copy_sentences(source: Doc, target: Doc) -> None:
         set_sentences(target, [token.i for token in target if token.idx in starts])
 
 
+def check_corpus_path(path: str | Path) -> None:
+    """Refuse what spaCy's reader would take for an empty corpus.
+
+    path (Union[str, Path]): A file or a folder.
+    RAISES (DocreError): If it is not there, is no `.spacy` file, or a folder without any.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise DocreError(Errors.D015.format(path=displayed(path), reason="there is no such file"))
+    if path.is_file() and path.suffix != ".spacy":
+        raise DocreError(Errors.D158.format(path=displayed(path), stem=displayed(path.stem)))
+    if path.is_dir() and next(path.rglob("*.spacy"), None) is None:
+        reason = "no file in this folder ends in .spacy"
+        raise DocreError(Errors.D015.format(path=displayed(path), reason=reason))
+
+
 def read_docs(path: str | Path, vocab: Vocab) -> Iterator[Doc]:
     """Read the documents of `.spacy` files as they were saved.
 
     path (Union[str, Path]): A file or a folder.
     vocab (Vocab): The vocabulary of the documents.
     YIELDS (Doc): The documents.
-    RAISES (DocreError): If a file is not in spaCy's format, or a document in it is damaged.
+    RAISES (DocreError): If there is no such file, it is not in spaCy's format, or a document in it
+        is damaged.
     """
+    check_corpus_path(path)
     for location in walk_corpus(Path(path), ".spacy"):
         yield from read_docbin(location, vocab)

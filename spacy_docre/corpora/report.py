@@ -33,6 +33,7 @@ class ConversionReport:
         self.counts: Counter[str] = Counter()
         self.examples: dict[str, list[str]] = {}
         self.read: Counter[str] = Counter()
+        self._texts: set[int] = set()
 
     def count(self, reason: str, doc: str, n: int = 1) -> None:
         """Count what happened in a document.
@@ -58,6 +59,11 @@ class ConversionReport:
         attr (str): The name of the extension attribute that holds the relations.
         """
         clusters = get_clusters(doc, prefix)
+        text, title = hash(doc.text), str(doc.user_data.get("title", ""))
+        self.count(
+            "documents with the text of an earlier one, both kept", title, text in self._texts
+        )
+        self._texts.add(text)
         self.read["documents"] += 1
         self.read["entities"] += len(clusters)
         self.read["mentions"] += sum(len(cluster.group) for cluster in clusters)

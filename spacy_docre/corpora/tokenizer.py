@@ -8,7 +8,6 @@ from spacy.util import (
     compile_infix_regex,
     compile_prefix_regex,
     compile_suffix_regex,
-    registry,
 )
 
 # Neither full stops and commas, since "0.5" and "i.v." are no ends of sentences, nor apostrophes,
@@ -25,14 +24,19 @@ def create_fine_tokenizer() -> Callable[[Language], Tokenizer]:
     """
 
     def make_tokenizer(nlp: Language) -> Tokenizer:
-        tokenizer: Tokenizer = registry.tokenizers.get("spacy.Tokenizer.v1")()(nlp)
         defaults = nlp.Defaults
         prefixes = [*(defaults.prefixes or ()), SYMBOLS]
         suffixes = [*(defaults.suffixes or ()), SYMBOLS]
         infixes = [*(defaults.infixes or ()), SYMBOLS]
-        tokenizer.prefix_search = compile_prefix_regex(prefixes).search
-        tokenizer.suffix_search = compile_suffix_regex(suffixes).search
-        tokenizer.infix_finditer = compile_infix_regex(infixes).finditer
-        return tokenizer
+        # All at once: with each part that is set later, a thousand special cases are read again.
+        return Tokenizer(
+            nlp.vocab,
+            rules=defaults.tokenizer_exceptions,
+            prefix_search=compile_prefix_regex(prefixes).search,
+            suffix_search=compile_suffix_regex(suffixes).search,
+            infix_finditer=compile_infix_regex(infixes).finditer,
+            token_match=defaults.token_match,
+            url_match=defaults.url_match,
+        )
 
     return make_tokenizer

@@ -106,6 +106,8 @@ def validate(
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         reason = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "model_type":
+            reason = f"expected an object, but it is of the type {type(first['input']).__name__}"
         raise DocumentError(_field_name(first["loc"]), reason) from None
     if report is not None:
         for key, n in sorted(Counter(unknown).items()):

@@ -10,6 +10,10 @@ from ..errors import DocreError, Errors, shortened
 from .clusters import EntityCluster, describe, token_characters
 
 DEFAULT_ATTR = "relations"
+# What other models say of a training document, with their scores, and the key in `doc.user_data` of
+# how to learn it, see `DistillationCorpus`.
+SOFT_ATTR = "soft_relations"
+DISTILLATION = "distillation"
 # The key in `doc.user_data` of the pairs that are neither right nor wrong, as lists of two keys of
 # clusters.
 EXCLUDED_PAIRS = "excluded_pairs"
@@ -184,6 +188,16 @@ def has_relations(doc: Doc, *, attr: str = DEFAULT_ATTR) -> bool:
     RETURNS (bool): Whether the document carries annotation.
     """
     return _user_data_key(attr) in doc.user_data
+
+
+def remove_relations(doc: Doc, *, attr: str = DEFAULT_ATTR) -> None:
+    """Make a document one that nobody annotated, see `has_relations`.
+
+    doc (Doc): The document.
+    attr (str): The name of the extension attribute.
+    """
+    for key in (_user_data_key(attr), _characters_key(attr)):
+        doc.user_data.pop(key, None)
 
 
 def excluded_pairs(doc: Doc, *, attr: str = DEFAULT_ATTR) -> set[tuple[str, str]]:

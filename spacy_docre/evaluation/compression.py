@@ -13,7 +13,7 @@ from thinc.api import Model
 from ..data.keys import DocKeys
 from ..extractor.decoding import PairScores
 from ..extractor.pipeline import find_extractor
-from ..files import regular_files
+from ..files.folders import regular_files
 from ..models.compression import compress_model
 from ..models.storage import Bits
 from ..scoring.scorer import score_relations

@@ -24,7 +24,7 @@ from ..data.clusters import renew_clusters
 from ..data.relation import Evidence, check_extension, install_extension, store_relations
 from ..errors import DocreError, Errors, Warnings
 from ..models.batch import ClusterBatch
-from ..models.encoding import HeadOutput, Targets
+from ..models.encoding import HeadOutput
 from ..models.relation_model import (
     EncoderInput,
     begin_update,
@@ -331,11 +331,13 @@ class DocRelationExtractor(TrainablePipe):
         clusters, output = scores
         validate_examples(examples, "DocRelationExtractor.get_loss")
         head = self.model.get_ref("head")
-        gold = self.supervision.gold(
-            list(examples), clusters, with_evidence=relation_head(head).learns_evidence
+        targets, soft = self.supervision.targets(
+            list(examples),
+            clusters,
+            device=output.logits.device,
+            with_evidence=relation_head(head).learns_evidence,
         )
-        targets = Targets(*(torch.from_numpy(array).to(output.logits.device) for array in gold))
-        return loss_and_gradients(head, output, targets)
+        return loss_and_gradients(head, output, targets, soft)
 
     def finish_update(self, sgd: Optimizer) -> None:
         """Apply the gradients, if all are finite, and drop them. Parameters without a gradient

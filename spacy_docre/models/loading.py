@@ -11,6 +11,7 @@ import srsly
 from thinc.api import Model, PyTorchShim
 from thinc.util import convert_recursive, is_xp_array
 
+from ..data.messages import check_lengths
 from .compat import HFShim, has_transformers
 from .precision import PrecisionShim
 from .weights import FormatError, read_message
@@ -130,6 +131,7 @@ def _check_attrs(node: Model, attrs: Any) -> None:
         known = node.attrs.get(name)
         if not isinstance(data, bytes):
             raise FormatError(f"the setting '{name}' is {data!r}")
+        _check_lengths(f"the setting '{name}'", data)
         if isinstance(known, (bool, int, float, str, list, tuple, dict)):
             try:
                 value = srsly.msgpack_loads(data)
@@ -164,6 +166,9 @@ def _check_params(node: Model, params: Any, dims: Mapping[str, Any], is_trained:
 
 
 def _check_shims(node: Model, shims: list[Any]) -> None:
+    for data in shims:
+        if isinstance(data, bytes):
+            _check_lengths("the PyTorch module", data)
     # Those of spacy-transformers in this component, too, which look at nothing themselves.
     if has_transformers and any(isinstance(shim, HFShim) for shim in node.shims):
         from .encoders.safetensors_shim import check_encoder
@@ -171,6 +176,13 @@ def _check_shims(node: Model, shims: list[Any]) -> None:
         for shim, data in zip(node.shims, shims, strict=True):
             if isinstance(shim, HFShim):
                 check_encoder(data)
+
+
+def _check_lengths(what: str, data: bytes) -> None:
+    try:
+        check_lengths(data)
+    except ValueError as error:
+        raise FormatError(f"{what} cannot be read ({error})") from None
 
 
 def _sealed() -> AbstractContextManager:

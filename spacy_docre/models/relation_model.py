@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..errors import DocreError, Errors
 from .batch import ClusterBatch
+from .distillation import SoftTargets
 from .encoding import Encoding, HeadOutput, Targets
 from .growth import resize_output
 from .layers.blocks import MAX_BLOCK_ITEMS, block_limit
@@ -144,7 +145,7 @@ def count_wordpieces(encoder: Encoder, doc: Doc, n_tokens: int) -> np.ndarray:
 
 
 def loss_and_gradients(
-    head: Head, output: HeadOutput, targets: Targets
+    head: Head, output: HeadOutput, targets: Targets, soft: SoftTargets | None = None
 ) -> tuple[float, list[Tensor | None]]:
     """Compute a head's loss, cut off from the graph of its forward pass, as Thinc's chain of
     callbacks needs it.
@@ -152,6 +153,7 @@ def loss_and_gradients(
     head (Model[Encoding, HeadOutput]): The head.
     output (HeadOutput): What it returned.
     targets (Targets): The gold standard.
+    soft (Optional[SoftTargets]): What other models say of the pairs, if that is to be learned too.
     RETURNS (tuple[float, list[Optional[Tensor]]]): The loss, and its gradient for each of the
         output's tensors in their order, None for those that it does not use: a gradient of zero
         would let the optimizer move parameters by momentum and weight decay.
@@ -159,6 +161,9 @@ def loss_and_gradients(
     module = relation_head(head)
     leaves = tuple(tensor.detach().requires_grad_() for tensor in output.tensors)
     with torch.enable_grad():
-        loss = module.loss(output.with_tensors(leaves), targets)
+        predicted = output.with_tensors(leaves)
+        loss = module.loss(predicted, targets)
+        if soft is not None:
+            loss = soft.mixed(loss, predicted)
     gradients = torch.autograd.grad(loss, leaves, allow_unused=True)
     return loss.item(), list(gradients)

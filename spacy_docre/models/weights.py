@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
+from ..data.messages import check_lengths
 from ..errors import first_of
 
 # What the files of `torch.save` begin with: a ZIP archive, and before PyTorch 1.6 a pickle.
@@ -35,6 +36,7 @@ def read_message(data: bytes, keys: Collection[str]) -> dict[str, Any]:
     """
     collects = gc.isenabled()
     try:
+        check_lengths(data)
         message = srsly.msgpack_loads(data)
     except Exception as error:
         # Cut or changed bytes make its parts raise errors of all kinds.

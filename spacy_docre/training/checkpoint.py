@@ -5,19 +5,22 @@ name that no other has; the ones before it are removed after that. So there is a
 moment, whatever happens."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from safetensors.numpy import load_file, save_file
 from spacy.util import dict_to_dot
 from thinc.api import Model, Optimizer
 
 from ..errors import DocreError, Errors
-from ..files import checksum, replacing, write_folder
+from ..files import replacing, write_folder
+from ..files.folders import checksum, refuse_links
 from ..models.loading import load_model
 from .state import (
     Evaluation,
@@ -32,6 +35,7 @@ from .state import (
 FOLDER = "checkpoints"
 OPTIMIZER = "optimizer.safetensors"
 HISTORY = "history.json"
+NAME = re.compile(r"\.?step-\d+.*")
 # What may change between a run and its continuation.
 FREE_SETTINGS = (
     "training.logger.",
@@ -75,6 +79,8 @@ class Checkpoints:
         newest = _newest(self.folder)
         if newest is None:
             return History()
+        for folder in (self.folder, newest):
+            refuse_links(folder)
         content = _read(newest)
         differences = sorted(
             name
@@ -107,6 +113,11 @@ class Checkpoints:
             restore_optimizer(optimizer, dict(models), arrays, content["optimizer"])
         with _naming(newest / HISTORY):
             restore_random_state(content["random"])
+
+    def replaying(self) -> AbstractContextManager:
+        """A context whose errors are those of a history that cannot be replayed."""
+        newest = _newest(self.folder)
+        return nullcontext() if newest is None else _naming(newest / HISTORY)
 
     def save(self, history: History, models: Mapping[str, Model], optimizer: Optimizer) -> None:
         """Add a checkpoint and remove those before it.
@@ -159,7 +170,7 @@ class Checkpoints:
     def _remove_older(self) -> None:
         newest = _newest(self.folder)
         for path in self.folder.iterdir():
-            if path != newest:
+            if path != newest and NAME.fullmatch(path.name):
                 shutil.rmtree(path)
 
 
@@ -174,14 +185,15 @@ def read_history(output: Path) -> History:
 
 
 def _newest(folder: Path) -> Path | None:
-    return max(folder.glob("step-*"), default=None)
+    return max((path for path in folder.glob("step-*") if path.is_dir()), default=None)
 
 
 def _existing(value: Any) -> Path | None:
     """The file or folder that a setting names, if it names one that is there."""
     try:
         path = Path(value)
-        return path if path.exists() and path.name else None
+        # Of a pipe or a device there is no checksum.
+        return path if path.name and (path.is_file() or path.is_dir()) else None
     except (TypeError, ValueError, OSError):
         return None
 
@@ -197,6 +209,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _history(content: dict[str, Any]) -> History:
     values = dict(content["history"])
+    try:
+        TypeAdapter(History).validate_python(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"`history.{place}` is wrong: {first['msg']}") from None
     evaluations = [Evaluation(**evaluation) for evaluation in values.pop("evaluations")]
     history = History(**values, evaluations=evaluations)
     if type(history.steps) is not int or history.steps < 0:

@@ -31,7 +31,8 @@ from thinc.api import Config, Optimizer, fix_random_seed, set_gpu_allocator
 from wasabi import Printer
 
 from ..errors import DocreError, Errors
-from ..files import locked, restore_folder, write_folder
+from ..files import restore_folder, write_folder
+from ..files.folders import locked
 from .checkpoint import Checkpoints
 from .guard import StepGuard, left_out_key
 from .state import Evaluation, peak_memory, restore_python_random, trainable_models
@@ -231,7 +232,8 @@ class TrainingRun:
         yield from self.settings["batcher"](examples)
         if self.is_replaying:
             self._epochs_replayed += 1
-            restore_python_random(self.history.epochs[self._epochs_replayed - 1])
+            with self.checkpoints.replaying():
+                restore_python_random(self.history.epochs[self._epochs_replayed - 1])
         else:
             self.history.epochs.append(random.getstate())
 
@@ -243,7 +245,8 @@ class TrainingRun:
         if not self.is_replaying:
             return self.evaluate()
         self._evaluations_replayed += 1
-        evaluation = self.history.evaluations[self._evaluations_replayed - 1]
+        with self.checkpoints.replaying():
+            evaluation = self.history.evaluations[self._evaluations_replayed - 1]
         return evaluation.score, evaluation.other_scores
 
     def _replay_losses(self, info: dict[str, Any], evaluated: bool) -> None:

@@ -11,7 +11,7 @@ import torch
 from spacy.language import Language
 from thinc.api import Model, Optimizer, to_numpy
 
-from ..errors import DocreError, Errors
+from ..errors import DocreError, Errors, shortened
 
 try:
     import resource
@@ -88,7 +88,7 @@ def optimizer_arrays(optimizer: Optimizer, models: dict[str, Model]) -> dict[str
     """
     return {
         f"{kind}/{name}": to_numpy(getattr(optimizer, kind)[key])
-        for name, key in _parameters(models)
+        for name, key, _ in _parameters(models)
         for kind in ARRAYS
         if key in (getattr(optimizer, kind) or {})
     }
@@ -102,7 +102,7 @@ def optimizer_counts(optimizer: Optimizer, models: dict[str, Model]) -> dict[str
     RETURNS (dict[str, int]): The numbers by the parameters' names.
     """
     counts = dict(optimizer.nr_update)
-    return {name: counts[key] for name, key in _parameters(models) if key in counts}
+    return {name: counts[key] for name, key, _ in _parameters(models) if key in counts}
 
 
 def restore_optimizer(
@@ -118,15 +118,23 @@ def restore_optimizer(
     arrays (dict[str, np.ndarray]): What `optimizer_arrays` gave.
     counts (dict[str, int]): What `optimizer_counts` gave.
     RAISES (DocreError): If a parameter is not the models'.
+    RAISES (ValueError): If an array is not of its parameter's shape, or a count is no number.
     """
-    key_of = dict(_parameters(models))
+    key_of = {name: key for name, key, _ in _parameters(models)}
+    shape_of = {name: shape for name, _, shape in _parameters(models)}
     strange = {name.partition("/")[2] for name in arrays} | counts.keys()
     if strange - key_of.keys():
         raise DocreError(Errors.D092.format(name=min(strange - key_of.keys())))
     ops = next(iter(models.values())).ops
     for name, array in arrays.items():
         kind, _, parameter = name.partition("/")
+        if kind not in ARRAYS or array.dtype != np.float32 or array.shape != shape_of[parameter]:
+            expected = f"float32 {list(shape_of[parameter] or ())}"
+            found = f"{array.dtype} {list(array.shape)}"
+            raise ValueError(f"'{shortened(name)}' is {found} instead of {expected}")
         getattr(optimizer, kind)[key_of[parameter]] = ops.asarray(cast(Any, array))
+    if any(type(count) is not int or count < 0 for count in counts.values()):
+        raise ValueError("a count of updates is not a number")
     optimizer.nr_update.update({key_of[name]: count for name, count in counts.items()})
 
 
@@ -178,16 +186,17 @@ def restore_python_random(state: Any) -> None:
     random.setstate((version, tuple(keys), gauss))
 
 
-def _parameters(models: dict[str, Model]) -> Iterator[tuple[str, Key]]:
-    """Each parameter's name, and its key in an optimizer: a number that depends on how many
-    models the process has made."""
+def _parameters(models: dict[str, Model]) -> Iterator[tuple[str, Key, tuple[int, ...] | None]]:
+    """Each parameter's name, its key in an optimizer, which is a number that depends on how many
+    models the process has made, and its shape, if it has one yet."""
     for component, model in models.items():
         for number, node in enumerate(model.walk()):
             place = f"{component}/{number}"
             for name in node.param_names:
-                yield f"{place}/{name}", (node.id, name)
+                shape = tuple(node.get_param(name).shape) if node.has_param(name) else None
+                yield f"{place}/{name}", (node.id, name), shape
             for shim_number, shim in enumerate(node.shims):
                 module = getattr(shim, "_model", None)
                 if isinstance(module, torch.nn.Module):
-                    for name, _ in module.named_parameters():
-                        yield f"{place}/{shim_number}/{name}", (shim.id, name)
+                    for name, value in module.named_parameters():
+                        yield f"{place}/{shim_number}/{name}", (shim.id, name), tuple(value.shape)

@@ -236,20 +236,44 @@ def test_folder_that_is_a_file_is_refused(tmp_path):
         Checkpoint(tmp_path / "out", {})
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other kinds of links")
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize(
+    "name", ["errors.jsonl", ".annotate.json", "annotate.json", ".annotate.lock", "entities.csv"]
+)
+def test_nothing_is_written_through_a_link(name, begun, tmp_path):
+    """A folder of results may come from others."""
+    results, outside = tmp_path / "results", tmp_path / "outside"
+    if begun:
+        Checkpoint(results, {}).lock.close()
+    outside.write_text("precious")
+    results.mkdir(exist_ok=True)
+    (results / name).unlink(missing_ok=True)
+    (results / name).symlink_to(outside)
+    for overwrite in (False, True):
+        with pytest.raises(DocreError, match=rf"D176.*results/{name}"):
+            Checkpoint(results, {}, overwrite=overwrite)
+    assert outside.read_text() == "precious"
+
+
 def test_two_processes_do_not_share_a_folder(tmp_path):
-    code = (
-        "import sys, time; from pathlib import Path;"
-        "from spacy_docre.annotation.checkpoint import Checkpoint;"
-        "held = Checkpoint(Path(sys.argv[1]), {}); print('locked', flush=True); time.sleep(60)"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout.readline() == b"locked\n"
-            with pytest.raises(DocreError, match="D039"):
-                Checkpoint(tmp_path, {})
-        finally:
-            process.kill()
+    fork = get_context("fork")
+    here, there = fork.Pipe()
+
+    def hold():
+        with Checkpoint(tmp_path, {}):
+            there.send("locked")
+            there.recv()
+
+    process = fork.Process(target=hold)
+    process.start()
+    try:
+        assert here.recv() == "locked"
+        with pytest.raises(DocreError, match="D039"):
+            Checkpoint(tmp_path, {})
+    finally:
+        process.kill()
+        process.join()
     Checkpoint(tmp_path, {}).lock.close()
 
 

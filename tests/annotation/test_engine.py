@@ -171,4 +171,4 @@ def test_failures_are_rows_too(nlp):
 
 def test_pipeline_without_extractor_is_refused():
     with pytest.raises(DocreError, match="D019"):
-        list(annotate(spacy.blank("en"), []))
+        list(annotate(spacy.blank("xx"), []))

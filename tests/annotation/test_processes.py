@@ -37,6 +37,10 @@ def die(number):
     return number
 
 
+def die_of_a_signal_without_a_name(number):
+    os.kill(os.getpid(), signal.SIGRTMIN + 1)
+
+
 def refuse(number):
     raise ValueError(number)
 
@@ -91,7 +95,13 @@ def test_an_error_of_the_items_ends_the_processes():
 
 
 @pytest.mark.parametrize(
-    ("function", "reason"), [(die, "killed by SIGKILL"), (refuse, "exit code 1")]
+    ("function", "reason"),
+    [
+        (die, "killed by SIGKILL"),
+        (die_of_a_signal_without_a_name, "killed by the signal"),
+        (refuse, "exit code 1"),
+        (lambda number: lambda: number, "exit code 1"),
+    ],
 )
 def test_a_process_that_ends_of_itself_is_an_error(function, reason, capfd):
     with pytest.raises(DocreError, match=f"D140.*{reason}"):

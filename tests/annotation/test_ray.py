@@ -196,7 +196,7 @@ def test_reading_goes_on_where_it_was(records, tmp_path):
 
 def test_another_pipeline_is_refused(settings):
     other = PartSettings(settings.model, {"name": "en_x-1.0", "checksum": "0"}, [], SinkSettings())
-    with pytest.raises(DocreError, match=r'D071.*name was "en_x-1.0" and is "en_pipeline-0.0.0"'):
+    with pytest.raises(DocreError, match=r'D071.*name was "en_x-1.0" and is "xx_pipeline-0.0.0"'):
         _Worker(other, Workers())
 
 

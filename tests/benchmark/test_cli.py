@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
         text = (CONFIGS / f"{name}.cfg").read_text("utf8")
         text = text.replace("window = 512", "window = 64").replace("stride = 128", "stride = 8")
         (path / f"{name}.cfg").write_text(text, encoding="utf8")
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     docs = [birth_doc(vocab, n) for n in range(3)]
     DocBin(docs=docs, store_user_data=True).to_disk(path / "births.spacy")
     return path

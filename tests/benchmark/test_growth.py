@@ -37,7 +37,7 @@ def test_the_upper_half_is_fitted_and_noise_left_out():
 
 
 def make_pipelines(transformer, made):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     made.append(add_extractor(nlp, "rsman", "transformer", transformer))
     return nlp
 

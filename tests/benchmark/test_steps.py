@@ -20,8 +20,8 @@ from ..util import birth_examples
 CPU = torch.device("cpu")
 
 
-def make_pipeline(encoder, transformer, **settings):
-    nlp = spacy.blank("en")
+def make_pipeline(encoder, transformer, lang="xx", **settings):
+    nlp = spacy.blank(lang)
     extractor = add_extractor(nlp, "rsman", encoder, transformer, **settings)
     examples = birth_examples(nlp.vocab, 3)
     nlp.initialize(lambda: examples)
@@ -115,7 +115,7 @@ def test_untrained_pipelines_find_as_many_relations_as_there_are(tiny_bert):
 
 
 def test_documents_are_tokenised_anew_with_their_clusters(tiny_bert):
-    nlp, _, _ = make_pipeline("transformer", tiny_bert)
+    nlp, _, _ = make_pipeline("transformer", tiny_bert, lang="en")
     known = nlp("Ada can't go. Ada stays.")
     known[5].is_sent_start = True
     set_clusters(known, [[known[0:1], known[5:6]], [known[1:3]]])

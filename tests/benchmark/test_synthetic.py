@@ -14,7 +14,7 @@ from spacy_docre.errors import DocreError
 
 from ..methods import add_extractor
 
-VOCAB = spacy.blank("en").vocab
+VOCAB = spacy.blank("xx").vocab
 
 
 @settings(max_examples=40, deadline=None)
@@ -72,7 +72,7 @@ def test_sizes_differ_as_docreds_do():
 
 def test_words_are_single_wordpieces(tiny_bert):
     """The tiny tokenizer knows letters and a few words; a window of it has 64 wordpieces."""
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, "atlop", "transformer", tiny_bert)
     sizes = Sizes(length=40, entities=4, mentions=2, labels=7)
     words = initialize_for(nlp, sizes)
@@ -91,7 +91,7 @@ def test_words_are_single_wordpieces(tiny_bert):
 
 
 def test_tokenizers_that_cut_every_word_are_refused(tiny_bert):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "atlop", "transformer", tiny_bert)
     initialize_for(nlp, Sizes(length=10, entities=2, mentions=1))
     nlp.tokenizer = lambda text: Doc(nlp.vocab, words=[*text])

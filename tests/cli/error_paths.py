@@ -4,6 +4,7 @@
 
 Each command runs in a process of its own, which is forked from one that has imported everything."""
 
+import gzip
 import json
 import os
 import re
@@ -18,16 +19,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import spacy
+from spacy.tokens import DocBin, Span, SpanGroup
+from spacy.training import Example
 
 from spacy_docre.cli import app
 
 from ..configs import save_births
-from ..methods import trained_on_births
+from ..methods import add_extractor, trained_on_births
+from ..util import birth_doc
 
 # A folder in which nobody, not even root, can make files.
 NO_RIGHT = "/sys/kernel"
 CONFIG = Path(__file__).parents[2] / "configs" / "cnn.cfg"
 CORPUS = ("--paths.train", "c.spacy", "--paths.dev", "c.spacy")
+COMPARE = ("compare", "--train", "c.spacy", "--dev", "c.spacy", "--output", "o", "--report", "r")
+COMPARE += ("--configs", str(CONFIG.parent))
 TRAIN = ("train", str(CONFIG), "--output", "run", *CORPUS)
 
 
@@ -87,7 +93,37 @@ def damage(path: str) -> Callable[[], object]:
 
 def bare_model() -> None:
     """A pipeline without a relation extractor."""
-    spacy.blank("en").to_disk("bare")
+    spacy.blank("xx").to_disk("bare")
+
+
+def pack(path: str) -> Callable[[], object]:
+    """What compresses a file, without telling by its name."""
+    return lambda: Path(path).write_bytes(gzip.compress(Path(path).read_bytes()))
+
+
+def foreign_folder() -> None:
+    """A folder with somebody's files."""
+    Path("mine").mkdir()
+    Path("mine", "thesis.txt").write_text("Chapter 1")
+
+
+def typeless_model() -> None:
+    """A model whose training data have no types of entities, and these."""
+    nlp = spacy.blank("xx")
+    docs = [birth_doc(nlp.vocab, number) for number in range(4)]
+    for doc in docs:
+        for group in doc.spans.values():
+            spans = [Span(doc, span.start, span.end) for span in group]
+            doc.spans[group.name] = SpanGroup(doc, name=group.name, spans=spans)
+    DocBin(docs=docs, store_user_data=True).to_disk("d.spacy")
+    add_extractor(nlp, "atlop", "cnn")
+    nlp.initialize(lambda: [Example(doc.copy(), doc) for doc in docs])
+    nlp.to_disk("typeless")
+
+
+def empty_corpus() -> None:
+    """A corpus without documents."""
+    DocBin().to_disk("e.spacy")
 
 
 COLOURS = re.compile("\x1b\\[[0-9;]*m")
@@ -149,7 +185,7 @@ ERROR_PATHS = [
         write("code.py", "import nothing_of_that_name"),
     ),
     ErrorPath("evaluation on no file", ("evaluate", "model", "no.spacy"), "no.spacy", code=2),
-    ErrorPath("evaluation on JSON Lines", ("evaluate", "model", "b.jsonl"), "b.jsonl"),
+    ErrorPath("evaluation on JSON Lines", ("evaluate", "model", "b.jsonl"), "D158"),
     ErrorPath(
         "predictions without rights",
         ("predict", "model", "c.spacy", f"{NO_RIGHT}/p.jsonl"),
@@ -163,9 +199,78 @@ ERROR_PATHS = [
         "D142",
     ),
     ErrorPath("a check of no corpus", ("debug-data", "no.spacy"), "no.spacy", code=2),
-    ErrorPath("a threshold on no corpus", ("find-threshold", "model", "a.txt"), "a.txt"),
+    ErrorPath("a threshold on no corpus", ("find-threshold", "model", "a.txt"), "D158"),
     ErrorPath("a view of a text", ("view", "a.txt", "x.html"), "D045"),
     ErrorPath("a plot that there is not", ("plot", "curve", "a.txt", "x.png"), "curve", code=2),
+    ErrorPath("compression of no pipeline", ("compress", "nowhere", "small"), "E050"),
+    ErrorPath("4 bits", ("compress", "model", "small", "--bits", "4"), "--bits", code=2),
+    ErrorPath("compression over a thesis", ("compress", "model", "mine"), "D175", foreign_folder),
+    ErrorPath("compression without rights", ("compress", "model", f"{NO_RIGHT}/x"), "D142"),
+    ErrorPath("relations of no texts", ("extract", "model", "no.txt"), "no.txt", code=2),
+    ErrorPath("relations of packed texts", ("extract", "model", "a.txt"), "D157", pack("a.txt")),
+    ErrorPath(
+        "a page without rights",
+        ("extract", "model", "a.txt", "--page", f"{NO_RIGHT}/x.html"),
+        "D142",
+    ),
+    ErrorPath("a page over a folder", ("extract", "model", "a.txt", "--page", "model"), "model"),
+    ErrorPath("errors in no corpus", ("view", "model", "no.spacy", "--errors"), "no.spacy"),
+    ErrorPath("errors in texts", ("view", "model", "a.txt", "--errors"), "corpus", code=2),
+    ErrorPath("errors of no pipeline", ("errors", "nowhere", "c.spacy"), "E050"),
+    ErrorPath(
+        "errors without rights",
+        ("errors", "model", "c.spacy", "--html", f"{NO_RIGHT}/x.html"),
+        "D142",
+    ),
+    ErrorPath("shares of more than all", ("split", "c.spacy", "--dev", "1.5"), "D155"),
+    ErrorPath("shares below none", ("split", "c.spacy", "--test", "-0.1"), "D155"),
+    ErrorPath("too few documents", ("split", "c.spacy", "--dev", "0.001"), "D156"),
+    ErrorPath("a split of a text", ("split", "a.txt"), "D158"),
+    ErrorPath("no epochs", (*TRAIN, "--initialize.after_init.epochs", "0"), "D020"),
+    ErrorPath("half an epoch", (*TRAIN, "--initialize.after_init.epochs", "0.5"), "epochs"),
+    ErrorPath(
+        "constraints that are none",
+        ("find-threshold", "model", "c.spacy", "--constraints", "every"),
+        "every",
+        code=2,
+    ),
+    ErrorPath(
+        "constraints that exclude nothing",
+        ("find-threshold", "typeless", "d.spacy", "--constraints", "types"),
+        "DW16",
+        typeless_model,
+        0,
+    ),
+    ErrorPath("an unknown language", ("convert", "jsonl", "c.jsonl", "x.spacy", "-l", "q"), "E048"),
+    ErrorPath(
+        "a language whose package is missing",
+        ("convert", "jsonl", "c.jsonl", "x.spacy", "-l", "th"),
+        "PyThaiNLP",
+    ),
+    ErrorPath("a file of no form", ("convert", "a.txt", "x.spacy"), "D153"),
+    ErrorPath("a packed corpus", ("convert", "b.jsonl", "x.spacy"), "D157", pack("b.jsonl")),
+    ErrorPath(
+        "an export over files", ("export", "brat", "c.spacy", "mine"), "D076", foreign_folder
+    ),
+    ErrorPath(
+        "an export without rights",
+        ("export", "doccano", "c.spacy", f"{NO_RIGHT}/x.jsonl"),
+        "D142",
+    ),
+    ErrorPath("an export of a text", ("export", "doccano", "a.txt", "x.jsonl"), "D158"),
+    ErrorPath("packed texts alone", ANNOTATE, "gzip", pack("a.txt")),
+    ErrorPath("a calibration on nothing", ("calibrate", "model", "e.spacy"), "D017", empty_corpus),
+    ErrorPath(
+        "a threshold without documents",
+        ("find-threshold", "model", "e.spacy"),
+        "D017",
+        empty_corpus,
+    ),
+    ErrorPath("a comparison of no method", (*COMPARE, "--methods", "bertt"), "D094"),
+    ErrorPath("a difference of nothing", ("significance", "c.spacy", "a.txt", "c.spacy"), "a.txt"),
+    ErrorPath("a card of no pipeline", ("model-card", "nowhere"), "nowhere", code=2),
+    ErrorPath("no corpus at all", TRAIN[:4], "train -> path"),
+    ErrorPath("training on JSON Lines", (*TRAIN, "--paths.train", "b.jsonl"), "D158"),
 ]
 
 
@@ -192,6 +297,7 @@ def in_process(run: Callable[[], object], folder: Path, seconds: float = 120) ->
         try:
             os.chdir(folder)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             os.dup2(writing, 1)
             os.dup2(writing, 2)

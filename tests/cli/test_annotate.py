@@ -47,7 +47,7 @@ def test_every_source_into_every_format(model, tmp_path):
     (folder / "a.txt").write_text(texts[0])
     srsly.write_jsonl(folder / "b.jsonl", [{"text": texts[1], "id": "b"}, {"id": "no text"}])
     (folder / "c.csv").write_text(f'id,text\nc,"{texts[2]}"\nd,{BREAK}\n')
-    DocBin(docs=[spacy.blank("en")(texts[3])]).to_disk(folder / "d.spacy")
+    DocBin(docs=[spacy.blank("xx")(texts[3])]).to_disk(folder / "d.spacy")
     formats = ("jsonl", "spacy", "docred", "turtle", "ntriples", "graphml")
     options = [option for name in formats for option in ("--format", name)]
     out = tmp_path / "out"
@@ -95,7 +95,7 @@ def test_results_inside_the_input_folder_are_no_input(model, tmp_path):
 
 
 def test_given_clusters(tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     spacy.util.fix_random_seed(0)
     add_extractor(nlp, "atlop", "cnn")
     nlp.initialize(lambda: birth_examples(nlp.vocab))
@@ -213,7 +213,7 @@ def test_documents_that_were_added_to_a_folder_are_noticed(model, tmp_path):
 
 
 def test_clusters_that_changed_are_noticed(model, tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     doc = birth_doc(nlp.vocab, 0)
     DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "a.spacy")
     command = (model, tmp_path / "a.spacy", tmp_path / "out", "--keep-clusters")

@@ -3,15 +3,17 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from typer.testing import CliRunner
 
 from spacy_docre import DocreError
-from spacy_docre.cli import app
+from spacy_docre.cli import annotate, app
 from spacy_docre.cli.endings import message_of
 
 from . import error_paths
@@ -74,10 +76,11 @@ def test_a_command_line_is_left_alone_by_the_handling_of_errors():
     assert "--debug" in result.output
 
 
-# Where the tests run in the background, Ctrl-C is ignored, and by their processes too.
+# Where the tests run in the background, or by nohup, their processes ignore these signals too.
 LOADS_SLOWLY = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 import spacy
 import spacy_docre.cli.annotate as command
 def load(*args, **kwargs):
@@ -85,19 +88,36 @@ def load(*args, **kwargs):
     time.sleep(60)
 command.load_pipeline = load
 command.setup_gpu = lambda *args, **kwargs: None
-from spacy_docre.cli import app
+from spacy_docre.cli import annotate, app
 app(["annotate", "model", "a.txt", "out"])
 """
-
-
-@pytest.mark.parametrize(
+SIGNALS = pytest.mark.parametrize(
     ("number", "code", "message"),
     [
         (signal.SIGINT, 130, "Interrupted"),
-        pytest.param(signal.SIGTERM, 143, "Ended by SIGTERM", marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, 129, "Ended by SIGHUP", marks=pytest.mark.slow),
+        (signal.SIGTERM, 143, "Ended by SIGTERM"),
+        (signal.SIGHUP, 129, "Ended by SIGHUP"),
     ],
 )
+
+
+@SIGNALS
+def test_signals_end_a_command(number, code, message, folder, monkeypatch):
+    def load(*args, **kwargs):
+        os.kill(os.getpid(), number)
+        time.sleep(60)
+
+    monkeypatch.setattr(annotate, "load_pipeline", load)
+    monkeypatch.setattr(annotate, "setup_gpu", lambda *args, **kwargs: None)
+    outcome = in_process(lambda: app(["annotate", "model", "a.txt", "out"]), folder)
+    assert outcome.code == code
+    assert message in outcome.output
+    assert "Traceback" not in outcome.output
+    assert 0 < outcome.lines <= MAX_LINES
+
+
+@pytest.mark.slow
+@SIGNALS
 def test_signals_end_a_command_in_good_order(number, code, message, folder):
     command = [sys.executable, "-c", LOADS_SLOWLY]
     with subprocess.Popen(command, cwd=folder, stdout=-1, stderr=-1) as process:
@@ -109,12 +129,21 @@ def test_signals_end_a_command_in_good_order(number, code, message, folder):
     assert stderr == b""
 
 
-def test_nobody_reads_the_output(folder, tmp_path):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(("annotate", "model", "a.txt", "out"), marks=pytest.mark.slow),
+        ("debug-data", "c.spacy"),
+    ],
+)
+def test_nobody_reads_the_output(arguments, folder, tmp_path):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-m", "spacy_docre", "annotate", folder / "model"]
-    command += [folder / "a.txt", tmp_path / "out"]
-    process = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, check=False)
+    command = [sys.executable, "-m", "spacy_docre", *arguments]
+    process = subprocess.run(
+        command, cwd=tmp_path, stdout=writing, stderr=subprocess.PIPE, check=False
+    )
     os.close(writing)
     assert process.returncode == 141
     assert process.stderr == b""

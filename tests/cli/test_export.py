@@ -14,7 +14,7 @@ from ..util import birth_doc
 
 @pytest.fixture
 def corpus(tmp_path):
-    docs = [birth_doc(spacy.blank("en").vocab, n) for n in range(3)]
+    docs = [birth_doc(spacy.blank("xx").vocab, n) for n in range(3)]
     DocBin(store_user_data=True, docs=docs).to_disk(tmp_path / "corpus.spacy")
     return tmp_path / "corpus.spacy"
 

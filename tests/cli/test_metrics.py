@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
     """Two models that learned for a while, one longer than the other, and a corpus."""
     path = tmp_path_factory.mktemp("metrics")
     spacy.util.fix_random_seed(1)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "atlop", "cnn")
     examples = birth_examples(nlp.vocab)
     optimizer = nlp.initialize(lambda: examples)
@@ -101,7 +101,7 @@ def test_options_that_do_not_go_together(folder):
 
 
 def test_a_training_corpus_without_relations_is_refused(folder, tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     spacy.tokens.DocBin(docs=[nlp("No relations.")]).to_disk(tmp_path / "empty.spacy")
     data = (folder / "p12.spacy", folder / "dev.spacy", "--train-facts", tmp_path / "empty.spacy")
     assert "D085" in run("evaluate", *data, code=1)

@@ -1,5 +1,6 @@
 """BioC and INCEpTION beyond what all tools have in common."""
 
+import base64
 import json
 import sys
 from importlib.util import find_spec
@@ -10,7 +11,7 @@ import spacy
 from spacy_docre import DocreError, get_clusters
 from spacy_docre.corpora.bioc import read_bioc
 from spacy_docre.corpora.formats import all_formats, guess_format
-from spacy_docre.corpora.inception import read_inception
+from spacy_docre.corpora.inception import CHAIN, LINK, read_inception
 from spacy_docre.corpora.report import ConversionReport
 from spacy_docre.data.clusters import DEFAULT_PREFIX
 
@@ -103,6 +104,53 @@ def test_other_files_are_no_cas(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     with pytest.raises(DocreError, match=rf"{name}: no CAS"):
         list(read_inception(tmp_path, NLP, report=ConversionReport()))
+
+
+@needs_cassis
+@pytest.mark.parametrize("first", [[0], [0, 0, 1]])
+@pytest.mark.parametrize("last", [None, 0, 1, 2])
+def test_chains_that_meet_or_go_round_have_an_end(tmp_path, first, last):
+    """Ada, she, her: one chain, or several that share their links, and the last link leads back."""
+    import cassis
+
+    system = cassis.TypeSystem()
+    chain, link = system.create_type(CHAIN, "uima.cas.AnnotationBase"), system.create_type(LINK)
+    system.create_feature(chain, "first", LINK)
+    system.create_feature(link, "next", LINK)
+    cas = cassis.Cas(system)
+    cas.sofa_string, cas.sofa_mime = "Ada said she lost her hat", "text/plain"
+    links = [link(begin=begin, end=begin + 3) for begin in (0, 9, 18)]
+    links[0].next, links[1].next = links[1:]
+    links[2].next = None if last is None else links[last]
+    cas.add_all([*links, *(chain(first=links[number]) for number in first)])
+    (tmp_path / "TypeSystem.xml").write_text(system.to_xml())
+    (tmp_path / "a.xmi").write_text(cas.to_xmi())
+    (doc,) = read_inception(tmp_path, NLP, report=ConversionReport())
+    clusters = [[span.text for span in cluster.mentions] for cluster in get_clusters(doc)]
+    assert clusters == [["Ada", "she", "her"]]
+
+
+def in_utf_7(text):
+    """XML that says to be in UTF-7, in which nothing but letters is what it looks like."""
+    coded = [
+        c if c.isalnum() else f"+{base64.b64encode(c.encode('utf-16-be')).decode().rstrip('=')}-"
+        for c in text
+    ]
+    return '<?xml version="1.0" encoding="UTF-7"?>' + "".join(coded)
+
+
+@needs_bioc
+@needs_cassis
+@pytest.mark.parametrize(("name", "read"), [("a.xml", read_bioc), ("a.xmi", read_inception)])
+def test_entities_do_not_hide_in_another_encoding(tmp_path, name, read):
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    evil = f'<!DOCTYPE collection [<!ENTITY x SYSTEM "{secret.as_uri()}">]>'
+    evil += "<collection><document><id>&x;</id></document></collection>"
+    (tmp_path / "TypeSystem.xml").write_text(LAYERS)
+    (tmp_path / name).write_text(in_utf_7(evil))
+    with pytest.raises(DocreError, match="Start tag expected"):
+        list(read(tmp_path if name == "a.xmi" else tmp_path / name, NLP, report=ConversionReport()))
 
 
 def bioc_json(relation):

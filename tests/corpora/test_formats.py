@@ -64,7 +64,7 @@ def added(tmp_path, monkeypatch):
 
 
 def docs():
-    made = [birth_doc(spacy.blank("en").vocab, n) for n in range(3)]
+    made = [birth_doc(spacy.blank("xx").vocab, n) for n in range(3)]
     for n, doc in enumerate(made):
         doc.user_data["title"] = f"document {n}"
     return made

@@ -12,7 +12,7 @@ from ..util import birth_doc, make_doc
 
 @pytest.fixture
 def corpus_path(tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     docs = [birth_doc(nlp.vocab, n) for n in range(5)]
     DocBin(store_user_data=True, docs=docs).to_disk(tmp_path / "corpus.spacy")
     return tmp_path / "corpus.spacy"
@@ -20,7 +20,7 @@ def corpus_path(tmp_path):
 
 def test_predicted_documents_have_clusters_and_sentences_but_no_relations(corpus_path):
     create = registry.readers.get("spacy-docre.GoldClusterCorpus.v1")
-    examples = list(create(corpus_path)(spacy.blank("en")))
+    examples = list(create(corpus_path)(spacy.blank("xx")))
     assert len(examples) == 5
     for eg in examples:
         assert len(eg.reference._.relations) == 4
@@ -33,7 +33,7 @@ def test_predicted_documents_have_clusters_and_sentences_but_no_relations(corpus
 
 
 def test_predicted_documents_are_tokenised_by_the_pipeline(tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     doc = Doc(nlp.vocab, words=["Ann", "left", "Rome."], spaces=[True, True, False])
     doc.spans["entity_clusters_1"] = [doc[2:3]]
     DocBin(store_user_data=True, docs=[doc]).to_disk(tmp_path / "c.spacy")
@@ -43,11 +43,11 @@ def test_predicted_documents_are_tokenised_by_the_pipeline(tmp_path):
 
 
 def test_limit(corpus_path):
-    assert len(list(GoldClusterCorpus(corpus_path, limit=2)(spacy.blank("en")))) == 2
+    assert len(list(GoldClusterCorpus(corpus_path, limit=2)(spacy.blank("xx")))) == 2
 
 
 def test_documents_that_are_too_long_are_left_out_whole(tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     docs = [birth_doc(nlp.vocab, 0), make_doc(nlp.vocab, ["a"] * 9, [[(0, 1)]])]
     n_tokens = len(docs[0])
     assert n_tokens > 9
@@ -60,11 +60,11 @@ def test_documents_that_are_too_long_are_left_out_whole(tmp_path):
 def test_file_that_is_not_a_corpus(tmp_path):
     (tmp_path / "x.spacy").write_bytes(b"nothing of the kind")
     with pytest.raises(DocreError, match=r"x\.spacy"):
-        list(read_docs(tmp_path / "x.spacy", spacy.blank("en").vocab))
+        list(read_docs(tmp_path / "x.spacy", spacy.blank("xx").vocab))
 
 
 def test_checks_count_and_find_what_is_broken():
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     good = birth_doc(vocab, 0)
     bad = make_doc(
         vocab,

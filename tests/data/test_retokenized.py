@@ -18,7 +18,7 @@ TEXTS = [["Ada Mary Okafor", "Ada"], ["Oslo"], ["New York City"]]
 
 @pytest.fixture
 def doc():
-    doc = make_doc(spacy.blank("en").vocab, WORDS, MENTIONS, relations=[], sent_starts=(0, 8))
+    doc = make_doc(spacy.blank("xx").vocab, WORDS, MENTIONS, relations=[], sent_starts=(0, 8))
     doc._.relations = [
         Relation("entity_clusters_1", "born", "entity_clusters_2", 0.9, [(0, 8), (9, 10)]),
         Relation("entity_clusters_1", "lives", "entity_clusters_3", 0.8, [(12, 15)]),
@@ -96,7 +96,7 @@ def test_damaged_positions_are_ignored(stored, doc):
 
 def test_merging_before_relations_are_set():
     """As when the extractor stands behind `merge_entities`."""
-    doc = birth_doc(spacy.blank("en").vocab, 0)
+    doc = birth_doc(spacy.blank("xx").vocab, 0)
     merge(doc, (0, 2))
     doc._.relations = [Relation("entity_clusters_1", "born", "entity_clusters_2", 1.0, [(0, 3)])]
     assert doc._.relations[0].evidence[0].text == "Ada was born in"

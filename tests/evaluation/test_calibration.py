@@ -125,7 +125,7 @@ def test_hopeless_scores_are_refused():
 
 
 def test_outcomes_of_pairs():
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     gold = make_doc(
         vocab, ["a", "b", "c"], [[(0, 1)], [(1, 2)], [(2, 3)]], relations=[(0, "x", 1), (2, "u", 0)]
     )
@@ -146,7 +146,7 @@ def test_outcomes_of_pairs():
 
 
 def test_outcomes_without_excluded_pairs():
-    vocab = spacy.blank("en").vocab
+    vocab = spacy.blank("xx").vocab
     gold = make_doc(vocab, ["a", "b"], [[(0, 1)], [(1, 2)]], relations=[(0, "x", 1)])
     keys = tuple(gold.spans)
     gold.user_data["excluded_pairs"] = [[keys[1], keys[0]]]
@@ -168,7 +168,7 @@ def calibrated(nlp, temperature=2.5, bias=-1.0, **settings):
 @pytest.fixture
 def nlp():
     spacy.util.fix_random_seed(2)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "atlop", "cnn", constraints={"symmetric": ["born"]})
     examples = birth_examples(nlp.vocab)
     optimizer = nlp.initialize(lambda: examples)
@@ -235,7 +235,7 @@ def test_pipelines_from_before_load_unchanged(nlp, tmp_path):
 )
 def test_impossible_settings_are_refused(settings):
     with pytest.raises(DocreError, match="D020"):
-        add_extractor(spacy.blank("en"), "atlop", "cnn", **settings)
+        add_extractor(spacy.blank("xx"), "atlop", "cnn", **settings)
 
 
 def test_thresholds_of_unknown_types_are_refused(nlp):

@@ -20,7 +20,7 @@ from ..util import birth_examples
     ],
 )
 def test_thresholds_of_any_labels_are_saved(labels, tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, "bilinear", "cnn")
     examples = birth_examples(nlp.vocab, 1)
     for eg in examples:

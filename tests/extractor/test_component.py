@@ -29,7 +29,7 @@ def triples(doc):
 
 
 def test_default_settings_train():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("doc_relation_extractor")
     examples = birth_examples(nlp.vocab, 2)
     optimizer = nlp.initialize(lambda: examples)
@@ -38,24 +38,24 @@ def test_default_settings_train():
 
 
 def test_factory_declares_what_it_reads_and_writes():
-    meta = spacy.blank("en").get_factory_meta("doc_relation_extractor")
+    meta = spacy.blank("xx").get_factory_meta("doc_relation_extractor")
     assert meta.assigns == ["doc._.relations"]
     assert meta.requires == ["doc.spans"]
     assert meta.default_score_weights["rel_f"] == 1.0
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("doc_relation_extractor")
     assert nlp.analyze_pipes()["problems"]["doc_relation_extractor"] == ["doc.spans"]
 
 
 def test_uninitialised_component_says_so():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "atlop", "cnn")
     with pytest.raises(DocreError, match="D012"):
         nlp(birth_doc(nlp.vocab, 0))
 
 
 def test_labels_come_from_the_data():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, "atlop", "cnn")
     assert extractor.add_label("aunt") == 1
     assert extractor.add_label("aunt") == 0
@@ -71,7 +71,7 @@ def test_labels_come_from_the_data():
 
 def test_labels_come_from_a_file(tmp_path):
     srsly.write_json(tmp_path / "labels.json", ["died", "born", "buried"])
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, "atlop", "cnn")
     nlp.config["initialize"]["components"]["doc_relation_extractor"] = {
         "labels": {"@readers": "spacy.read_labels.v1", "path": str(tmp_path / "labels.json")}
@@ -81,7 +81,7 @@ def test_labels_come_from_a_file(tmp_path):
 
 
 def test_data_without_relations_cannot_initialise():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "atlop", "cnn")
     doc = make_doc(nlp.vocab, ["a", "b"], [[(0, 1)], [(1, 2)]])
     with pytest.raises(DocreError, match="D005"):
@@ -89,7 +89,7 @@ def test_data_without_relations_cannot_initialise():
 
 
 def test_label_that_initialisation_did_not_see():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, "atlop", "cnn")
     nlp.initialize(lambda: birth_examples(nlp.vocab))
     doc = make_doc(nlp.vocab, ["a", "b"], [[(0, 1)], [(1, 2)]], relations=[(0, "aunt", 1)])
@@ -110,7 +110,7 @@ def test_label_that_initialisation_did_not_see():
 )
 def test_settings_are_checked(setting, value):
     with pytest.raises(DocreError, match=setting):
-        add_extractor(spacy.blank("en"), "atlop", "cnn", **{setting: value})
+        add_extractor(spacy.blank("xx"), "atlop", "cnn", **{setting: value})
 
 
 def test_pipe_equals_call_and_keeps_the_order(trained):
@@ -166,7 +166,7 @@ def test_threshold_decides(trained, monkeypatch):
 
 
 def test_other_prefix_and_attribute_reach_component_and_scorer():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "atlop", "cnn", prefix="things", attr="facts")
     docs = [birth_doc(nlp.vocab, n) for n in range(4)]
     examples = []
@@ -322,7 +322,7 @@ def test_no_warning_in_ordinary_use(trained):
 
 @pytest.mark.parametrize("head", ["bilinear", "context_aware", "glre", "rsman_context", "rsman"])
 def test_cross_entropy_starts_at_the_log_odds_of_the_types(head):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, head, "cnn")
     examples = birth_examples(nlp.vocab, 3)
     # Of a pair whose relations are not known nothing is counted.

@@ -143,14 +143,14 @@ def test_model_that_cannot_grow_says_so():
 
 @pytest.mark.parametrize("label", ["Na", "NA", "n/a", "no_relation", "None", "Other"])
 def test_names_of_no_relation_are_named(label):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "atlop", "cnn")
     with pytest.warns(UserWarning, match=f"DW67.*'{label}'"):
         nlp.initialize(lambda: new_examples(nlp.vocab, label))
 
 
 def test_ordinary_types_are_not():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "atlop", "cnn")
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -202,7 +202,7 @@ def test_documents_carry_what_was_left_out(trained, extractor, no_warning):
     ],
 )
 def test_the_rest_of_the_text_is_not_read(head, encoder, tiny_bert):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, head, encoder, tiny_bert)
     nlp.initialize(lambda: birth_examples(nlp.vocab, 2))
     doc = birth_doc(nlp.vocab, 0)
@@ -243,7 +243,7 @@ def test_the_beginning_is_a_document_with_its_spans():
 
 
 def test_words_of_many_wordpieces_count_as_such(tiny_bert):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, "atlop", "transformer", tiny_bert)
     nlp.initialize(lambda: birth_examples(nlp.vocab, 2))
     doc = make_doc(nlp.vocab, ["was", "abcdefgh", "in", "​"], [[(0, 1)], [(2, 3)], [(3, 4)]])
@@ -256,7 +256,7 @@ def test_words_of_many_wordpieces_count_as_such(tiny_bert):
 
 
 def test_a_document_of_which_nothing_can_be_read(tiny_bert):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "atlop", "transformer", tiny_bert, max_wordpieces=3)
     examples = birth_examples(nlp.vocab, 2)
     with pytest.warns(UserWarning, match="DW50"):
@@ -348,7 +348,7 @@ def test_things_that_do_not_fit_are_batches_of_their_own():
 
 
 def test_training_learns_within_the_limits_and_counts_the_rest_as_missed():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "atlop", "cnn", max_pairs=12)
     examples = birth_examples(nlp.vocab)
     with pytest.warns(UserWarning, match="DW50"):
@@ -393,14 +393,14 @@ def test_pipelines_from_before_there_were_limits_have_the_default_ones(trained, 
         del cfg[name]
     cfg["max_pairs"] = None
     msg["cfg"] = spacy.util.srsly.json_dumps(cfg)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     loaded = add_extractor(nlp, "atlop", "cnn")
     loaded.from_bytes(spacy.util.srsly.msgpack_dumps(msg))
     assert loaded.reader.limits == Limits(max_pairs=None)
 
 
 def test_a_shared_tok2vec_is_cut_after_it_was_read():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("tok2vec", config={"model": CNN})
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 32, "upstream": "*"}
     encoder = {**ENCODERS["cnn"], "tok2vec": listener}

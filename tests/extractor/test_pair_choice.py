@@ -36,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*DW15")
 
 def constrained(head, **constraints):
     spacy.util.fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     constraints = {"types": TYPES} | constraints
     extractor = add_extractor(
         nlp, head, "cnn", constraints=constraints, threshold=0.3, use_gold_clusters=True

@@ -27,7 +27,7 @@ NAME = "doc_relation_extractor"
 
 @pytest.fixture(scope="module")
 def nlp():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "atlop", "cnn", threshold=0.4)
     nlp.initialize(lambda: birth_examples(nlp.vocab))
     return nlp
@@ -81,7 +81,7 @@ def test_a_threshold_given_at_loading_wins(way, nlp, tmp_path):
 
     assert load({}).cfg["threshold"] == 0.3
     assert load({f"components.{NAME}.threshold": 0.9}).cfg["threshold"] == 0.9
-    added = add_extractor(spacy.blank("en"), "atlop", "cnn", threshold=0.8)
+    added = add_extractor(spacy.blank("xx"), "atlop", "cnn", threshold=0.8)
     assert added.from_disk(tmp_path / NAME, exclude=["vocab"]).cfg["threshold"] == 0.8
 
 

@@ -135,7 +135,7 @@ def test_nothing_to_choose_by():
 @pytest.fixture(scope="module")
 def pipeline():
     spacy.util.fix_random_seed(1)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, "atlop", "cnn", max_labels=1)
     examples = birth_examples(nlp.vocab)
     optimizer = nlp.initialize(lambda: examples)

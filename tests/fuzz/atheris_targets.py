@@ -24,7 +24,7 @@ with atheris.instrument_imports(include=["spacy_docre"]):
 
     from .checks import check
     from .documents import PREFIX, Group, Mention, Plan, has_empty_mentions
-    from .file_runs import run_case, tokenizing
+    from .file_runs import language, run_case
     from .files import FORMATS, Case
 
 N_SEEDS = 40
@@ -99,7 +99,7 @@ def _document(source: atheris.FuzzedDataProvider):
         groups.append(Group(key, mentions))
     starts = [source.PickValueInList([True, False, None]) for _ in range(n_words)]
     plan = Plan(["w"] * n_words, [True] * n_words, starts or None, groups)
-    return plan.build(tokenizing().vocab)
+    return plan.build(language("spacy").vocab)
 
 
 def windows_target(data: bytes) -> None:

@@ -38,7 +38,8 @@ from .pipelines import pipeline
 
 
 @cache
-def tokenizing() -> Language:
+def language(name: str) -> Language:
+    """What reads a format: some give it a tokenizer of their own."""
     return spacy.blank("en")
 
 
@@ -48,7 +49,7 @@ def read(name: str, folder: Path, report: ConversionReport) -> Iterator[Doc]:
         return read_docs(folder / "in.spacy", Vocab())
     entry = all_formats()[name]
     path = folder if entry.is_folder else folder / f"in{entry.suffix}"
-    return entry.read(path, spacy.blank("en"), report=report, prefix=DEFAULT_PREFIX)
+    return entry.read(path, language(name), report=report, prefix=DEFAULT_PREFIX)
 
 
 def run_case(case: Case, folder: Path) -> Counter[str]:
@@ -97,7 +98,7 @@ def run_records(folder: Path) -> Counter[str]:
 def run_corpus(docs: list[Doc], folder: Path) -> None:
     """What else reads spaCy's format, training among it, and each export."""
     n_examples = 0
-    for example in GoldClusterCorpus(folder)(tokenizing()):
+    for example in GoldClusterCorpus(folder)(language("spacy")):
         check(example.reference.text == example.predicted.text, "an example of two texts")
         n_examples += 1
     check(n_examples == sum(bool(len(doc)) for doc in docs), "documents are lost in training")

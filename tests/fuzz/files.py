@@ -24,6 +24,7 @@ from spacy_docre.corpora.report import ConversionReport
 from .documents import random_plan
 from .texts import SURROGATES, random_name, random_text, random_word
 
+LANGUAGE = spacy.blank("en")
 LABELS = ["born", "died", "CID", "Association", "P1"]
 
 
@@ -310,7 +311,7 @@ def written(entry: Format, rng: Random) -> Case:
     with tempfile.TemporaryDirectory() as name:
         source, target = Path(name, "in.jsonl"), Path(name, "out")
         source.write_bytes(case.files["in.jsonl"])
-        docs = list(read_jsonl(source, spacy.blank("en")))
+        docs = list(read_jsonl(source, LANGUAGE))
         path = target if entry.is_folder else target / f"in{entry.suffix}"
         try:
             entry.write(docs, path, report=report, prefix="entity_clusters")

@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import nn
 
-from spacy_docre.models.encoding import Targets
+from spacy_docre.models.encoding import Encoding, Targets
 from spacy_docre.models.heads.atlop import ATLOPHead
 from spacy_docre.models.heads.docunet import DocuNetHead
 from spacy_docre.models.heads.kmgre import KMGREHead
 from spacy_docre.models.heads.paee import PAEEHead
 from spacy_docre.models.torch_head import HEAD_VERSION, HeadSizes
 
+from ..reference.layers import array
 from ..util import random_encoding
 
 XI, ALPHA, GAMMA = 0.2, 0.3, 2.0
@@ -74,3 +76,23 @@ def small_kmgre(n_labels=3, second_width=4, step=2000, **settings):
 
 def random_targets(n_pairs, n_labels=3):
     return Targets(torch.rand(n_pairs, n_labels) < 0.4, torch.rand(n_pairs) < 0.8)
+
+
+def check_scores(output, expected, has_threshold):
+    """The first type of a head that learns a threshold is that threshold; that of others is 0."""
+    if not has_threshold:
+        expected = np.pad(expected, ((0, 0), (1, 0)))
+    np.testing.assert_allclose(array(output.threshold), expected[:, 0], atol=1e-9)
+    np.testing.assert_allclose(array(output.logits), expected[:, 1:], atol=1e-9)
+
+
+def check_gradients(head, encoding, fast_mode):
+    """Those of all that a head gives, as far as it depends on the encoding."""
+    encoding = encoding.detached()
+
+    def run(*tensors):
+        output = head(Encoding(*tensors, encoding.index))
+        # The projection wants a gradient of every output.
+        return tuple(tensor for tensor in output.tensors if tensor.requires_grad)
+
+    assert torch.autograd.gradcheck(run, encoding.tensors, fast_mode=fast_mode)

@@ -10,8 +10,8 @@ from spacy_docre.models.layers.context import localized_context
 from spacy_docre.models.layers.grouped_bilinear import GroupedBilinear
 
 from ..reference.layers import slow_context, slow_grouped_bilinear
-from ..util import random_encoding
-from .heads import small_atlop
+from ..util import JACOBIANS, random_encoding
+from .heads import check_gradients, small_atlop
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 
@@ -61,14 +61,9 @@ def test_fusion_with_the_evidence_equals_the_equations(entities, threshold):
         np.testing.assert_allclose(head(encoding).logits, fused[:, 1:], atol=1e-9)
 
 
-def test_head_gradients():
-    encoding, head = random_encoding(2, [2, 3]).detached(), small_atlop()
-
-    def run(tokens, mention, attention):
-        output = head(type(encoding)(tokens, mention, attention, encoding.index))
-        return output.logits, output.threshold
-
-    assert torch.autograd.gradcheck(run, encoding.tensors)
+@JACOBIANS
+def test_head_gradients(fast_mode):
+    check_gradients(small_atlop(), random_encoding(2, [2, 3]), fast_mode)
 
 
 @pytest.mark.parametrize("entities", ENTITIES)

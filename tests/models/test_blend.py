@@ -115,7 +115,7 @@ def test_evidence_is_asked_for_if_a_head_learns_it():
 def blend_of(*names, **settings):
     heads = {str(i): HEADS[name] for i, name in enumerate(names)}
     head = {"@architectures": "spacy-docre.Blend.v1", "*": heads, **settings}
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe("doc_relation_extractor", config={"model": {"head": head}})
     examples = birth_examples(nlp.vocab, 1)
     nlp.initialize(lambda: examples)
@@ -160,7 +160,7 @@ def test_the_schedule_finds_kmgre_within():
 
 
 def test_a_saved_blend_has_the_heads_of_its_config(tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "blend", "cnn")
     examples = birth_examples(nlp.vocab, 2)
     nlp.initialize(lambda: examples)

@@ -119,7 +119,7 @@ def test_no_tensor_exceeds_the_limit(name, items_per_pair, monkeypatch):
 
 @pytest.mark.parametrize("name", ["atlop", "kmgre"])
 def test_the_model_has_the_limit_as_a_setting(name):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, name, "cnn")
     examples = birth_examples(nlp.vocab)
     nlp.initialize(lambda: examples)
@@ -144,7 +144,7 @@ def test_the_model_has_the_limit_as_a_setting(name):
 
 
 def test_models_saved_before_there_was_the_setting_have_its_default():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, "bilinear", "cnn")
     nlp.initialize(lambda: birth_examples(nlp.vocab))
     config = nlp.config.copy()

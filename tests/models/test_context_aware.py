@@ -1,15 +1,14 @@
 """The Context-Aware head against its equations, one pair at a time in numpy float64."""
 
-import numpy as np
 import pytest
 import torch
 
-from spacy_docre.models.encoding import Encoding
 from spacy_docre.models.heads.context_aware import ContextAwareHead
 from spacy_docre.models.torch_head import HeadSizes
 
-from ..reference.layers import array, slow_classifier, slow_pooled_bilinear
-from ..util import random_encoding
+from ..reference.layers import slow_classifier, slow_pooled_bilinear
+from ..util import JACOBIANS, random_encoding
+from .heads import check_gradients, check_scores
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 SETTINGS = [
@@ -33,20 +32,12 @@ def make_head(**settings):
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_head_equals_the_equations(entities, settings):
     encoding, head = random_encoding(1, entities, max_length=15), make_head(**settings)
-    output = head(encoding)
     pairs = slow_pooled_bilinear(head.pairs, encoding)
     expected = slow_classifier(head.classifier, pairs, encoding.index).reshape(-1, head.n_outputs)
-    if not head.has_threshold:
-        expected = np.pad(expected, ((0, 0), (1, 0)))
-    np.testing.assert_allclose(array(output.threshold), expected[:, 0], atol=1e-9)
-    np.testing.assert_allclose(array(output.logits), expected[:, 1:], atol=1e-9)
+    check_scores(head(encoding), expected, head.has_threshold)
 
 
+@JACOBIANS
 @pytest.mark.parametrize("settings", SETTINGS)
-def test_head_gradients(settings):
-    encoding, head = random_encoding(2, [2, 3], max_length=4).detached(), make_head(**settings)
-
-    def run(tokens, mention, attention):
-        return head(Encoding(tokens, mention, attention, encoding.index)).logits
-
-    assert torch.autograd.gradcheck(run, encoding.tensors)
+def test_head_gradients(settings, fast_mode):
+    check_gradients(make_head(**settings), random_encoding(2, [2, 3], max_length=4), fast_mode)

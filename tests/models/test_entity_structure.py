@@ -54,13 +54,12 @@ def slow_bias(bias, query, key, structure):
             s = structure[i, j] - 1
             if s < 0:
                 continue
-            for k in range(n_heads):
-                q, c = query[k, i], key[k, j]
-                if "bilinear" in weights:
-                    score = q @ weights["bilinear"][s, k] @ c
-                else:
-                    score = q @ weights["query"][s, k] + weights["key"][s, k] @ c
-                result[k, i, j] = score + constant[s, k, 0, 0]
+            q, c = query[:, i], key[:, j]
+            if "bilinear" in weights:
+                score = torch.einsum("kd,kde,ke->k", q, weights["bilinear"][s], c)
+            else:
+                score = (q * weights["query"][s] + c * weights["key"][s]).sum(1)
+            result[:, i, j] = score + constant[s, :, 0, 0]
     return result
 
 

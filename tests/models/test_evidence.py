@@ -135,7 +135,7 @@ def test_evidence_loss_has_a_gradient_for_the_attention():
 def test_attention_learns_the_evidence():
     def share_found(weight):
         torch.manual_seed(0)
-        nlp = spacy.blank("en")
+        nlp = spacy.blank("xx")
         head = {"@architectures": "spacy-docre.ATLOP.v1", "evidence_weight": weight}
         extractor = nlp.add_pipe("doc_relation_extractor", config={"model": {"head": head}})
         examples = birth_examples(nlp.vocab)
@@ -186,7 +186,7 @@ def test_identical_mentions_are_one_span():
     [("evidence_threshold", -0.1), ("evidence_threshold", 1.1), ("evidence_weight", -1.0)],
 )
 def test_settings_are_checked(setting, value):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     head = {"@architectures": "spacy-docre.ATLOP.v1", setting: value}
     nlp.add_pipe("doc_relation_extractor", config={"model": {"head": head}})
     examples = birth_examples(nlp.vocab, 1)
@@ -196,7 +196,7 @@ def test_settings_are_checked(setting, value):
 
 @pytest.fixture(scope="module", params=LOCALIZED)
 def pipeline(request):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, request.param, "cnn", threshold=0.0)
     examples = birth_examples(nlp.vocab)
     nlp.initialize(lambda: examples)
@@ -229,7 +229,7 @@ def test_unmarked_sentences_are_one(pipeline):
 
 
 def test_a_saved_head_keeps_its_threshold(tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, "atlop", "cnn")
     assert "evidence_threshold" in nlp.config["components"][extractor.name]["model"]["head"]
     examples = birth_examples(nlp.vocab, 1)

@@ -19,7 +19,7 @@ ENCODER = {"@architectures": "spacy-docre.MarkedTransformer.v1", "transformer_co
 
 def extractor_with(path, **settings):
     spacy.util.fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     encoder = {**ENCODER, "name": str(path), **settings}
     model = {
         "@architectures": "spacy-docre.RelationModel.v1",

@@ -18,6 +18,7 @@ from spacy_docre.models.torch_head import HeadSizes
 
 from ..reference.layers import array, linear, pairs_of, slow_classifier, slow_distance_bin
 from ..util import JACOBIANS, make_doc, random_encoding
+from .heads import check_gradients, check_scores
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 SETTINGS = [
@@ -153,23 +154,14 @@ def slow_glre(head, encoding):
 @pytest.mark.parametrize("entities", ENTITIES)
 def test_head_equals_the_equations(entities, settings):
     encoding, head = random_encoding(1, entities, max_length=15), make_head(**settings)
-    output = head(encoding)
     expected = slow_glre(head, encoding).reshape(-1, head.n_outputs)
-    if not head.has_threshold:
-        expected = np.pad(expected, ((0, 0), (1, 0)))
-    np.testing.assert_allclose(array(output.threshold), expected[:, 0], atol=1e-9)
-    np.testing.assert_allclose(array(output.logits), expected[:, 1:], atol=1e-9)
+    check_scores(head(encoding), expected, head.has_threshold)
 
 
 @JACOBIANS
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_head_gradients(settings, fast_mode):
-    encoding, head = random_encoding(2, [2, 3], max_length=15).detached(), make_head(**settings)
-
-    def run(tokens, mention, attention):
-        return head(Encoding(tokens, mention, attention, encoding.index)).logits
-
-    assert torch.autograd.gradcheck(run, encoding.tensors, fast_mode=fast_mode)
+    check_gradients(make_head(**settings), random_encoding(2, [2, 3], max_length=15), fast_mode)
 
 
 def test_blocks_at_inference_change_nothing(monkeypatch):

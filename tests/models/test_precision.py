@@ -20,7 +20,7 @@ COMBINATIONS += [(head, "twin") for head in READS_SECOND]
 
 
 def make(head, encoder, tiny_bert, n_examples=4):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, head, encoder, tiny_bert)
     examples = birth_examples(nlp.vocab, n_examples)
     nlp.initialize(lambda: examples)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from spacy_docre.models.encoding import Encoding, Targets
+from spacy_docre.models.encoding import Targets
 from spacy_docre.models.heads.rsman import RSMANHead
 from spacy_docre.models.torch_head import HeadSizes
 
@@ -15,7 +15,8 @@ from ..reference.layers import (
     slow_pair_context_weights,
     slow_reduced_mentions,
 )
-from ..util import random_batch, random_encoding
+from ..util import JACOBIANS, random_batch, random_encoding
+from .heads import check_gradients, check_scores
 
 ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 BCE, THRESHOLD = {"loss": "bce"}, {"loss": "adaptive_threshold", "document_context": True}
@@ -105,23 +106,16 @@ def test_head_equals_the_equations(entities, settings):
     output = head(encoding)
     logits, weights = slow_rsman(head, encoding)
     has_threshold = int(settings["loss"] == "adaptive_threshold")
-    threshold = logits[:, 0] if has_threshold else np.zeros(len(logits))
-    np.testing.assert_allclose(array(output.threshold), threshold, atol=1e-9)
-    np.testing.assert_allclose(array(output.logits), logits[:, has_threshold:], atol=1e-9)
+    check_scores(output, logits, has_threshold)
     np.testing.assert_allclose(
         array(output.aux["attention"]), weights[:, has_threshold:], atol=1e-9
     )
 
 
+@JACOBIANS
 @pytest.mark.parametrize("settings", SETTINGS)
-def test_head_gradients(settings):
-    encoding, head = random_encoding(2, [2, 3], max_length=4).detached(), make_head(**settings)
-
-    def run(tokens, mention, attention):
-        output = head(Encoding(tokens, mention, attention, encoding.index))
-        return output.logits, output.threshold
-
-    assert torch.autograd.gradcheck(run, encoding.tensors)
+def test_head_gradients(settings, fast_mode):
+    check_gradients(make_head(**settings), random_encoding(2, [2, 3], max_length=4), fast_mode)
 
 
 def test_cross_entropy_is_the_mean_over_types_and_known_pairs():

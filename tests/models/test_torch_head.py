@@ -71,7 +71,7 @@ def test_defaults_are_filled_in_and_settings_are_checked():
 def test_a_method_is_one_file(tmp_path):
     """This one: a class, its factory, and a name in the registry."""
     registry.architectures("tests.Fourth.v1", func=Fourth)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     head = {"@architectures": "tests.Fourth.v1", "width": 5}
     nlp.add_pipe("doc_relation_extractor", config={"model": {"head": head}})
     examples = birth_examples(nlp.vocab, 2)

@@ -20,7 +20,8 @@ from ..util import birth_doc, birth_examples, make_tiny_transformer
 pytest.importorskip("spacy_transformers")
 import huggingface_hub
 import transformers
-from transformers import AutoConfig
+from huggingface_hub.utils import reset_sessions
+from transformers import AutoConfig, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.utils.hub import cached_file
 
@@ -28,6 +29,7 @@ from spacy_docre.models.encoders.marked_transformer import MarkedTransformer
 from spacy_docre.models.encoders.saved_tokenizer import MAX_ADDED, SETTINGS_FILES
 from spacy_docre.models.encoders.sealed import WAYS_OUT, sealed
 from spacy_docre.models.encoders.trust import TEXT_ENCODERS, check_config, is_allowed
+from spacy_docre.models.encoders.wordpieces import WordpieceMarker
 
 MODEL_TYPES = sorted(CONFIG_MAPPING.keys())
 NAME = "doc_relation_extractor"
@@ -196,7 +198,7 @@ def test_backbones_run_nothing_wherever_the_encoder_stands(position, tiny_bert, 
         "encoder": bert if position == "alone" else twin,
         "head": HEADS["atlop"],
     }
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(NAME, config={"model": model})
     nlp.initialize(lambda: birth_examples(nlp.vocab, 2))
     nlp.to_disk(tmp_path / "model")
@@ -213,7 +215,17 @@ def test_backbones_run_nothing_wherever_the_encoder_stands(position, tiny_bert, 
     assert not trace.exists()
 
 
-def test_nothing_gets_out_even_of_an_architecture_that_is_allowed(message, tmp_path):
+@pytest.fixture
+def online(monkeypatch):
+    """As without HF_HUB_OFFLINE, with which another error comes first."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    reset_sessions()
+    yield
+    reset_sessions()
+
+
+@pytest.mark.usefixtures("online")
+def test_nothing_gets_out_even_of_an_architecture_that_is_allowed(tmp_path):
     """The second line of defence, should a setting be missing among those that are refused."""
     trace = tmp_path / "trace"
     folder = evil_model(tmp_path / "evil", trace)
@@ -300,9 +312,54 @@ def test_files_that_are_not_a_tokenizer_s(name, message):
 
 
 @pytest.mark.parametrize("data", [b"{", b"[]", b"\xff", b"[" * 100_000])
-def test_damaged_settings_of_a_tokenizer(data, message):
-    with pytest.raises(FormatError, match=r"tokenizer_config\.json"):
-        load(message, tokenizer={**message["tokenizer"], "tokenizer_config.json": data})
+@pytest.mark.parametrize("file", ["tokenizer_config.json", "tokenizer.json", "added_tokens.json"])
+def test_damaged_settings_of_a_tokenizer(file, data, message):
+    with pytest.raises(FormatError, match=file):
+        load(message, tokenizer={**message["tokenizer"], file: data})
+
+
+@pytest.mark.parametrize("file", ["tokenizer.json", "added_tokens.json"])
+def test_added_tokens_have_a_limit_wherever_they_stand(file, message, monkeypatch):
+    """A tokenizer looks each up among all of them."""
+    tokens = [{"id": 100 + i, "content": f"<{i}>"} for i in range(MAX_ADDED + 1)]
+    by_name = {token["content"]: token["id"] for token in tokens}
+    change = {"added_tokens": tokens} if file == "tokenizer.json" else by_name
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_, **__: pytest.fail("was built"))
+    with pytest.raises(FormatError, match="10001 parts"):
+        load(message, tokenizer=edited_tokenizer(message, file, change))
+
+
+def test_the_class_of_a_tokenizer_is_known_before_it_is_built(message, monkeypatch):
+    """The encoder's configuration gives it where the tokenizer's own settings do not."""
+    config = {**message["config"], "tokenizer_class": "TransfoXLTokenizer"}
+    shim = load(message, config=config)
+    assert type(shim._hfmodel.tokenizer).__name__ == "BertTokenizerFast"
+    files = {k: v for k, v in message["tokenizer"].items() if k != "tokenizer_config.json"}
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", lambda *_, **__: pytest.fail("was built"))
+    with pytest.raises(FormatError, match="'TransfoXLTokenizer'"):
+        load(message, config=config, tokenizer=files)
+    other = {"special_tokens_map.json": json.dumps({"tokenizer_class": "BertTokenizer"}).encode()}
+    with pytest.raises(FormatError, match="'TransfoXLTokenizer'"):
+        load(message, config=config, tokenizer={**files, **other})
+
+
+def test_panics_of_a_tokenizer_are_errors(message, monkeypatch):
+    """They are no `Exception`s, so that a program that loads a pipeline would end."""
+    # Where protobuf is missing, transformers takes every error for its absence.
+    monkeypatch.setattr(
+        "transformers.tokenization_utils_base.import_protobuf_decode_error", lambda: KeyError
+    )
+
+    def load_with(table):
+        normalizer = {"type": "Precompiled", "precompiled_charsmap": table}
+        files = edited_tokenizer(message, "tokenizer.json", {"normalizer": normalizer})
+        return load(message, tokenizer=files)
+
+    with pytest.raises(FormatError, match="does not work"):
+        load_with("AAAA")
+    tokenizer = load_with("CAAAAAAAAAAAAAAA")._hfmodel.tokenizer
+    with pytest.raises(FormatError, match="does not work"):
+        WordpieceMarker(tokenizer, None, None)
 
 
 def test_the_shim_of_spacy_transformers_is_checked_inside_of_the_component(tiny_bert, tmp_path):
@@ -318,7 +375,7 @@ def test_the_shim_of_spacy_transformers_is_checked_inside_of_the_component(tiny_
         "encoder": {"@architectures": "spacy-docre.Tok2VecEncoder.v1", "tok2vec": tok2vec},
         "head": HEADS["atlop"],
     }
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(NAME, config={"model": model})
     nlp.initialize(lambda: birth_examples(nlp.vocab, 2))
     nlp.to_disk(tmp_path / "model")

@@ -1,5 +1,7 @@
 """Losses, one pair and type at a time."""
 
+import math
+
 import numpy as np
 
 
@@ -90,3 +92,16 @@ def slow_positive_unlabelled_risk(logits, threshold, labels, mask, prior, factor
         else:
             total += risk + share * mean(positive) * ((1 - share) / share) ** 0.5
     return total
+
+
+def slow_divergence(margins, scores, temperature):
+    """Hinton et al. 2015, section 2, type by type."""
+    losses = np.zeros(len(margins))
+    for pair, (row, said) in enumerate(zip(margins, scores, strict=True)):
+        for margin, score in zip(row, said, strict=True):
+            odds = score / (1 - score)
+            p = odds ** (1 / temperature) / (1 + odds ** (1 / temperature))
+            q = 1 / (1 + math.exp(-margin / temperature))
+            for a, b in ((p, q), (1 - p, 1 - q)):
+                losses[pair] += temperature**2 * (a * math.log(a / b) if a else 0)
+    return losses

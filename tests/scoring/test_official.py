@@ -106,7 +106,7 @@ def test_evaluate_is_the_official_metric(folder, seed):
 def test_the_formats_of_predictions_agree(folder):
     path, rows = folder
     srsly.write_json(path / "p.json", perturbed(rows["dev"], 4))
-    references = list(read_docs(path / "dev.spacy", spacy.blank("en").vocab))
+    references = list(read_docs(path / "dev.spacy", spacy.blank("xx").vocab))
     docs = [
         e.predicted for e in read_predictions(path / "p.json", references, relation_names=NAMES)
     ]

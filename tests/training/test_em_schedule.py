@@ -15,7 +15,7 @@ from ..util import birth_examples
 
 
 def make(encoder="twin", head="kmgre", period="epoch"):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, head, encoder)
     examples = birth_examples(nlp.vocab)
     nlp.initialize(lambda: examples)
@@ -150,7 +150,7 @@ def test_another_head_is_left_alone_with_one_warning():
 
 @pytest.mark.parametrize("settings", [{}, {"period": "epoch", "xi": 0.1, "negative_ratio": 4.0}])
 def test_naming_the_head_is_enough(settings, tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     head = {"@architectures": "spacy-docre.KMGRE.v1", **settings}
     nlp.add_pipe("doc_relation_extractor", config={"model": {"head": head}})
     examples = birth_examples(nlp.vocab, 2)

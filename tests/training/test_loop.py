@@ -27,6 +27,7 @@ from spacy_docre.training import checkpoint
 from spacy_docre.training.loop import train
 
 from ..configs import CONFIGS, save_births, small_config
+from ..util import rest_slow
 
 N_STEPS = 12
 CONFIG = {path.stem: path for path in CONFIGS}
@@ -43,7 +44,7 @@ def make_config(name, corpus, encoder, **settings):
 
 
 def in_child(function):
-    """Run a function in a process of its own; whether it came to its end."""
+    """Whether a function comes to its end in a forked process: if not, that must be killed."""
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -52,7 +53,9 @@ def in_child(function):
             status = 0
         finally:
             os._exit(status)
-    return os.waitpid(pid, 0)[1] == 0
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert code in (0, -signal.SIGKILL), "it has ended by an error"
+    return code == 0
 
 
 def dies_at(patched, owner, name, call):
@@ -174,6 +177,9 @@ def copy_of(folder, tmp_path):
 )
 def test_interrupted_once(settings, corpus, tiny_bert, tmp_path, monkeypatch):
     config = make_config("kmgre", corpus, tiny_bert, **settings)
+    if "max_epochs" in settings:
+        # The steps of a stream cannot be counted.
+        config["training"]["optimizer"]["schedule"]["total_steps"] = N_STEPS
     interrupted(config, tmp_path / "cut", monkeypatch, call=5)
     run(config, tmp_path / "cut", resume=True)
     run(config, tmp_path / "whole")
@@ -235,29 +241,32 @@ def test_another_corpus_is_refused(corpus, tiny_bert, tmp_path, monkeypatch):
     path.write_bytes(Path(corpus).read_bytes())
     config = make_config("atlop", str(path), tiny_bert)
     interrupted(config, tmp_path / "run", monkeypatch)
-    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab))
     DocBin(docs=docs[:2] * 5, store_user_data=True).to_disk(path)
     with pytest.raises(DocreError, match=r"D090.*corpora\.train\.path \(its content\)"):
         run(config, tmp_path / "run", resume=True)
 
 
+@pytest.mark.slow
 def test_other_texts_of_a_corpus_in_a_folder_are_refused(corpus, tiny_bert, tmp_path, monkeypatch):
     path = tmp_path / "corpus" / "births.spacy"
     path.parent.mkdir()
     path.write_bytes(Path(corpus).read_bytes())
     config = make_config("atlop", str(path.parent), tiny_bert)
     interrupted(config, tmp_path / "run", monkeypatch)
-    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("xx").vocab))
     DocBin(docs=docs[:2] * 5, store_user_data=True).to_disk(path)
     with pytest.raises(DocreError, match=r"D090.*corpora\.train\.path \(its content\)"):
         run(config, tmp_path / "run", resume=True)
 
 
-@pytest.mark.parametrize("change", ["text", "relations", "clusters"])
+@pytest.mark.parametrize(
+    "change", rest_slow(["text", "relations", "clusters"], lambda change: change == "clusters")
+)
 def test_another_content_of_a_corpus_that_no_setting_names_is_refused(
     change, corpus, tiny_bert, tmp_path, monkeypatch
 ):
-    docs = list(DocBin().from_disk(corpus).get_docs(spacy.blank("en").vocab))
+    docs = list(DocBin().from_disk(corpus).get_docs(spacy.blank("xx").vocab))
     config = make_config("atlop", corpus, tiny_bert)
     config["corpora"]["train"] = {"@readers": "from_memory"}
 
@@ -306,7 +315,7 @@ def test_another_encoder_or_other_code_in_its_place_is_refused(
 
 def test_two_trainings_do_not_share_a_folder(corpus, tiny_bert, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from spacy_docre.files import locked;"
+        "import sys; from pathlib import Path; from spacy_docre.files.folders import locked;"
         "held = locked(Path(sys.argv[1]), '.train.lock'); print('locked', flush=True); input()"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
@@ -367,6 +376,55 @@ def test_damaged_checkpoint(damage, config, cut, tmp_path):
         run(config, folder, resume=True)
 
 
+@pytest.mark.parametrize("name", ["checkpoints", "model-last", "history.json"])
+def test_a_folder_with_links_is_left_alone(name, config, cut, tmp_path):
+    """What is removed and written in it would be elsewhere."""
+    folder = copy_of(cut, tmp_path)
+    path = next((folder / "checkpoints").glob(f"step-*/{name}"), folder / name)
+    path.rename(tmp_path / "outside")
+    path.symlink_to(tmp_path / "outside")
+    with pytest.raises(DocreError, match=f"D176.*{name}"):
+        run(config, folder, resume=True)
+
+
+def test_only_checkpoints_are_removed_beside_a_checkpoint(cut, tmp_path):
+    folder = copy_of(cut, tmp_path)
+    (folder / "checkpoints" / "notes.txt").write_text("mine")
+    (folder / "checkpoints" / "step-00000001").mkdir()
+    history = checkpoint.read_history(folder)
+    checkpoint.Checkpoints(folder, {}, {}).finish(history)
+    names = {path.name for path in (folder / "checkpoints").iterdir()}
+    assert names == {"notes.txt", "step-00000003"}
+
+
+def test_a_pipe_that_a_config_names_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    config = {"corpora": {"path": str(tmp_path / "pipe"), "other": "/dev/zero"}}
+    found = checkpoint.Checkpoints(tmp_path, config, {}).config
+    assert not any("content" in name for name in found)
+
+
+@pytest.mark.parametrize("change", ["double", "transposed", "of another kind", "count"])
+def test_arrays_of_another_kind_in_an_optimizer_s_state(change, config, cut, tmp_path):
+    folder = copy_of(cut, tmp_path)
+    (newest,) = (folder / "checkpoints").glob("step-*")
+    moments = load_file(newest / "optimizer.safetensors")
+    name = next(name for name, array in moments.items() if len(set(array.shape)) > 1)
+    if change == "double":
+        moments[name] = moments[name].astype("float64")
+    elif change == "transposed":
+        moments[name] = moments[name].T.copy()
+    elif change == "of another kind":
+        moments[f"schedules/{name.partition('/')[2]}"] = moments.pop(name)
+    else:
+        history = json.loads((newest / "history.json").read_text())
+        history["optimizer"] |= dict.fromkeys(history["optimizer"], "1")
+        (newest / "history.json").write_text(json.dumps(history))
+    checkpoint.save_file(moments, newest / "optimizer.safetensors")
+    with pytest.raises(DocreError, match=r"D091.*optimizer\.safetensors"):
+        run(config, folder, resume=True)
+
+
 def test_full_disk_leaves_the_last_checkpoint(config, whole, tmp_path, monkeypatch):
     original = checkpoint.save_file
     calls = 0
@@ -400,7 +458,7 @@ def test_checkpoint_holds_data_only(cut):
 
 
 def test_new_types_of_the_corpus_are_there_before_the_first_step(corpus, tiny_bert, tmp_path):
-    docs = list(DocBin().from_disk(corpus).get_docs(spacy.blank("en").vocab))
+    docs = list(DocBin().from_disk(corpus).get_docs(spacy.blank("xx").vocab))
     nlp = init_nlp(make_config("atlop", corpus, tiny_bert))
     nlp.to_disk(tmp_path / "old")
     docs[-1].user_data[("._.", "relations", None, None)][0]["label"] = "buried"

@@ -24,7 +24,7 @@ def test_schedule_goes_up_then_down():
 
 
 def test_one_step_equals_pytorchs_adamw():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = nlp.add_pipe("doc_relation_extractor")
     examples = birth_examples(nlp.vocab, 2)
     nlp.initialize(lambda: examples)
@@ -143,7 +143,7 @@ def parameters_of(layer):
 
 @pytest.mark.parametrize("frozen", ["encoder", "head"])
 def test_a_rate_of_zero_freezes(frozen):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, "atlop", "cnn")
     examples = birth_examples(nlp.vocab, 3)
     nlp.initialize(lambda: examples)
@@ -160,7 +160,7 @@ def test_a_rate_of_zero_freezes(frozen):
 
 
 def test_a_frozen_encoder_gets_no_gradient():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, "atlop", "cnn")
     examples = birth_examples(nlp.vocab, 3)
     nlp.initialize(lambda: examples)
@@ -175,7 +175,7 @@ def test_a_frozen_encoder_gets_no_gradient():
 
 @pytest.mark.parametrize(("head", "encoder", "n"), [("kmgre", "twin", 2), ("atlop", "cnn", 1)])
 def test_each_part_is_clipped_by_its_own_norm(head, encoder, n):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, head, encoder)
     examples = birth_examples(nlp.vocab, 3)
     nlp.initialize(lambda: examples)
@@ -196,7 +196,7 @@ def test_each_part_is_clipped_by_its_own_norm(head, encoder, n):
 
 
 def test_parts_are_all_parameters():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     extractor = add_extractor(nlp, "kmgre", "twin")
     examples = birth_examples(nlp.vocab, 1)
     nlp.initialize(lambda: examples)

@@ -28,7 +28,7 @@ def run(*arguments, code=0, text=None):
 def folder(tmp_path_factory):
     """A model that is not trained, and the same documents in both formats."""
     path = tmp_path_factory.mktemp("view")
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, "rsman", "cnn", threshold=0.0)
     examples = birth_examples(nlp.vocab, 2)
     nlp.initialize(lambda: examples)
@@ -120,7 +120,7 @@ def test_model_reads_the_clusters_of_a_corpus(folder, tmp_path):
 def test_what_cannot_be_viewed(folder, tmp_path, arguments, code, message):
     (folder / "empty.jsonl").write_text("\n")
     (folder / "broken.jsonl").write_text('{"text": "fine"}\n{"text": 3}\n')
-    DocBin(docs=[spacy.blank("en")("a b")]).to_disk(folder / "bare.spacy")
+    DocBin(docs=[spacy.blank("xx")("a b")]).to_disk(folder / "bare.spacy")
     page = tmp_path / "page.html"
     arguments = [argument.format(folder) for argument in arguments]
     output = re.sub(r"[│╭╮╰╯─]", " ", run("view", *arguments, "-o", page, code=code))

@@ -17,7 +17,7 @@ pytest.importorskip("matplotlib")
 
 
 def pipeline(head):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     add_extractor(nlp, head, "cnn")
     examples = birth_examples(nlp.vocab, 2)
     nlp.initialize(lambda: examples)

@@ -107,7 +107,7 @@ class _Writer:
     def _write_attributes(self, cluster: EntityCluster) -> None:
         known = cluster.group.attrs.get(USER_DATA, {})
         ids = self.ids[cluster.key]
-        for i, span in enumerate(cluster.group):
+        for i, span in enumerate(cluster.mentions):
             if i not in ids:
                 continue
             kept = [(value, text) for n, value, text in known.get("normalizations", []) if n == i]
@@ -148,6 +148,6 @@ class _Writer:
             self._add("R", f"{self._name(label, NO_TYPE)} Arg1:{first} Arg2:{second}")
 
     def _mention_at(self, key: str, offsets: tuple[int, ...]) -> str | None:
-        spans = enumerate(self.doc.spans[key])
+        spans = enumerate(EntityCluster(key, self.doc.spans[key]).mentions)
         ids = (self.ids[key].get(i) for i, span in spans if (span.start, span.end) == offsets)
         return next(filter(None, ids), None)

@@ -18,7 +18,7 @@ from ...data.relation import (
     set_relations,
 )
 from ...errors import DocreError, Errors, shortened
-from ...files import read_json
+from ...files import parse_rows, read_json
 from ..detokenized import printed_blanks
 from ..placing import TokenPlacing
 from ..report import ConversionReport
@@ -85,7 +85,7 @@ def read_docred(
     name where that is at one place alone: with its last token as the end, in its sentence, or in
     the document.
 
-    path (Union[str, Path]): The JSON file.
+    path (Union[str, Path]): The file, a list of JSON or JSON Lines.
     vocab (Vocab): The vocabulary of the documents.
     relation_names (Optional[Mapping[str, str]]): Names for the relations' identifiers ("P19"), as
         in `rel_info.json`; an identifier without a name is kept.
@@ -99,10 +99,7 @@ def read_docred(
     """
     install_extension(attr)
     report = report or ConversionReport()
-    rows = read_json(path)
-    if not isinstance(rows, list):
-        raise DocreError(Errors.D015.format(path=path, reason="expected a list of documents"))
-    for index, row in enumerate(rows):
+    for index, row in enumerate(read_json(path, parse_rows)):
         try:
             title = str(row.get("title", "")) if isinstance(row, dict) else ""
             document = validate(DocredDocument, row, report, title)

@@ -18,7 +18,7 @@ __all__ = ["FORMAT", "read_jsonl", "to_jsonl"]
 def _looks_like(sample: Sample) -> bool:
     row = sample.first_object
     others = row.keys() - JsonlDocument.model_fields.keys()
-    return sample.is_lines and "text" in row and ("clusters" in row or not others)
+    return sample.is_rows and "text" in row and ("clusters" in row or not others)
 
 
 def _write(docs: Iterable[Doc], path: Path, **settings: Any) -> int:

@@ -126,7 +126,9 @@ class _Reader:
         self.names: dict[str, list[str]] = {}
         self.spans: dict[str, list[Span]] = {"": []}
         claims = [_claim(columns) for columns in document.mentions]
-        self.placing = Placing(document.text, claims, report, document.identifier, _letters)
+        self.placing = Placing(
+            document.text, claims, report, document.identifier, normalized=_letters
+        )
         self.places: dict[str, list[int]] = {}
         # What the clusters alone do not tell, and for each mention the line that names it.
         self.lines: list[dict[str, Any]] = []

@@ -47,6 +47,8 @@ def build_constraints(
         raise DocreError(Errors.D052.format(name=name))
     known = Names(name, "relation label", labels)
     known_types = Names(name, "entity type", entity_types)
+    if parsed.types is not None and not any(entity_types):
+        warnings.warn(Warnings.DW16.format(name=name), stacklevel=2)
     inverse = _inverse_labels(parsed, counts, known)
     if parsed.types is None:
         allowed = np.ones((len(labels), len(entity_types), len(entity_types)), dtype=bool)

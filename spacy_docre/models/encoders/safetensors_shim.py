@@ -97,5 +97,5 @@ def check_encoder(bytes_data: Any) -> dict[str, Any]:
             raise FormatError(f"the setting '{name}' can run code, which no saved model may")
     if msg["config"]:
         check_config(msg["config"])
-        check_tokenizer(msg["tokenizer"])
+        check_tokenizer(msg["tokenizer"], msg["config"].get("tokenizer_class"))
     return msg

@@ -1,7 +1,8 @@
 """Reading a saved tokenizer from its own files alone."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -11,6 +12,8 @@ from .trust import LEADS_AWAY, ORIGIN, TEXT_ENCODERS, check_name, is_allowed, se
 # Files that transformers takes a tokenizer's settings from; the others are vocabularies.
 SETTINGS = "tokenizer_config.json"
 SETTINGS_FILES = (SETTINGS, "special_tokens_map.json")
+# Files in which there are added tokens, and where in them.
+WITH_ADDED = {"tokenizer.json": "added_tokens", "added_tokens.json": None}
 # Tokenizers that encoders share: further keys of transformers' table.
 OTHERS = "barthez bert-japanese bertweet byt5 gemma gpt2 herbert llama mbart50 mluke nllb phobert"
 SHARED = frozenset(OTHERS.split())
@@ -38,19 +41,22 @@ def load_tokenizer(
     """
     for name, content in check_tokenizer(files).items():
         (folder / name).write_bytes(content)
-    tokenizer = tokenizer_cls.from_pretrained(
-        str(folder), **files.get("kwargs", {}), trust_remote_code=False, local_files_only=True
-    )
+    with panics_as_errors():
+        tokenizer = tokenizer_cls.from_pretrained(
+            str(folder), **files.get("kwargs", {}), trust_remote_code=False, local_files_only=True
+        )
     check_tokenizer_class(type(tokenizer).__name__)
     vocabulary = folder / tokenizer.vocab_files_names.get("vocab_file", "")
     has_file = getattr(tokenizer, "vocab_file", None) is not None and vocabulary.is_file()
     return tokenizer, vocabulary.read_bytes() if has_file else None
 
 
-def check_tokenizer(files: Mapping[str, Any]) -> dict[str, bytes]:
+def check_tokenizer(files: Mapping[str, Any], default_class: Any = None) -> dict[str, bytes]:
     """Check a saved tokenizer.
 
     files (Mapping[str, Any]): See `load_tokenizer`.
+    default_class (Optional[str]): The class that the encoder's configuration names, for a tokenizer
+        whose own settings name none.
     RETURNS (dict[str, bytes]): The files to write.
     RAISES (FormatError): See `load_tokenizer`.
     """
@@ -64,11 +70,35 @@ def check_tokenizer(files: Mapping[str, Any]) -> dict[str, bytes]:
         if name.endswith(".py") or name == "config.json":
             raise FormatError(f"the tokenizer has a file {name!r}, which belongs to none")
     size = sum(map(len, contents.values()))
+    classes = {SETTINGS: default_class}
     for name in SETTINGS_FILES:
         if name in contents:
             settings = _check_settings(name, contents[name], contents.keys(), size)
             contents[name] = json.dumps(settings).encode()
+            if settings.get("tokenizer_class") is not None:
+                classes[name] = settings["tokenizer_class"]
+    for tokenizer_class in classes.values():
+        if tokenizer_class is not None:
+            check_tokenizer_class(tokenizer_class)
+    for name in WITH_ADDED.keys() & contents.keys():
+        found, key = _read_settings(name, contents[name]), WITH_ADDED[name]
+        _check_number(key or name, found if key is None else found.get(key, found))
     return contents
+
+
+@contextmanager
+def panics_as_errors() -> Iterator[None]:
+    """A context whose panics are errors. A panic is what the library `tokenizers`, which is written
+    in Rust, raises for some of what it cannot do, and not an `Exception`.
+
+    RAISES (FormatError): For a panic.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise FormatError(f"the tokenizer does not work ({error})") from None
 
 
 def check_tokenizer_class(name: Any) -> None:
@@ -108,14 +138,7 @@ def is_name(text: str) -> bool:
 
 
 def _check_settings(file: str, data: bytes, names: Any, size: int) -> dict[str, Any]:
-    try:
-        settings = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"the tokenizer's {file} cannot be read ({error})") from None
-    if not isinstance(settings, dict):
-        raise FormatError(f"the tokenizer's {file} holds no settings")
-    if settings.get("tokenizer_class") is not None:
-        check_tokenizer_class(settings["tokenizer_class"])
+    settings = _read_settings(file, data)
     # Transformers finds the files by itself; a name would be looked for in the current folder.
     settings = {
         name: value
@@ -126,8 +149,7 @@ def _check_settings(file: str, data: bytes, names: Any, size: int) -> dict[str, 
         if _names_files(name) and value is not None:
             raise FormatError(f"the tokenizer's '{path}' = {value!r} is not one of its files")
         check_name(path, name, value)
-        if isinstance(value, list | dict) and len(value) > MAX_ADDED:
-            raise FormatError(f"the tokenizer's '{path}' has {len(value)} parts")
+        _check_number(path, value)
         is_token = name in TOKENS or name.endswith(("_token", "_tokens"))
         if isinstance(value, str) and not is_token and LEADS_AWAY.search(value):
             raise FormatError(f"the tokenizer's '{path}' = {value!r} is a path or an address")
@@ -135,6 +157,21 @@ def _check_settings(file: str, data: bytes, names: Any, size: int) -> dict[str, 
         if is_number and abs(value) > max(size, 1000):
             raise FormatError(f"the tokenizer's '{path}' = {value!r} is more than it can hold")
     return settings
+
+
+def _read_settings(file: str, data: bytes) -> dict[str, Any]:
+    try:
+        settings = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"the tokenizer's {file} cannot be read ({error})") from None
+    if not isinstance(settings, dict):
+        raise FormatError(f"the tokenizer's {file} holds no settings")
+    return settings
+
+
+def _check_number(path: str, value: Any) -> None:
+    if isinstance(value, list | dict) and len(value) > MAX_ADDED:
+        raise FormatError(f"the tokenizer's '{path}' has {len(value)} parts")
 
 
 def _names_files(name: str) -> bool:

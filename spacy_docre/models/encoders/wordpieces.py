@@ -12,6 +12,7 @@ from spacy.tokens import Doc
 from ...errors import DocreError, Errors
 from ..batch import ClusterBatch
 from ..encoding import ranges
+from .saved_tokenizer import panics_as_errors
 
 # The letters that a tokenizer in Python gets at a time: more than any word has.
 MAX_LETTERS = 1000
@@ -36,8 +37,9 @@ class Specials:
     @classmethod
     def of(cls, tokenizer: Any) -> "Specials":
         """Read the special tokens off what a tokenizer puts around a text."""
-        bare = tokenizer("a", add_special_tokens=False)["input_ids"]
-        full = tokenizer("a", add_special_tokens=True)["input_ids"]
+        with panics_as_errors():
+            bare = tokenizer("a", add_special_tokens=False)["input_ids"]
+            full = tokenizer("a", add_special_tokens=True)["input_ids"]
         places = (i for i in range(len(full)) if full[i : i + len(bare)] == bare)
         place = next(places, None)
         if place is None:
@@ -192,13 +194,14 @@ class WordpieceMarker:
         # Tokenizers in Python try all pairs of pieces again after each that they join.
         longest = sys.maxsize if self.tokenizer.is_fast else MAX_LETTERS
         parts = [[w[i : i + longest] for i in range(0, max(len(w), 1), longest)] for w in words]
-        encoded = self.tokenizer(
-            list(chain.from_iterable(parts)),
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )
+        with panics_as_errors():
+            encoded = self.tokenizer(
+                list(chain.from_iterable(parts)),
+                add_special_tokens=False,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+                verbose=False,
+            )
         ids = iter(encoded["input_ids"])
         return [list(chain.from_iterable(islice(ids, len(own)))) for own in parts]
 

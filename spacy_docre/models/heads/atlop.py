@@ -4,7 +4,6 @@ pooling (Zhou et al., AAAI 2021)."""
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..encoding import Encoding, EncodingIndex, HeadOutput, Targets
@@ -12,6 +11,7 @@ from ..evidence import LocalizedHead
 from ..layers.asked_types import asked_types
 from ..layers.context import evidence_context, localized_context
 from ..layers.grouped_bilinear import GroupedBilinear
+from ..layers.joined import joined
 from ..layers.segments import segment_logsumexp
 from ..objective import PairLoss, PairObjective
 from ..torch_head import HeadSizes, head_factory
@@ -103,16 +103,8 @@ class ATLOPHead(LocalizedHead):
     ) -> Iterator[Tensor]:
         """[P, hidden] The head and the tail of each pair with each of the contexts, in turn."""
         for context in contexts:
-            yield self._join(self.head_projection, entity, index.pair_head, context)
-            yield self._join(self.tail_projection, entity, index.pair_tail, context)
-
-    @staticmethod
-    def _join(projection: nn.Linear, entity: Tensor, of_pair: Tensor, context: Tensor) -> Tensor:
-        # W [e; c] = W_e e + W_c c: the entity's part is computed once for each entity, not for
-        # each of the pairs that it is in.
-        for_entity, for_context = projection.weight.split(entity.shape[1], dim=1)
-        projected = nn.functional.linear(entity, for_entity, projection.bias)
-        return torch.tanh(projected[of_pair] + nn.functional.linear(context, for_context))
+            yield joined(self.head_projection, entity, index.pair_head, context)
+            yield joined(self.tail_projection, entity, index.pair_tail, context)
 
 
 ATLOP = head_factory("atlop", ATLOPHead)

@@ -12,6 +12,7 @@ from ..evidence import LocalizedHead
 from ..layers.asked_types import asked_types
 from ..layers.context import context_matrix, localized_weights
 from ..layers.grouped_bilinear import GroupedBilinear
+from ..layers.joined import joined
 from ..layers.pair_map import Fill, PairMap, in_order_of_mention
 from ..layers.segments import segment_logsumexp
 from ..layers.unet import UNet
@@ -95,8 +96,8 @@ class DocuNetHead(LocalizedHead):
         index = encoding.index
         entity = segment_logsumexp(encoding.mention, index.mention_entity, index.n_entities)
         pair = self._pair_features(encoding)
-        head = self._join(self.head_projection, entity, index.pair_head, pair)
-        tail = self._join(self.tail_projection, entity, index.pair_tail, pair)
+        head = joined(self.head_projection, entity, index.pair_head, pair)
+        tail = joined(self.tail_projection, entity, index.pair_tail, pair)
         asked = asked_types(index, self.objective.has_threshold)
         outputs = self.bilinear(head, tail, asked=asked)
         return self.with_attention(HeadOutput(*self.objective.split(outputs)), encoding)
@@ -121,13 +122,6 @@ class DocuNetHead(LocalizedHead):
         counts = torch.bincount(index.entity_doc, minlength=index.n_docs)
         features = self.pair_map(cells, counts)
         return features[index.pair_cell]
-
-    @staticmethod
-    def _join(projection: nn.Linear, entity: Tensor, of_pair: Tensor, pair: Tensor) -> Tensor:
-        # The entity's part is computed once for each entity, as in ATLOP.
-        for_entity, for_pair = projection.weight.split([entity.shape[1], pair.shape[1]], dim=1)
-        projected = nn.functional.linear(entity, for_entity, projection.bias)
-        return torch.tanh(projected[of_pair] + nn.functional.linear(pair, for_pair))
 
 
 DocuNet = head_factory("docunet", DocuNetHead)

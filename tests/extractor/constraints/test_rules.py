@@ -25,7 +25,7 @@ LABELS = ("born", "died")
 
 def pipeline(head="atlop", **constraints):
     spacy.util.fix_random_seed(0)
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     config = {"constraints": constraints} if constraints else {}
     extractor = add_extractor(nlp, head, "cnn", **config)
     examples = birth_examples(nlp.vocab)
@@ -228,7 +228,7 @@ def test_changes_at_run_time_are_saved_and_can_be_overridden(tmp_path):
 
 
 def test_a_label_that_a_config_file_cannot_have_as_a_key(tmp_path):
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     with pytest.raises(DocreError, match="'per:title'"):
         add_extractor(
             nlp, "atlop", "cnn", constraints={"types": {"per:title": [["PERSON"], ["*"]]}}
@@ -309,13 +309,13 @@ def test_errors_at_initialisation_at_loading_and_at_run_time(
 
 def test_malformed_settings_are_refused_at_once():
     with pytest.raises(DocreError, match=f"(?s)D050.*'{NAME}'.*Did you mean 'symmetric'"):
-        add_extractor(spacy.blank("en"), "atlop", "cnn", constraints={"symetric": ["born"]})
+        add_extractor(spacy.blank("xx"), "atlop", "cnn", constraints={"symetric": ["born"]})
     with pytest.raises(DocreError, match="D050"):
-        add_extractor(spacy.blank("en"), "atlop", "cnn", constraints={"types": "PER"})
+        add_extractor(spacy.blank("xx"), "atlop", "cnn", constraints={"types": "PER"})
 
 
 def test_settings_in_a_config_are_completed_with_all_switches():
-    nlp = spacy.blank("en")
+    nlp = spacy.blank("xx")
     nlp.add_pipe(NAME, config={"constraints": {"types": TYPES}})
     assert nlp.config["components"][NAME]["constraints"]["inverse"] is None
     assert nlp.get_pipe(NAME).cfg["constraints"] == {**DEFAULT_CONSTRAINTS, "types": TYPES}
