@@ -7,8 +7,8 @@
 A run that was interrupted goes on: what is in FILE already is not measured again.
 
 Each kind of input is doubled through each part of the package that may get it, until it takes a
-fifth of a second. The exponent is that of the last two doublings: 1 is linear, 2 is quadratic. One
-above 1.2 is doubled further, as caches and other processes have a part in what is short, and as
+twentieth of a second. The exponent is that of the last two doublings: 1 is linear, 2 is quadratic.
+One above 1.2 is doubled further, as caches and other processes have a part in what is short, and as
 some work is quadratic up to a bound.
 """
 
@@ -29,7 +29,7 @@ from works import OF_THEIR_OWN, Work, all_works
 
 SMALLEST, LARGEST = 500, 2**20
 # Seconds that the largest input takes, if so many of a kind take so long; and at most.
-ENOUGH, LONG = 0.2, 3.0
+ENOUGH, LONG = 0.05, 3.0
 TOLERATED = 1.2
 # What Python's parser has room for, and how deep folders are looked into.
 MOST = {"nesting": 800, "nesting of a row": 96, "folders in folders": 192}

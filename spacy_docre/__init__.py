@@ -75,9 +75,11 @@ def __dir__() -> list[str]:
 def _set_up(spacy: Any) -> None:
     # `doc._.relations` is there as soon as there are documents, so that a DocBin can be read
     # without a pipeline. spaCy brings PyTorch along, which is why it is not imported for this.
+    from .data.msgpack_plugins import look_up_once
     from .data.relation import set_up_extension
 
     set_up_extension()
+    look_up_once()
 
 
 sys.meta_path.insert(0, MovedModules())

@@ -8,6 +8,9 @@ from wasabi import Printer
 
 from ..errors import DocreError, printable
 
+# wasabi pads a column up to its width, and a type of relations can be a phrase.
+MAX_COLUMN = 100
+
 
 class SafePrinter(Printer):
     """wasabi's printer for texts, names and labels of others: a terminal shows what they hold and
@@ -25,6 +28,7 @@ class SafePrinter(Printer):
         """See `Printer.table`."""
         rows = data.items() if isinstance(data, Mapping) else data
         header = kwargs.get("header")
+        kwargs.setdefault("max_col", MAX_COLUMN)
         if header is not None:
             kwargs["header"] = [_in_a_line(cell) for cell in header]
         return super().table([[_in_a_line(cell) for cell in row] for row in rows], **kwargs)

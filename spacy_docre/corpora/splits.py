@@ -50,6 +50,36 @@ def split_documents(
     return parts
 
 
+def fold_documents(docs: Iterable[Doc], n_folds: int, *, seed: int) -> list[list[Doc]]:
+    """Cut a corpus into parts of about one size, with what belongs together in one part, as
+    `split_documents` does.
+
+    docs (Iterable[Doc]): The documents.
+    n_folds (int): How many parts.
+    seed (int): What to draw by.
+    RETURNS (list[list[Doc]]): The documents of each part, in their order.
+    RAISES (DocreError): If there are fewer groups of documents than parts.
+    """
+    rows = list(docs)
+    keys = _keys(rows)
+    groups = Counter(keys)
+    if len(groups) < n_folds:
+        part = f"part {len(groups) + 1}"
+        raise DocreError(Errors.D156.format(n_docs=len(rows), n_groups=len(groups), part=part))
+    order = sorted(groups)
+    random.Random(seed).shuffle(order)
+    order.sort(key=groups.__getitem__, reverse=True)
+    sizes = [0] * n_folds
+    part_of: dict[str, int] = {}
+    for key in order:
+        part_of[key] = sizes.index(min(sizes))
+        sizes[part_of[key]] += groups[key]
+    return [
+        [doc for key, doc in zip(keys, rows, strict=True) if part_of[key] == part]
+        for part in range(n_folds)
+    ]
+
+
 def _keys(docs: list[Doc]) -> list[str]:
     """What is the same for the documents of a group: the smallest of their names."""
     parent: dict[str, str] = {}

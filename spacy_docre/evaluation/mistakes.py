@@ -52,7 +52,7 @@ class Mistake:
 
     kind (Kind): See `KINDS`.
     document (int): The number of its document, from 0, among those whose relations are annotated.
-    title (str): The document's title; may be empty.
+    title (str): The document's title, or else its identifier; may be empty.
     head (Entity): The entity that the predicted relation starts from, or if none is predicted the
         gold one.
     tail (Entity): The entity that it points to.
@@ -222,7 +222,7 @@ class _Places:
         return Mistake(
             kind=kind,
             document=document,
-            title=str(reference.user_data.get("title") or ""),
+            title=str(reference.user_data.get("title") or reference.user_data.get("id") or ""),
             head=head,
             tail=tail,
             predicted=own if is_set else None,

@@ -76,7 +76,7 @@ def to_markdown(
     baseline: str | None,
     published: Mapping[str, Mapping[str, float]],
 ) -> str:
-    """The table of an experiment: the mean of a method's seeds and their standard deviation, in
+    """The table of an experiment: the mean of a method's runs and their standard deviation, in
     percent, the best mean of each metric bold.
 
     records (Mapping[str, Sequence[Mapping[str, Any]]]): The records of each method's runs.
@@ -93,7 +93,8 @@ def to_markdown(
         for key in TITLES
         if any(key in run.get("figures", {}) for runs in records.values() for run in runs)
     ]
-    header = ["Method", "Seeds", *(METRICS[key] for key in shown)]
+    has_folds = any("fold" in run for runs in records.values() for run in runs)
+    header = ["Method", "Runs" if has_folds else "Seeds", *(METRICS[key] for key in shown)]
     header += [TITLES[key] for key in figures_shown]
     header += [f"p, against {baseline}"] if p else []
     header += ["Hours", "Peak memory (MiB)", *(f"{METRICS[key]}, paper" for key in papers)]

@@ -190,14 +190,14 @@ def restore_python_random(state: Any) -> None:
     random.setstate((version, tuple(keys), gauss))
 
 
-def _parameters(models: dict[str, Model]) -> Iterator[tuple[str, Key, tuple[int, ...] | None]]:
+def _parameters(models: dict[str, Model]) -> Iterator[tuple[str, Key, tuple[int, ...]]]:
     """Each parameter's name, its key in an optimizer, which is a number that depends on how many
-    models the process has made, and its shape, if it has one yet."""
+    models the process has made, and its shape, () if it has none yet."""
     for component, model in models.items():
         for number, node in enumerate(model.walk()):
             place = f"{component}/{number}"
             for name in node.param_names:
-                shape = tuple(node.get_param(name).shape) if node.has_param(name) else None
+                shape: tuple[int, ...] = node.get_param(name).shape if node.has_param(name) else ()
                 yield f"{place}/{name}", (node.id, name), shape
             for shim_number, shim in enumerate(node.shims):
                 module = getattr(shim, "_model", None)

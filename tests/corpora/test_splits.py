@@ -7,7 +7,7 @@ from spacy.vocab import Vocab
 
 from spacy_docre import DocreError
 from spacy_docre.corpora.readers import read_docs
-from spacy_docre.corpora.splits import split_documents
+from spacy_docre.corpora.splits import fold_documents, split_documents
 
 from ..commands import run
 from ..util import birth_doc
@@ -51,6 +51,18 @@ def test_copies_of_a_text_and_documents_of_one_title_stay_together():
         found = {n: {"".join(t.split()).casefold() for t in i} for n, i in texts(parts).items()}
         assert not any(found[a] & found[b] for a, b in combinations(found, 2))
         assert any({"b", "c"} <= its for its in found.values())
+
+
+def test_folds_are_of_one_size_and_hold_all_documents_once():
+    docs = documents([*(f"text {n}" for n in range(20)), "text 1", "TEXT 1"])
+    folds = fold_documents(docs, 3, seed=1)
+    assert sorted(map(len, folds)) == [7, 7, 8]
+    assert sorted(map(id, docs)) == sorted(id(doc) for fold in folds for doc in fold)
+    assert sum(any(doc.text.casefold() == "text 1" for doc in fold) for fold in folds) == 1
+    again = fold_documents(docs[::-1], 3, seed=1)
+    assert [{doc.text for doc in f} for f in folds] == [{doc.text for doc in f} for f in again]
+    with pytest.raises(DocreError, match=r"D156.*'part 2'"):
+        fold_documents(docs[-2:], 2, seed=1)
 
 
 @pytest.mark.parametrize("shares", [{"dev": 0.5, "test": 0.5}, {"dev": -0.1}])

@@ -14,7 +14,7 @@ from spacy_docre.training.loop import train
 from ..commands import run
 from ..configs import FOLDER
 from ..util import rest_slow
-from .test_tools import FILES, spacy_rel
+from .tool_files import FILES, spacy_rel
 
 # Each form: the format, how its file is called, and the options of `export`.
 FORMS = {

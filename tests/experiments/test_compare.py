@@ -7,8 +7,11 @@ import pytest
 import spacy
 import srsly
 import torch
+from spacy.vocab import Vocab
 
+from spacy_docre.corpora.readers import read_docs
 from spacy_docre.data.relation import Relation, set_relations
+from spacy_docre.experiments.folds import join
 from spacy_docre.experiments.report import p_values, pool, to_markdown
 from spacy_docre.scoring.judgement import judge_relations
 from spacy_docre.scoring.scorer import score_judgement
@@ -47,6 +50,18 @@ def test_pooled_runs_count_as_one():
     assert len(set(pooled.pair)) == len(pairs)
 
 
+def test_parts_of_a_corpus_are_judged_as_one():
+    parts = [judged(seed, n) for seed, n in enumerate((6, 4, 5))]
+    joined = join(parts)
+    assert joined.n_docs == 15
+    assert joined.correct.sum() == sum(part.correct.sum() for part in parts)
+    assert len(set(joined.doc)) == sum(len(set(part.doc)) for part in parts)
+    assert len(joined.pairs) == sum(len(part.pairs) for part in parts)
+    docs = [joined.pairs[pair][0] for pair in joined.pair]
+    assert docs == joined.doc.tolist()
+    assert pool([joined, joined]).n_docs == 15
+
+
 def test_p_values_are_those_of_pooled_runs():
     good = pool([judged(seed, n=30, share=0.9) for seed in range(2)])
     bad = pool([judged(seed, n=30, share=0.3) for seed in range(2)])
@@ -78,9 +93,10 @@ def test_table():
 
 @pytest.fixture
 def command(corpus, tiny_bert, tmp_path):
-    def compare_runs(*arguments, code=0):
+    def compare_runs(*arguments, code=0, dev=True):
         return run(
-            *("compare", "--train", corpus, "--dev", corpus, "--encoder", tiny_bert),
+            *("compare", "--train", corpus, *(("--dev", corpus) if dev else ())),
+            *("--encoder", tiny_bert),
             *("--output", tmp_path / "runs", "--report", tmp_path / "report"),
             *("--training.max_steps", "3", "--training.eval_frequency", "2"),
             *("--components.doc_relation_extractor.model.encoder.window", "64"),
@@ -116,6 +132,23 @@ def test_runs_are_trained_once_and_compared(command, tmp_path):
     command("--methods", "bilinear glre", "--seeds", "1 2")
     assert {p: p.stat().st_mtime_ns for p in path.rglob("*") if p.is_file()} == before
     assert (report / "table.md").read_text() == table
+
+
+@pytest.mark.slow
+def test_cross_validation(command, tmp_path, corpus):
+    pytest.importorskip("matplotlib")
+    output = command("--methods", "bilinear", "--folds", "2", dev=False)
+    assert "`bilinear` | 2" in output
+    rows = list(srsly.read_jsonl(tmp_path / "report" / "runs.jsonl"))
+    assert [(row["fold"], row["seed"]) for row in rows] == [(1, 1), (2, 1)]
+    parts = [tmp_path / "runs" / f"fold-{n}" for n in (1, 2)]
+    texts = [[doc.text for doc in read_docs(part / "dev.spacy", Vocab())] for part in parts]
+    assert sorted(texts[0] + texts[1]) == sorted(doc.text for doc in read_docs(corpus, Vocab()))
+    assert set(texts[0]) == {doc.text for doc in read_docs(parts[1] / "train.spacy", Vocab())}
+    before = (parts[0] / "bilinear-1" / "record.json").stat().st_mtime_ns
+    command("--methods", "bilinear", "--folds", "2", dev=False)
+    assert (parts[0] / "bilinear-1" / "record.json").stat().st_mtime_ns == before
+    assert "--dev, or --folds" in command("--methods", "bilinear", dev=False, code=2)
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from spacy_docre.data.clusters import get_clusters, set_clusters
 from spacy_docre.extractor.decoding import score_batch
 from spacy_docre.models.batch import ClusterBatch
 from spacy_docre.models.encoding import HeadOutput
-from spacy_docre.models.layers import asked_types
+from spacy_docre.models.layers import asked_types, grouped_bilinear
 from spacy_docre.models.layers.grouped_bilinear import GroupedForm
 from spacy_docre.models.layers.pair_context import PairContext
 from spacy_docre.models.relation_model import relation_head
@@ -120,13 +120,18 @@ def test_bilinear_product_sees_only_what_is_asked_for(head, monkeypatch):
     n_possible = int(rules.possible(clusters).sum())
     assert 0 < n_possible < 0.6 * len(clusters.pair_head)
     products = []
-    original = GroupedForm.forward
+    few, every = grouped_bilinear.few_outputs, GroupedForm.forward
 
-    def counted(ctx, weight, *ends):
+    def counted_few(weight, columns, ends):
+        products.append((len(ends[0]), len(columns)))
+        return few(weight, columns, ends)
+
+    def counted_every(ctx, weight, *ends):
         products.append((len(ends[0]), len(weight)))
-        return original(ctx, weight, *ends)
+        return every(ctx, weight, *ends)
 
-    monkeypatch.setattr(GroupedForm, "forward", staticmethod(counted))
+    monkeypatch.setattr(grouped_bilinear, "few_outputs", counted_few)
+    monkeypatch.setattr(GroupedForm, "forward", staticmethod(counted_every))
     extractor.predict(docs)
     assert sum(rows for rows, _ in products) == n_possible
     heads, tails = (clusters.entity_type[e] for e in (clusters.pair_head, clusters.pair_tail))

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from spacy_docre.models.layers import grouped_bilinear
+from spacy_docre.models.layers.asked_types import AskedTypes
 from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.layers.grouped_bilinear import GroupedBilinear
 
@@ -102,3 +103,28 @@ def test_no_more_than_the_limit_is_made_at_once(monkeypatch):
     total.backward()
     assert max(products.numel() for products in made) <= 100
     assert sum(products.numel() for products in made) == 2 * 30 * 12 * 4
+
+
+@pytest.mark.usefixtures("sizes")
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("n_views", [1, 2])
+@pytest.mark.parametrize(("width", "block"), [(12, 3), (5, 5)])
+def test_outputs_that_are_asked_for(width, block, n_views, dtype):
+    form, ends = make_form(width, block, 9, n_views)
+    form, tolerance = (form, 1e-12) if dtype == torch.float64 else (form.float(), 0.05)
+    ends = ends.detach().to(torch.float64 if dtype == torch.float64 else torch.float32)
+    every = torch.arange(3)
+    asked = [
+        AskedTypes(torch.tensor([8, 1]), torch.tensor([0, 2])),
+        AskedTypes(torch.tensor([0, 4, 2, 3]), every),
+        AskedTypes(torch.tensor([5, 6, 7]), torch.tensor([1])),
+        AskedTypes(torch.tensor([], dtype=torch.int64), every[:0]),
+    ]
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=dtype != torch.float64):
+        result = form(*ends, asked=asked)
+    expected = form(*ends)
+    wanted = torch.zeros(9, 3, dtype=torch.bool)
+    for rows, columns in asked:
+        wanted[rows[:, None], columns] = True
+    torch.testing.assert_close(result[wanted], expected[wanted], atol=tolerance, rtol=tolerance)
+    assert (result[~wanted] == torch.finfo(result.dtype).min).all()

@@ -69,9 +69,40 @@ class GroupedBilinear(nn.Module):
         lowest = torch.finfo(weight.dtype).min
         form = weight.new_full((len(head), len(weight)), lowest)
         for rows, columns in asked:
-            part = GroupedForm.apply(weight[columns], *(end[rows] for end in blocks))
+            own = [end[rows] for end in blocks]
+            if len(columns) == len(weight):
+                part = GroupedForm.apply(weight, *own)
+            else:
+                part = few_outputs(weight, columns, own)
             form[rows[:, None], columns] = part / n_views + self.bias[columns]
         return form
+
+
+def few_outputs(weight: Tensor, columns: Tensor, ends: Sequence[Tensor]) -> Tensor:
+    """The forms of some outputs, without their bias, summed over the views; at inference. Heads are
+    multiplied with the weights, and the result with tails: for few outputs that is less than all
+    products of heads and tails.
+
+    weight (Tensor): [n_outputs, G, block, block] float.
+    columns (Tensor): [C] int64. The outputs.
+    ends (Sequence[Tensor]): [P, G, block] float. Heads and tails in turn.
+    RETURNS (Tensor): [P, C] In the weights' precision.
+    """
+    n_groups, block = weight.shape[1:3]
+    items_per_row = max(1, len(columns) * block)
+    step = max(1, min(block_rows(items_per_row), CACHED_PRODUCTS // items_per_row))
+    form = weight.new_empty(len(ends[0]), len(columns))
+    for start in range(0, len(form), step):
+        rows = slice(start, start + step)
+        own = [end[rows].transpose(0, 1).contiguous() for end in ends]
+        total = weight.new_zeros(len(columns), own[0].shape[1], block)
+        for group in range(n_groups):
+            weights = weight[:, group].index_select(0, columns).to(ends[0].dtype)
+            for head, tail in zip(own[::2], own[1::2], strict=True):
+                product = (head[group] @ weights).to(weight.dtype)
+                total.addcmul_(product, tail[group].to(weight.dtype))
+        form[rows] = total.sum(2).T
+    return form
 
 
 class GroupedForm(torch.autograd.Function):
