@@ -1,5 +1,6 @@
 """What a training run needs to go on: weights, the optimizer, random numbers and its history."""
 
+import math
 import random
 import sys
 from collections.abc import Iterator
@@ -128,8 +129,12 @@ def restore_optimizer(
     ops = next(iter(models.values())).ops
     for name, array in arrays.items():
         kind, _, parameter = name.partition("/")
-        if kind not in ARRAYS or array.dtype != np.float32 or array.shape != shape_of[parameter]:
-            expected = f"float32 {list(shape_of[parameter])}"
+        shape = shape_of[parameter]
+        if kind != "averages":
+            # Thinc keeps the moments flat.
+            shape = (math.prod(shape),)
+        if kind not in ARRAYS or array.dtype != np.float32 or array.shape != shape:
+            expected = f"float32 {list(shape)}"
             found = f"{array.dtype} {list(array.shape)}"
             raise ValueError(f"'{shortened(name)}' is {found} instead of {expected}")
         getattr(optimizer, kind)[key_of[parameter]] = ops.asarray(cast(Any, array))
