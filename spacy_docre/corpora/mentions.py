@@ -262,6 +262,8 @@ def from_doc(
     joined: list[tuple[str, str, str]] = []
     for cluster in clusters:
         names = ids.setdefault(cluster.key, {})
+        # It is looked for in all mentions.
+        cluster_id = cluster.kb_id
         report.count("entities without mentions, skipped", title, not cluster.mentions)
         for span in cluster.mentions:
             if (span.start, span.end) in names:
@@ -270,7 +272,7 @@ def from_doc(
                 )
                 continue
             name = str(len(given.mentions) + 1)
-            kb_id = span.kb_id_ or cluster.kb_id
+            kb_id = span.kb_id_ or cluster_id
             report.count("mentions written without their id", title, bool(kb_id) and not has_ids)
             given.mentions.append(
                 GivenMention(name, span.start_char, span.end_char, span.label_, span.text, kb_id)

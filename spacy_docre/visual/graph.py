@@ -132,11 +132,15 @@ def _place(sizes: np.ndarray, links: list[tuple[int, int]], height: int) -> list
     hubs = [max(sorted(part), key=graph.degree) for part in parts]
     graph.add_edges_from(((hubs[0], hub) for hub in hubs[1:]), weight=0.3)
     found = nx.circular_layout(graph)
-    # Up to 499 nodes networkx needs no SciPy for this; a picture of more shows nothing anyway.
-    if len(graph) < 500:
+    # Each node is compared with all; a picture of more shows nothing anyway. With more, networkx
+    # would need SciPy.
+    is_small = len(graph) < 500
+    if is_small:
         found = nx.spring_layout(graph, pos=found, k=2.0 / len(graph) ** 0.5, iterations=200)
     points = np.array([found[slot] for slot in range(len(sizes))])
-    points = _separate(_fit(points, sizes, height), sizes, height)
+    points = _fit(points, sizes, height)
+    if is_small:
+        points = _separate(points, sizes, height)
     return [(float(x), float(y)) for x, y in points]
 
 

@@ -409,16 +409,16 @@ def test_a_pipe_that_a_config_names_is_not_read(tmp_path):
     assert not any("content" in name for name in found)
 
 
-@pytest.mark.parametrize("change", ["double", "transposed", "of another kind", "count"])
+@pytest.mark.parametrize("change", ["double", "cut", "of another kind", "count"])
 def test_arrays_of_another_kind_in_an_optimizer_s_state(change, config, cut, tmp_path):
     folder = copy_of(cut, tmp_path)
     (newest,) = (folder / "checkpoints").glob("step-*")
     moments = load_file(newest / "optimizer.safetensors")
-    name = next(name for name, array in moments.items() if len(set(array.shape)) > 1)
+    name = max(moments)
     if change == "double":
         moments[name] = moments[name].astype("float64")
-    elif change == "transposed":
-        moments[name] = moments[name].T.copy()
+    elif change == "cut":
+        moments[name] = moments[name][:-1]
     elif change == "of another kind":
         moments[f"schedules/{name.partition('/')[2]}"] = moments.pop(name)
     else:
