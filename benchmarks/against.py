@@ -39,7 +39,7 @@ def short_texts(n: int) -> list[str]:
         words = rng.choices(WORDS, k=rng.randint(30, 60))
         for place in rng.sample(range(0, len(words), 5), 5):
             words[place] = rng.choice(rng.choice(list(NAMES.values())))
-        texts.append(" ".join(words).capitalize() + ".")
+        texts.append(" ".join(words) + ".")
     return texts
 
 

@@ -98,6 +98,7 @@ class DocRelationExtractor(TrainablePipe):
         self.growth = LabelGrowth(self)
         self._process = os.getpid()
         self._trains_encoder = True
+        self._trains_head = True
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -353,7 +354,9 @@ class DocRelationExtractor(TrainablePipe):
             if isinstance(sgd, PartwiseAdamW):
                 # Known from the first step on: spaCy hands over the optimizer after the gradients.
                 self._trains_encoder = sgd.trains_encoder
-                relation_head(head).requires_grad_(sgd.trains_head)
+                if sgd.trains_head != self._trains_head:
+                    self._trains_head = sgd.trains_head
+                    relation_head(head).requires_grad_(sgd.trains_head)
                 sgd.update_parts(encoder, head, gradients)
             else:
                 self.model.finish_update(sgd)

@@ -129,9 +129,9 @@ def test_batches_are_bounded(trained, monkeypatch):
     sizes = []
     monkeypatch.setitem(extractor.cfg, "max_batch_items", 2 * len(docs[0]))
 
-    def split(clusters, scores, evidence):
+    def split(clusters, *scored):
         sizes.append(clusters.n_docs)
-        return split_by_doc(clusters, scores, evidence)
+        return split_by_doc(clusters, *scored)
 
     monkeypatch.setattr(component, "split_by_doc", split)
     for a, b in zip(extractor.predict(docs), expected, strict=True):
