@@ -11,6 +11,7 @@ from spacy_docre.models.torch_head import HeadSizes
 from ..reference.layers import array, pairs_of
 from ..reference.networks import slow_linear
 from ..util import JACOBIANS, random_encoding
+from .heads import check_gradients, check_scores
 
 ENTITIES = [[3], [2, 6, 3], [0, 2, 0, 3], [1, 0], [0]]
 
@@ -42,21 +43,12 @@ def slow_bran(module, encoding):
 def test_head_equals_the_equations(entities):
     encoding, head = random_encoding(1, entities), small_bran()
     torch.nn.init.normal_(head.bias)
-    output, expected = head(encoding), slow_bran(head, encoding)
-    np.testing.assert_allclose(output.logits.detach(), expected[:, 1:], atol=1e-9)
-    np.testing.assert_allclose(output.threshold.detach(), expected[:, 0], atol=1e-9)
+    check_scores(head(encoding), slow_bran(head, encoding), has_threshold=True)
 
 
 @JACOBIANS
 def test_head_gradients(fast_mode):
-    encoding, head = random_encoding(3, [2, 3, 0]).detached(), small_bran()
-
-    def run(mention):
-        return head(
-            type(encoding)(encoding.tokens, mention, encoding.attention, encoding.index)
-        ).logits
-
-    assert torch.autograd.gradcheck(run, encoding.mention, fast_mode=fast_mode)
+    check_gradients(small_bran(), random_encoding(3, [2, 3, 0]), fast_mode)
 
 
 @pytest.mark.parametrize("entities", ENTITIES)
