@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from spacy.tokens import Doc
@@ -21,8 +20,6 @@ from ..data.sentences import sentence_of_token
 from ..errors import DocreError, Errors
 
 UNKNOWN_TYPE = 0
-# Of documents with so few entities the pairs are kept: short documents come by the thousand.
-FEW_ENTITIES = 32
 
 
 @dataclass(frozen=True)
@@ -248,15 +245,6 @@ def _columns(rows: list[tuple[int, int, int]]) -> np.ndarray:
 
 
 def _ordered_pairs(n_entities: int) -> np.ndarray:
-    return _few_pairs(n_entities) if n_entities <= FEW_ENTITIES else _make_pairs(n_entities)
-
-
-@lru_cache(maxsize=FEW_ENTITIES + 1)
-def _few_pairs(n_entities: int) -> np.ndarray:
-    return _make_pairs(n_entities)
-
-
-def _make_pairs(n_entities: int) -> np.ndarray:
     heads, tails = np.divmod(np.arange(n_entities * n_entities), max(n_entities, 1))
     return np.stack([heads, tails])[:, heads != tails]
 

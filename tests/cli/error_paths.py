@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -326,12 +327,21 @@ def in_process(run: Callable[[], object], folder: Path, seconds: float = 120) ->
     return Outcome(os.waitstatus_to_exitcode(status), output)
 
 
+def show_warning(
+    message: Warning | str, category: type[Warning], filename: str, line: int, *_: object
+) -> None:
+    """As Python shows it, on the standard error output."""
+    sys.stderr.write(warnings.formatwarning(message, category, filename, line))
+
+
 def meet(path: ErrorPath, folder: Path) -> Outcome:
     """Run the command of an error path in a copy of a folder."""
     with tempfile.TemporaryDirectory() as copy:
         shutil.copytree(folder, copy, dirs_exist_ok=True)
 
         def run() -> None:
+            # pytest keeps warnings to itself.
+            warnings.showwarning = show_warning
             path.prepare()
             app(list(path.command), prog_name="python -m spacy_docre")
 

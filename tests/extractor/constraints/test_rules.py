@@ -80,10 +80,11 @@ def test_types_are_switched_at_run_time(extractor):
         assert kept_types(doc, learned, label) == {("PERSON", "GPE")}
         assert len(kept_types(doc, free, label)) == 4
     kept = learned.scores > 0
-    np.testing.assert_array_equal(learned.scores[kept], free.scores[kept])
+    # Only these types are computed, whose sums may be rounded in another order.
+    np.testing.assert_allclose(learned.scores[kept], free.scores[kept], rtol=1e-6)
     extractor.cfg["constraints"]["types"] = {"died": [["GPE"], ["*"]]}
     given = scores_of(extractor)
-    np.testing.assert_array_equal(given.scores[:, 0], free.scores[:, 0])
+    np.testing.assert_allclose(given.scores[:, 0], free.scores[:, 0], rtol=1e-6)
     assert kept_types(doc, given, 1) == {("GPE", "GPE"), ("GPE", "PERSON")}
     extractor.cfg["constraints"] = None
     np.testing.assert_array_equal(scores_of(extractor).scores, free.scores)
