@@ -41,11 +41,12 @@ def teach_command(
     setup_gpu(gpu_id, silent=False)
     install_extension(SOFT_ATTR)
     loaded = [(name, load_pipeline(name)) for name in teachers]
+    attr = find_extractor(loaded[0][1])[1].cfg["attr"]
     found = DocBin(store_user_data=True)
     n_relations = 0
     for doc in teach(loaded, data_path, floor=floor):
         if unlabelled:
-            remove_relations(doc, attr=find_extractor(loaded[0][1])[1].cfg["attr"])
+            remove_relations(doc, attr=attr)
         n_relations += len(get_relations(doc, attr=SOFT_ATTR))
         found.add(doc)
     with replacing(output) as draft:

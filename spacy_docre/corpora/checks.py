@@ -47,9 +47,10 @@ def check_corpus(
     for doc in docs:
         title = doc.user_data.get("title")
         titles.update([title] if title else [])
-        if hash(doc.text) in texts:
-            report.warnings.append(f"{describe(doc)} has the text of {texts[hash(doc.text)]}")
-        texts.setdefault(hash(doc.text), describe(doc))
+        text, name = hash(doc.text), describe(doc)
+        if text in texts:
+            report.warnings.append(f"{name} has the text of {texts[text]}")
+        texts.setdefault(text, name)
         report.counts["documents"] += 1
         report.counts["tokens"] += len(doc)
         if doc.has_annotation("SENT_START"):

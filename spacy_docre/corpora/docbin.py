@@ -57,8 +57,7 @@ def read_docbin(path: str | Path, vocab: Vocab) -> Iterator[Doc]:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise DocreError(Errors.D015.format(path=displayed(path), reason=reason)) from None
     try:
-        _check_size(content)
-        _check_objects(content)
+        _check_objects(_unfolded(content), len(content))
         doc_bin = DocBin().from_bytes(content)
         known = [isinstance(name, int) and 0 < name < len(NAMES) for name in doc_bin.attrs]
         if not all(known) or len(set(doc_bin.attrs)) < len(known):
@@ -83,27 +82,27 @@ def read_docbin(path: str | Path, vocab: Vocab) -> Iterator[Doc]:
         yield doc
 
 
-def _check_size(data: bytes) -> None:
-    """Refuse what unfolds to far more than documents do, before it is unfolded: a corpus becomes 3
-    to 20 times as large."""
+def _unfolded(data: bytes) -> bytes:
+    """What is compressed, unless it unfolds to far more than documents do: a corpus becomes 3 to 20
+    times as large."""
     limit = max(MAX_UNFOLDED, MAX_RATIO * len(data))
-    unfold, size = zlib.decompressobj(), 0
+    unfold, found = zlib.decompressobj(), bytearray()
     # Part by part: what is not unfolded yet is copied each time.
     for start in range(0, len(data), CHUNK):
         rest = data[start : start + CHUNK]
         while rest and not unfold.eof:
-            size += len(unfold.decompress(rest, CHUNK))
+            found += unfold.decompress(rest, CHUNK)
             rest = unfold.unconsumed_tail
-            if size > limit:
+            if len(found) > limit:
                 raise ValueError(f"it unfolds to more than {limit} bytes")
+    return bytes(found)
 
 
-def _check_objects(data: bytes) -> None:
+def _check_objects(unfolded: bytes, file_size: int) -> None:
     """Refuse what says to have parts that are not there, or has far more of them than documents
     have, before any is made."""
-    unfolded = zlib.decompress(data)
     check_lengths(unfolded)
-    size, limit = len(unfolded), max(MAX_OBJECTS, MAX_OBJECTS_RATIO * len(data))
+    size, limit = len(unfolded), max(MAX_OBJECTS, MAX_OBJECTS_RATIO * file_size)
     unpacker = walk_through(unfolded)
     for _ in range(unpacker.read_map_header()):
         start = unpacker.tell()

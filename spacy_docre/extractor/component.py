@@ -176,27 +176,27 @@ class DocRelationExtractor(TrainablePipe):
         self._use_one_thread_in_worker()
         docs = list(docs)
         constraints = self.rules.in_force
+        calibration = Calibration.from_settings(self.cfg["calibration"])
+        decoding = self._decoding
+        if calibration is not None:
+            decoding["calibrate"] = calibration.apply
         self.notices.look_at(docs)
         limited = self.reader.read(docs)
-        nothing = PairScores.empty(len(self.labels))
-        scores = [
-            replace(nothing, left_out=doc.left_out, has_moved=doc.whole.has_moved)
-            for doc in limited
-        ]
+        scores = [PairScores.empty(len(self.labels))] * len(docs)
         for indices in self.reader.batches(limited):
             batch = [docs[i] for i in indices]
             clusters = self.reader.clusters(batch, [limited[i] for i in indices])
             self.notices.look_at_types(batch, clusters)
             if constraints is not None:
                 constraints.warn_of_unknown_types(batch, clusters, name=self.name)
-            by_doc = self._score(batch, clusters, [limited[i] for i in indices], constraints)
+            read = [limited[i] for i in indices]
+            by_doc = self._score(batch, clusters, read, constraints, **decoding)
             for i, doc_scores in zip(indices, by_doc, strict=True):
-                scores[i] = replace(
-                    doc_scores,
-                    left_out=limited[i].left_out,
-                    has_moved=limited[i].whole.has_moved,
-                )
-        return scores
+                scores[i] = doc_scores
+        return [
+            replace(doc_scores, left_out=doc.left_out, has_moved=doc.whole.has_moved)
+            for doc_scores, doc in zip(scores, limited, strict=True)
+        ]
 
     def _score(
         self,
@@ -204,6 +204,7 @@ class DocRelationExtractor(TrainablePipe):
         clusters: ClusterBatch,
         limited: Sequence[LimitedDoc],
         constraints: Constraints | None,
+        **decoding: Any,
     ) -> Iterator[PairScores]:
         """Score the pairs of a batch, as far as constraints let them have relations."""
         head = relation_head(self.model.get_ref("head"))
@@ -218,15 +219,8 @@ class DocRelationExtractor(TrainablePipe):
         scores: np.ndarray = np.zeros((0, len(self.labels)), dtype=np.float32)
         evidence: Evidence = {}
         if chosen.docs:
-            calibration = Calibration.from_settings(self.cfg["calibration"])
-            scores, evidence = score_batch(
-                head,
-                self.model.predict((chosen.docs, chosen.clusters)),
-                chosen.clusters,
-                constraints,
-                calibrate=None if calibration is None else calibration.apply,
-                **self._decoding,
-            )
+            output = self.model.predict((chosen.docs, chosen.clusters))
+            scores, evidence = score_batch(head, output, chosen.clusters, constraints, **decoding)
         scores, evidence = chosen.spread(scores, evidence)
         return split_by_doc(clusters, scores, evidence, chosen.is_possible)
 

@@ -61,6 +61,20 @@ class EncodingIndex:
         heads, tails = self.entity_slot[self.pair_head], self.entity_slot[self.pair_tail]
         return self.pair_doc, heads, tails
 
+    def entities_by_doc(self, values: Tensor) -> Tensor:
+        """values (Tensor): [N, ...] One for each entity.
+        RETURNS (Tensor): [B, n, ...] The same by document and slot, filled up with zeros.
+        """
+        padded = values.new_zeros(self.n_docs, self.max_entities, *values.shape[1:])
+        return padded.index_put((self.entity_doc, self.entity_slot), values)
+
+    def mentions_by_doc(self, values: Tensor) -> Tensor:
+        """values (Tensor): [M, ...] One for each mention.
+        RETURNS (Tensor): [B, m, ...] The same by document and slot, filled up with zeros.
+        """
+        padded = values.new_zeros(self.n_docs, self.max_mentions, *values.shape[1:])
+        return padded.index_put((self.mention_doc, self.mention_slot), values)
+
     @property
     def n_mentions(self) -> int:
         """The number of mentions, M."""

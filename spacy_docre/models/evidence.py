@@ -100,6 +100,16 @@ class LocalizedHead(RelationHead):
         output.index.update({name: getattr(encoding.index, name) for name in INDEX})
         return output
 
+    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
+        """The objective's loss and the evidence's.
+
+        output (HeadOutput): What `forward` returned.
+        targets (Targets): The gold standard.
+        RETURNS (Tensor): [] The loss.
+        """
+        loss: Tensor = self.objective(output, targets)
+        return loss + self.evidence_loss(output, targets)
+
     def evidence_loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         """How far the attention of the pairs is from their gold evidence, times `evidence_weight`
         (DREEAM, section 3.1): the Kullback-Leibler divergence of the attention's shares of the

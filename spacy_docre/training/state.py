@@ -121,8 +121,9 @@ def restore_optimizer(
     RAISES (DocreError): If a parameter is not the models'.
     RAISES (ValueError): If an array is not of its parameter's shape, or a count is no number.
     """
-    key_of = {name: key for name, key, _ in _parameters(models)}
-    shape_of = {name: shape for name, _, shape in _parameters(models)}
+    parameters = list(_parameters(models))
+    key_of = {name: key for name, key, _ in parameters}
+    shape_of = {name: shape for name, _, shape in parameters}
     strange = {name.partition("/")[2] for name in arrays} | counts.keys()
     if strange - key_of.keys():
         raise DocreError(Errors.D092.format(name=min(strange - key_of.keys())))

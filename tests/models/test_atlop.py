@@ -9,7 +9,7 @@ from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.layers.context import localized_context
 from spacy_docre.models.layers.grouped_bilinear import GroupedBilinear
 
-from ..reference.layers import slow_context, slow_grouped_bilinear
+from ..reference.layers import slow_context, slow_grouped_bilinear, slow_logsumexp
 from ..util import JACOBIANS, random_encoding
 from .heads import check_gradients, small_atlop
 
@@ -19,11 +19,7 @@ ENTITIES = [[3], [2, 5, 3], [1, 4], [0, 2, 0, 3], [1, 0]]
 def slow_atlop(head_module, encoding, evidence_threshold=None):
     """Equations 1, 12, 13 and 5 of the paper."""
     index = encoding.index
-    mention = encoding.mention.detach().numpy()
-    entity = [
-        np.log(np.exp(mention[(index.mention_entity == i).numpy()]).sum(axis=0))
-        for i in range(index.n_entities)
-    ]
+    entity = slow_logsumexp(encoding)
 
     def project(layer, vector):
         return np.tanh(layer.weight.detach().numpy() @ vector + layer.bias.detach().numpy())

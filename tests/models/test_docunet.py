@@ -8,7 +8,7 @@ from spacy_docre.models.encoding import Targets
 from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.layers.pair_map import in_order_of_mention
 
-from ..reference.layers import slow_context, slow_grouped_bilinear
+from ..reference.layers import slow_context, slow_grouped_bilinear, slow_logsumexp
 from ..reference.losses import slow_balanced_softmax_loss
 from ..reference.networks import slow_linear, slow_pair_map
 from ..util import JACOBIANS, random_encoding
@@ -19,11 +19,7 @@ ENTITIES = [[3], [2, 6, 3], [1, 4], [0, 2, 0, 3], [1, 0], [0]]
 
 def slow_docunet(module, encoding):
     index = in_order_of_mention(encoding.index)
-    mention = encoding.mention.detach().numpy()
-    entity = [
-        np.log(np.exp(mention[(index.mention_entity == i).numpy()]).sum(axis=0))
-        for i in range(index.n_entities)
-    ]
+    entity = slow_logsumexp(encoding)
     features = {}
     for doc in range(index.n_docs):
         own = sorted(

@@ -11,7 +11,7 @@ from spacy_docre.models.layers.axial import AxialAttention
 from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.torch_head import HeadSizes
 
-from ..reference.layers import slow_context, slow_grouped_bilinear
+from ..reference.layers import slow_context, slow_grouped_bilinear, slow_logsumexp
 from ..reference.losses import slow_adaptive_focal_loss
 from ..reference.networks import slow_linear, slow_norm
 from ..util import JACOBIANS, random_encoding
@@ -63,11 +63,7 @@ def slow_transformer(module, matrix):
 
 def slow_kd_docre(module, encoding):
     index = encoding.index
-    mention = encoding.mention.detach().numpy()
-    entity = [
-        np.log(np.exp(mention[(index.mention_entity == i).numpy()]).sum(axis=0))
-        for i in range(index.n_entities)
-    ]
+    entity = slow_logsumexp(encoding)
     features = {}
     for doc in range(index.n_docs):
         own = (index.entity_doc == doc).nonzero()[:, 0].tolist()

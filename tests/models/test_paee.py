@@ -10,7 +10,7 @@ from spacy_docre.models.layers.blocks import block_limit
 from spacy_docre.models.layers.pair_aware import local_mean, pairs_bit
 from spacy_docre.models.layers.pair_map import in_order_of_mention
 
-from ..reference.layers import slow_context, slow_grouped_bilinear
+from ..reference.layers import slow_context, slow_grouped_bilinear, slow_logsumexp
 from ..reference.losses import slow_balanced_softmax_loss
 from ..reference.networks import array, slow_linear, slow_pair_map, slow_transformer_layer, softmax
 from ..util import JACOBIANS, random_encoding
@@ -76,14 +76,12 @@ def slow_pairs(module, encoding):
 def slow_entities(module, encoding):
     """Equations 2 and 6."""
     index = encoding.index
-    mention, tokens = encoding.mention.detach().numpy(), encoding.tokens.detach().numpy()
+    entity, tokens = slow_logsumexp(encoding), array(encoding.tokens)
     positions = array(module.position.weight) if module.transformer else np.zeros((1, 6))
-    result = np.zeros((index.n_entities, mention.shape[1]))
+    result = np.zeros((index.n_entities, encoding.mention.shape[1]))
     for doc in range(index.n_docs):
         own = (index.entity_doc == doc).nonzero()[:, 0].tolist()
-        nodes = [
-            np.log(np.exp(mention[(index.mention_entity == i).numpy()]).sum(axis=0)) for i in own
-        ]
+        nodes = [entity[i] for i in own]
         sentences = (index.sentence_doc == doc).nonzero()[:, 0].tolist()
         for number, sentence in enumerate(sentences):
             words = tokens[doc][(index.column_sentence[doc] == sentence).numpy()]

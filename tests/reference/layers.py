@@ -13,6 +13,15 @@ def linear(layer, vector):
     return array(layer.weight) @ vector + bias
 
 
+def slow_logsumexp(encoding):
+    """Equation 1 of ATLOP: the logsumexp of each entity's mentions."""
+    index, mention = encoding.index, array(encoding.mention)
+    return [
+        np.log(np.exp(mention[(index.mention_entity == i).numpy()]).sum(axis=0))
+        for i in range(index.n_entities)
+    ]
+
+
 def slow_grouped_bilinear(module, z_h, z_t):
     """Equation 5 of ATLOP, written out over blocks."""
     k = module.block

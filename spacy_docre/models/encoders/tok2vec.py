@@ -120,9 +120,7 @@ class MentionAttention(nn.Module):
     def _attention(
         self, tokens: Tensor, mention: Tensor, layout: "TokenLayout", index: EncodingIndex
     ) -> Tensor:
-        query = self.query(mention)
-        slots = query.new_zeros(index.n_docs, index.max_mentions, query.shape[1])
-        slots = slots.index_put((index.mention_doc, index.mention_slot), query)
+        slots = index.mentions_by_doc(self.query(mention))
         query = slots.unflatten(2, (self.n_heads, -1)).transpose(1, 2)  # [B, K, m, d_k]
         key = self.key(tokens).unflatten(2, (self.n_heads, -1)).transpose(1, 2)
         scores = query @ key.transpose(2, 3) / math.sqrt(key.shape[3])

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..encoding import Encoding, EncodingIndex, HeadOutput, Targets
+from ..encoding import Encoding, EncodingIndex, HeadOutput
 from ..evidence import LocalizedHead
 from ..layers.asked_types import asked_types
 from ..layers.context import evidence_context, localized_context
@@ -87,16 +87,6 @@ class ATLOPHead(LocalizedHead):
         asked = asked_types(index, self.objective.has_threshold)
         outputs = self.bilinear(*self._ends(entity, contexts, index), asked=asked)
         return self.with_attention(HeadOutput(*self.objective.split(outputs)), encoding)
-
-    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
-        """The objective's loss and the evidence's.
-
-        output (HeadOutput): What `forward` returned.
-        targets (Targets): The gold standard.
-        RETURNS (Tensor): [] The loss.
-        """
-        loss: Tensor = self.objective(output, targets)
-        return loss + self.evidence_loss(output, targets)
 
     def _ends(
         self, entity: Tensor, contexts: list[Tensor], index: EncodingIndex

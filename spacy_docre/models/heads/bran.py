@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..encoding import Encoding, EncodingIndex
+from ..encoding import Encoding
 from ..layers.blocks import in_blocks
 from ..layers.mention_pairs import MentionPairs
 from ..layers.segments import segment_logsumexp
@@ -81,7 +81,7 @@ class BRANHead(TypewiseHead):
         """
         index = encoding.index
         pairs = MentionPairs.of(index)
-        head, tail = (_by_doc(end(encoding.mention), index) for end in self.ends)
+        head, tail = (index.mentions_by_doc(end(encoding.mention)) for end in self.ends)
         doc = index.mention_doc[pairs.first]
         first, second = index.mention_slot[pairs.first], index.mention_slot[pairs.second]
 
@@ -93,12 +93,6 @@ class BRANHead(TypewiseHead):
 
         n_cells = index.n_docs * index.max_mentions**2 + len(pairs.pair)
         return in_blocks(of_types, self.weight, items_per_row=n_cells).T + self.bias
-
-
-def _by_doc(mention: Tensor, index: EncodingIndex) -> Tensor:
-    """[B, m, h] The rows of mentions, [M, h], by document, filled up with zeros."""
-    padded = mention.new_zeros(index.n_docs, index.max_mentions, mention.shape[1])
-    return padded.index_put((index.mention_doc, index.mention_slot), mention)
 
 
 BRAN = head_factory("bran", BRANHead)

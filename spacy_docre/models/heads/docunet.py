@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..encoding import Encoding, HeadOutput, Targets
+from ..encoding import Encoding, HeadOutput
 from ..evidence import LocalizedHead
 from ..layers.asked_types import asked_types
 from ..layers.context import context_matrix, localized_weights
@@ -101,16 +101,6 @@ class DocuNetHead(LocalizedHead):
         asked = asked_types(index, self.objective.has_threshold)
         outputs = self.bilinear(head, tail, asked=asked)
         return self.with_attention(HeadOutput(*self.objective.split(outputs)), encoding)
-
-    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
-        """The objective's loss and the evidence's.
-
-        output (HeadOutput): What `forward` returned.
-        targets (Targets): The gold standard.
-        RETURNS (Tensor): [] The loss.
-        """
-        loss: Tensor = self.objective(output, targets)
-        return loss + self.evidence_loss(output, targets)
 
     def _pair_features(self, encoding: Encoding) -> Tensor:
         """[P, out_channels] The U-Net's features of the pairs."""

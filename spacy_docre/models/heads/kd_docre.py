@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..encoding import Encoding, HeadOutput, Targets
+from ..encoding import Encoding, HeadOutput
 from ..evidence import LocalizedHead
 from ..layers.axial import AxialTransformer
 from ..layers.context import context_matrix, localized_weights
@@ -83,35 +83,20 @@ class KDDocREHead(LocalizedHead):
         RETURNS (HeadOutput): Logits [P, R] and thresholds [P].
         """
         index = encoding.index
-        n = index.max_entities
-        is_entity = torch.zeros(index.n_docs, n, dtype=torch.bool, device=index.entity_doc.device)
-        is_entity[index.entity_doc, index.entity_slot] = True
+        is_entity = index.entities_by_doc(torch.ones_like(index.entity_doc, dtype=torch.bool))
         # Every pair of a document's entities, whichever of them are candidates.
         cell = (is_entity[:, :, None] & is_entity[:, None, :]).nonzero(as_tuple=True)
         features = self._features(encoding, cell)
-        matrix = features.new_zeros(index.n_docs, n, n, features.shape[1])
+        matrix = features.new_zeros(*is_entity.shape, index.max_entities, features.shape[1])
         matrix = self.transformer(matrix.index_put(cell, features), is_entity)
         outputs = self.classifier(matrix[index.pair_cell])
         return self.with_attention(HeadOutput(*self.objective.split(outputs)), encoding)
-
-    def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
-        """The objective's loss and the evidence's.
-
-        output (HeadOutput): What `forward` returned.
-        targets (Targets): The gold standard.
-        RETURNS (Tensor): [] The loss.
-        """
-        loss: Tensor = self.objective(output, targets)
-        return loss + self.evidence_loss(output, targets)
 
     def _features(self, encoding: Encoding, cell: tuple[Tensor, ...]) -> Tensor:
         """[C, d] The features of the pairs at the given documents, heads' and tails' slots."""
         index = encoding.index
         entity = segment_logsumexp(encoding.mention, index.mention_entity, index.n_entities)
-        number = entity.new_zeros(index.n_docs, index.max_entities, dtype=torch.long)
-        number[index.entity_doc, index.entity_slot] = torch.arange(
-            index.n_entities, device=number.device
-        )
+        number = index.entities_by_doc(torch.arange(len(entity), device=entity.device))
         doc, head_slot, tail_slot = cell
         context = context_matrix(encoding, encoding.tokens, localized_weights)[cell]
         head = joined(self.head_projection, entity, number[doc, head_slot], context)

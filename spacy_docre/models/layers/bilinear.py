@@ -32,7 +32,7 @@ class RelationBilinear(nn.Module):
         """
         by_output = entity.transpose(0, 1)  # [R or 1, N, d]
         subject, object_ = (
-            _by_doc(x.transpose(0, 1), index).permute(0, 2, 1, 3)  # [B, R or 1, n, d]
+            index.entities_by_doc(x.transpose(0, 1)).permute(0, 2, 1, 3)  # [B, R or 1, n, d]
             for x in (by_output @ self.weight, by_output)
         )
         scores = subject @ object_.transpose(2, 3)  # [B, R, n, n]
@@ -74,7 +74,7 @@ class PairContextBilinear(nn.Module):
             index.pair_cell, context
         )
         of_subject, of_object = (
-            _by_doc((entity.transpose(0, 1) @ weight).transpose(0, 1), index)  # [B, n, R, c]
+            index.entities_by_doc((entity.transpose(0, 1) @ weight).transpose(0, 1))  # [B, n, R, c]
             for weight in (self.subject, self.object)
         )
         by_subject = grid @ of_subject.transpose(2, 3)  # [B, n, n, R]
@@ -87,10 +87,3 @@ def _start(weight: Tensor, width: int) -> None:
     """As PyTorch's `Bilinear` starts, which the authors of DocRED, SSAN and RSMAN use."""
     bound = 1 / math.sqrt(width)
     nn.init.uniform_(weight, -bound, bound)
-
-
-def _by_doc(entity: Tensor, index: EncodingIndex) -> Tensor:
-    """[B, n, ...] The rows of entities, [N, ...], by document, filled up with zeros."""
-    padded = entity.new_zeros(index.n_docs * index.max_entities, *entity.shape[1:])
-    place = index.entity_doc * index.max_entities + index.entity_slot
-    return padded.index_copy(0, place, entity).unflatten(0, (index.n_docs, index.max_entities))

@@ -41,8 +41,7 @@ def context_matrix(encoding: Encoding, values: Tensor, weigh: Callable[[Tensor],
     index = encoding.index
     n_docs, length, _ = values.shape
     attention = entity_attention(encoding)
-    slots = attention.new_zeros(n_docs, index.max_entities, *attention.shape[1:])
-    slots = slots.index_put((index.entity_doc, index.entity_slot), attention)
+    slots = index.entities_by_doc(attention)
     tails = slots.permute(0, 3, 2, 1)  # [B, L, K, n]
 
     def contexts(heads: Tensor) -> Tensor:

@@ -71,10 +71,7 @@ class CounterpartAttention(nn.Module):
     def _scores(self, query: Tensor, key: Tensor, index: EncodingIndex) -> Tensor:
         """[M, Z, n] How each entity of a mention's document scores it, as products of padded
         matrices, one for each document and head."""
-        queries = query.new_zeros(index.n_docs, index.max_entities, query.shape[1])
-        queries = queries.index_put((index.entity_doc, index.entity_slot), query)
-        keys = key.new_zeros(index.n_docs, index.max_mentions, key.shape[1])
-        keys = keys.index_put((index.mention_doc, index.mention_slot), key)
-        queries, keys = (x.unflatten(2, (self.n_heads, -1)) for x in (queries, keys))
+        padded = index.entities_by_doc(query), index.mentions_by_doc(key)
+        queries, keys = (x.unflatten(2, (self.n_heads, -1)) for x in padded)
         scores = keys.transpose(1, 2) @ queries.permute(0, 2, 3, 1)  # [B, Z, m, n]
         return scores[index.mention_doc, :, index.mention_slot] / math.sqrt(keys.shape[3])

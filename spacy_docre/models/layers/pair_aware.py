@@ -74,8 +74,7 @@ class PairAware(nn.Module):
             of being related at all.
         """
         index = in_order_of_mention(encoding.index)
-        types = index.entity_type.new_zeros(index.n_docs, index.max_entities)
-        types = types.index_put((index.entity_doc, index.entity_slot), index.entity_type)
+        types = index.entities_by_doc(index.entity_type)
         position = shares_sentence(index).to(encoding.tokens.dtype)[..., None]
         counts = torch.bincount(index.entity_doc, minlength=index.n_docs)
         cells = self._contexts(replace(encoding, index=index))
