@@ -1,5 +1,6 @@
 """What every head must do on every encoder."""
 
+import copy
 import random
 
 import numpy as np
@@ -187,8 +188,6 @@ def test_gradcheck_of_the_loss(head, fast_mode):
     nlp = initialised(head, "cnn", None)
     encoding = random_encoding(0, [2, 3], width=32, n_heads=4)
     module = extractor_of(nlp).model.get_ref("head").shims[0].require_built()
-    import copy
-
     # In training, a straight-through step has by design a gradient that is no derivative.
     # Dropout and counting the steps would change the function.
     module = copy.deepcopy(module).double().eval()
@@ -208,8 +207,10 @@ def test_masked_pairs_change_nothing(pipeline):
     extractor = extractor_of(pipeline)
     examples = birth_examples(pipeline.vocab, 2)
     unannotated = make_doc(pipeline.vocab, ["a", "b"], [[(0, 1)], [(1, 2)]])
+    module = extractor.model.get_ref("head").shims[0].require_built()
+    state = copy.deepcopy(module.state_dict())
     alone = extractor.update(examples)
+    # A head may count its steps (KMGRE's largest threshold rises with them).
+    module.load_state_dict(state)
     mixed = extractor.update([*examples, Example(unannotated.copy(), unannotated)])
-    # KMGRE chooses mention pairs by a threshold: rounding, which a longer batch changes, can decide
-    # for one of them. A pair that counts would change the mean over 40 pairs by percents.
-    assert mixed[extractor.name] == pytest.approx(alone[extractor.name], rel=1e-3)
+    assert mixed[extractor.name] == pytest.approx(alone[extractor.name], rel=1e-5)
