@@ -7,7 +7,7 @@ import pytest
 import spacy
 from spacy.tokens import DocBin
 
-from spacy_docre import corpora
+from spacy_docre import corpora, get_clusters
 from spacy_docre.corpora.formats import all_formats
 from spacy_docre.corpora.report import ConversionReport
 from spacy_docre.data.clusters import DEFAULT_PREFIX
@@ -81,6 +81,10 @@ def read(entry, path):
     return list(entry.read(path, nlp, report=ConversionReport(), prefix=DEFAULT_PREFIX))
 
 
+def mentions(doc):
+    return [sorted(mention.text for mention in cluster.mentions) for cluster in get_clusters(doc)]
+
+
 def content(path):
     files = [path] if path.is_file() else sorted(path.iterdir())
     return [file.read_bytes() for file in files]
@@ -105,6 +109,24 @@ def test_what_is_written_is_read_again(tmp_path, name):
     if not entry.is_available:
         pytest.skip(f"needs the package {entry.package}")
     check_round_trip(entry, tmp_path)
+
+
+@pytest.mark.parametrize("name", [n for n, entry in all_formats().items() if entry.write])
+def test_mentions_are_written_by_their_characters_after_a_merge(tmp_path, name):
+    entry = all_formats()[name]
+    if not entry.is_available:
+        pytest.skip(f"needs the package {entry.package}")
+    documents = docs()
+    for doc in documents:
+        with doc.retokenize() as retokenizer:
+            retokenizer.merge(doc[1:3])
+    path = tmp_path / f"merged{entry.suffix}"
+    write(entry, documents, path)
+    for old, new in zip(docs(), read(entry, path), strict=True):
+        assert mentions(new) == mentions(old)
+        assert {(r.head.text, r.label, r.tail.text) for r in new._.relations} == {
+            (r.head.text, r.label, r.tail.text) for r in old._.relations
+        }
 
 
 def test_a_file_in_the_room_of_corpora_adds_a_format(tmp_path, added):
