@@ -43,7 +43,7 @@ HEADS["blend"] = {
 }
 
 # Heads that do not look at `Encoding.attention`, so that its projections learn nothing.
-WITHOUT_ATTENTION = {"rsman", "glre", "bilinear", "bran", "context_aware"}
+WITHOUT_ATTENTION = {"rsman", "glre", "bilinear", "bran", "context_aware", "eog", "gain"}
 
 CNN = {
     "@architectures": "spacy.HashEmbedCNN.v2",
