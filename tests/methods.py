@@ -41,6 +41,11 @@ HEADS["blend"] = {
     "@architectures": "spacy-docre.Blend.v1",
     "*": {name: HEADS[name] for name in ("atlop", "rsman", "kmgre")},
 }
+HEADS["two_step"] = {
+    "@architectures": "spacy-docre.TwoStep.v1",
+    "first": HEADS["bran"],
+    "second": HEADS["atlop"],
+}
 
 # Heads that do not look at `Encoding.attention`, so that its projections learn nothing.
 WITHOUT_ATTENTION = {"rsman", "glre", "bilinear", "bran", "context_aware", "eog", "gain"}
