@@ -48,7 +48,7 @@ HEADS["two_step"] = {
 }
 
 # Heads that do not look at `Encoding.attention`, so that its projections learn nothing.
-WITHOUT_ATTENTION = {"rsman", "glre", "bilinear", "bran", "context_aware", "eog", "gain"}
+WITHOUT_ATTENTION = {"rsman", "glre", "bilinear", "bran", "context_aware", "eog", "gain", "mrn"}
 
 CNN = {
     "@architectures": "spacy.HashEmbedCNN.v2",

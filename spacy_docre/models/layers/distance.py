@@ -49,10 +49,27 @@ def distance_bins(index: EncodingIndex, *, zero: bool = False) -> tuple[Tensor, 
     first = index.mention_start.new_full((index.n_entities,), farthest)
     first = first.scatter_reduce(0, index.mention_entity, index.mention_start, reduce="amin")
     distance = first[index.pair_tail] - first[index.pair_head]
-    powers = 2 ** torch.arange(N_LEVELS - 1, device=distance.device)
-    # Exact where a rounded logarithm of a power of two would not be.
-    level = torch.bucketize(distance.abs(), powers)
-    bins = (level + N_LEVELS * (distance < 0), level + N_LEVELS * (distance > 0))
+    bins = (signed_bins(distance), signed_bins(-distance))
     if not zero:
         return bins
     return bins[0].where(distance != 0, N_BINS), bins[1].where(distance != 0, N_BINS)
+
+
+def signed_bins(distance: Tensor) -> Tensor:
+    """Distances in bins, as in `distance_bins`: those below zero come after the others.
+
+    distance (Tensor): [...] int64. The distances.
+    RETURNS (Tensor): [...] int64, in 0..N_BINS - 1.
+    """
+    return levels(distance) + N_LEVELS * (distance < 0)
+
+
+def levels(distance: Tensor) -> Tensor:
+    """The logarithms of distances to the base 2, rounded up.
+
+    distance (Tensor): [...] int64. The distances, whatever their sign.
+    RETURNS (Tensor): [...] int64, in 0..N_LEVELS - 1.
+    """
+    # Exact where a rounded logarithm of a power of two would not be.
+    powers = 2 ** torch.arange(N_LEVELS - 1, device=distance.device)
+    return torch.bucketize(distance.abs(), powers)

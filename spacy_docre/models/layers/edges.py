@@ -8,12 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ..encoding import Encoding, EncodingIndex
-from .distance import START
+from .distance import N_LEVELS, START, levels
 from .pooling import mention_means, sentence_means
 from .segments import segment_mean
-
-# Distances in bins of powers of two: those above 2 ** 8 count as the same.
-LEVELS = 10
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ class DocumentEdges(nn.Module):
     ) -> None:
         super().__init__()
         self.node_type = nn.Parameter(START * torch.randn(3, type_width))
-        self.distance = nn.Parameter(START * torch.randn(LEVELS, distance_width))
+        self.distance = nn.Parameter(START * torch.randn(N_LEVELS, distance_width))
         kinds = (
             *("mention_mention", "mention_entity", "mention_sentence"),
             *("entity_sentence", "sentence_sentence"),
@@ -138,10 +135,7 @@ class DocumentEdges(nn.Module):
         return self._between(kind, first, second), self._between(kind, second, first)
 
     def _distances(self, kind: str, distance: Tensor) -> Tensor:
-        powers = 2 ** torch.arange(LEVELS - 1, device=distance.device)
-        # Rounded up, and exact where a rounded logarithm of a power of two would not be.
-        level = torch.bucketize(distance, powers)
-        return nn.functional.embedding(level, self.far[kind](self.distance))
+        return nn.functional.embedding(levels(distance), self.far[kind](self.distance))
 
 
 @dataclass(frozen=True)
