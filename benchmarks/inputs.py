@@ -8,7 +8,7 @@ from typing import Any
 
 Row = dict[str, Any]
 # The types of entities that the rules of `entity_clusters` look at.
-PERSON, ORG, PLACE = "PERSON", "ORG", "GPE"
+PERSON, ORG, PLACE, NUMBER = "PERSON", "ORG", "GPE", "CARDINAL"
 
 
 def _row(
@@ -171,6 +171,7 @@ ENTITIES: dict[str, Callable[[int], tuple[Names, Callable[[Names], Chains] | Non
     "blanks in a name": lambda n: ([(["Ada", " " * n, "Smith"], PERSON)], None),
     "brackets in a name": lambda n: ([(["("] * n, ORG)], None),
     "hyphens in a name": lambda n: ([(["Ada-" * n], PERSON)], None),
+    "digits of a number": lambda n: ([(["1" * n], NUMBER)], None),
     "blanks between names": lambda n: (
         [(["Acme", "Inc"], ORG), ([" " * n, "("], ""), (["AI"], ORG), ([")"], "")],
         None,
@@ -197,6 +198,10 @@ ENTITIES: dict[str, Callable[[int], tuple[Names, Callable[[Names], Chains] | Non
     "length of a chain of both": lambda n: (
         [part for name in _named(n) for part in (([name], ORG), (["she"], ""))],
         lambda names: [[(i, i + 1) for i in range(len(names))]],
+    ),
+    "nested mentions of a chain": lambda n: (
+        [(["Ada"], PERSON), *[(["thing"], "")] * (2 * n)],
+        lambda names: [[(0, 1), *((1 + i, len(names) - i) for i in range(len(names) // 2))]],
     ),
     "chains": lambda n: (_spaced(["Ada Smith"] * n, PERSON), _each),
 }

@@ -8,7 +8,13 @@ import pytest
 
 from spacy_docre import files
 from spacy_docre.corpora.folders import new_folder
-from spacy_docre.files import displayed, replacing, restore_folder, write_folder
+from spacy_docre.files import (
+    displayed,
+    replace_files,
+    replacing,
+    restore_folder,
+    write_folder,
+)
 
 CONTROLS = ["\x1b[2J", "\x07", "\x9b2J", "\u202e", "\u2066", "\u200f", "\u061c", "\u2028", "\r"]
 
@@ -75,6 +81,30 @@ def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
         draft.write_text("half \ud800", encoding="utf8")
     assert path.read_text() == "one"
     assert os.listdir(path.parent) == ["a.txt"]
+
+
+def test_files_are_replaced_when_all_are_written(tmp_path):
+    (tmp_path / "a").write_text("old")
+    (tmp_path / "mine").write_text("stays")
+
+    def write(draft, broken=False):
+        (draft / "a").write_text("new")
+        (draft / "sub").mkdir()
+        (draft / "sub" / "b").write_text("\ud800" if broken else "new")
+
+    with pytest.raises(UnicodeEncodeError):
+        replace_files(tmp_path, lambda draft: write(draft, broken=True))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "a": "old",
+        "mine": "stays",
+    }
+    replace_files(tmp_path, write)
+    assert sorted(os.listdir(tmp_path)) == ["a", "mine", "sub"]
+    assert [(tmp_path / name).read_text() for name in ("a", "sub/b", "mine")] == [
+        "new",
+        "new",
+        "stays",
+    ]
 
 
 class Killed(BaseException):

@@ -2,6 +2,8 @@
 
 import os
 import random
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -265,6 +267,18 @@ def make_tiny_transformer(path: Path, model_type: str = "bert", **settings: obje
     torch.manual_seed(0)
     AutoModel.from_config(AutoConfig.for_model(model_type, **sizes)).save_pretrained(path)
     return path
+
+
+def count_calls(run: Callable[[], object]) -> int:
+    """How many functions are called while one runs, those in C among them: work that grows faster
+    than the input shows in it, whatever the machine."""
+    events: Counter[str] = Counter()
+    sys.setprofile(lambda frame, event, arg: events.update([event]))
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return events["call"] + events["c_call"]
 
 
 def random_examples(vocab: Vocab, seed: int, n: int = 5) -> list[Example]:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from rdflib import DCTERMS, PROV, RDF, RDFS, XSD, Graph, Literal, Namespace, URIRef
+from rdflib.namespace import NamespaceManager, split_uri
 from rdflib.term import Node
 
 from .naming import entity_path, path_segment
@@ -35,7 +36,8 @@ class RdfWriter:
         """row (dict[str, Any]): The row of a document.
         RETURNS (str): Its triples.
         """
-        graph = Graph(bind_namespaces="none")
+        graph = Graph()
+        graph.namespace_manager = _Prefixes(graph, bind_namespaces="none")
         for prefix, namespace in (
             ("dcterms", DCTERMS),
             ("itsrdf", ITSRDF),
@@ -136,6 +138,18 @@ class RdfWriter:
         for offsets in relation["evidence"]:
             span = yield from self._span(document, tuple(offsets), text)
             yield statement, PROV.wasDerivedFrom, span
+
+
+class _Prefixes(NamespaceManager):
+    """Shortens names by the namespaces that were bound, and writes all others in full. rdflib's own
+    keeps every name that it meets for a namespace, and compares each with all."""
+
+    def compute_qname(self, uri: str, generate: bool = True) -> tuple[str, URIRef, str]:
+        namespace, name = split_uri(uri)
+        prefix = self.store.prefix(URIRef(namespace))
+        if prefix is None:
+            raise KeyError(namespace)
+        return prefix, URIRef(namespace), name
 
 
 def _index(number: int) -> Literal:

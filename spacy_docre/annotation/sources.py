@@ -99,9 +99,7 @@ def _read_folder(
     for error in content.unreadable:
         reason = f"unreadable folder: {os.strerror(error.errno or 0)}"
         yield Failure(displayed(os.fsdecode(error.filename)), 0, "", reason)
-    if content.skipped:
-        skipped = ", ".join(f"{count} {kind}" for kind, count in content.skipped.items())
-        warnings.warn(Warnings.DW60.format(folder=displayed(folder), skipped=skipped), stacklevel=2)
+    content.warn(folder)
     if unknown:
         suffixes = ", ".join(repr(suffix) for suffix in sorted(unknown)[:SHOWN_SUFFIXES])
         known = ", ".join([*TEXT_SUFFIXES, *READERS])

@@ -96,9 +96,12 @@ class LazyGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """See `TyperGroup.parse_args`. `--debug` may stand anywhere."""
-        if "--debug" in args:
+        debug = "--debug" in args
+        if debug:
             args = ["--debug", *(arg for arg in args if arg != "--debug")]
-        return super().parse_args(ctx, args)
+        # Which prints the help, too.
+        with guarded(debug=debug):
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """See `TyperGroup.invoke`."""

@@ -17,7 +17,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from configparser import InterpolationError
 from contextlib import ExitStack, contextmanager, suppress
 from difflib import get_close_matches
@@ -69,10 +69,10 @@ def guarded(*, debug: bool) -> Iterator[None]:
             yield
             sys.stdout.flush()
         except KeyboardInterrupt:
-            _say("Interrupted.")
+            _say(msg.warn, "Interrupted.")
             raise typer.Exit(128 + signal.SIGINT) from None
         except Ended as error:
-            _say(f"Ended by {error.name}.")
+            _say(msg.warn, f"Ended by {error.name}.")
             raise
         except Exception as error:
             if isinstance(error, BrokenPipeError):
@@ -84,8 +84,7 @@ def guarded(*, debug: bool) -> Iterator[None]:
                 raise
             if debug:
                 print(printable(traceback.format_exc()), file=sys.stderr, end="")
-            with suppress(OSError):
-                msg.fail(message_of(error))
+            _say(msg.fail, message_of(error))
             raise typer.Exit(1) from None
 
 
@@ -135,9 +134,14 @@ def _path_of(error: Exception) -> str:
     return f"'{displayed(os.fsdecode(name))}'" if isinstance(name, str | bytes) else "a file"
 
 
-def _say(text: str) -> None:
-    with suppress(OSError):
-        msg.warn(text)
+def _say(say: Callable[[str], Any], text: str) -> None:
+    """Print a message: on the standard error output, where the other goes to a full disk."""
+    try:
+        say(text)
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):
+            print(printable(text), file=sys.stderr, flush=True)
 
 
 def _leave_pipe() -> NoReturn:

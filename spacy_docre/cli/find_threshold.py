@@ -22,7 +22,7 @@ from ..extractor.thresholds import (
     held_out_f1,
     threshold_of_precision,
 )
-from ..files import replacing
+from ..files import replace_files, replacing
 from .app import new_app
 from .messages import GPU_ID, msg, percent
 from .pipelines import CONSTRAINTS_OPTION, load_pipeline, read_constraints
@@ -158,5 +158,5 @@ def save_settings(nlp: Language, path: Path, **settings: Any) -> None:
     **settings (Any): The settings.
     """
     change_settings(nlp, **settings)
-    nlp.to_disk(path)
+    replace_files(path, nlp.to_disk)
     msg.good(f"Saved in {path}")

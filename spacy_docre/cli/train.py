@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from spacy.cli._util import import_code, parse_config_overrides, setup_gpu
+from spacy.cli._util import parse_config_overrides, setup_gpu
 from spacy.training.initialize import init_nlp
-from spacy.util import get_package_path, is_package, load_config
+from spacy.util import get_package_path, import_file, is_package, load_config
 from thinc.api import Config
 
 from ..errors import DocreError, Errors
+from ..files import displayed
 from ..training.loop import check_settings, train
 from .app import new_app
 from .messages import GPU_ID, msg
@@ -52,7 +53,7 @@ def train_command(
     """Train a pipeline as `spacy train` does, with checkpoints. Settings of the config can be
     changed by options such as --training.max_steps 100."""
     overrides = parse_config_overrides(ctx.args)
-    import_code(code)
+    _run_code(code)
     setup_gpu(gpu_id)
     if str(config_path) == "-" and sys.stdin is None:
         raise DocreError(Errors.D145)
@@ -71,8 +72,19 @@ def train_command(
         checkpoint_every=checkpoint_every,
         until=until,
         use_gpu=gpu_id,
+        stdout=sys.stdout,
+        stderr=sys.stderr,
         inputs=_unnamed_inputs(config, code),
     )
+
+
+def _run_code(path: Path | None) -> None:
+    """What spaCy's `import_code` does, which prints a file's name as it is."""
+    if path is not None:
+        try:
+            import_file("python_code", path)
+        except Exception as error:
+            msg.fail(f"Couldn't load Python code: {displayed(path)}", error, exits=1)
 
 
 def _take_components(config: Config, source: str, overrides: Mapping[str, Any]) -> None:

@@ -45,6 +45,8 @@ class AnaphorRules:
             self.matcher.add(str(number), [nlp.make_doc(phrase) for phrase in group["phrases"]])
             for phrase in group["phrases"]:
                 self.groups_of_phrase.setdefault(phrase, []).append(number)
+        # Characters of a phrase.
+        self.longest = max(map(len, self.groups_of_phrase), default=0)
 
     def attach(self, doc: Doc, entities: Entities, taken: Collection[int]) -> None:
         """Attach the anaphors of a document to its entities.

@@ -8,6 +8,7 @@ from heapq import heappop, heappush
 
 from spacy.tokens import Doc, Span, Token
 
+from ..data.clusters import token_characters
 from .anaphors import MAX_CANDIDATES, AnaphorRules
 from .chains import Chain
 from .entities import MAX_COMPARED, Entities, Entity, Mention, may_be_same, mention_of
@@ -60,13 +61,19 @@ class ChainResolver:
             for mention in chain:
                 if mention in attached or self._named_by(mention) is not None:
                     continue
-                text = self.doc[mention[0] : mention[1]].text
+                text = self._beginning(mention, entities.text, rules.longest + 1)
                 entity = _antecedent(entities, members, mention, text, rules)
                 if entity is not None:
                     entity.mentions.append(Span(self.doc, *mention, label=entity.label))
                     rules.note(text, entity)
                     attached.add(mention)
         return {self._head(mention) for mention in attached}
+
+    def _beginning(self, mention: Mention, text: str, n: int) -> str:
+        """The first characters of a mention: all that tells an anaphor from a longer expression,
+        as a chain may hold thousands of mentions in one another."""
+        start, end = token_characters(self.doc, *mention)
+        return text[start : min(end, start + n)]
 
     def _head(self, mention: Mention) -> int:
         start, end = mention

@@ -46,7 +46,8 @@ _COMMAS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _ISO = re.compile(r"(?P<y>\d{4})-(?P<m>\d\d)-(?P<d>\d\d)")
 # A number, an ordinal or a decade; a word; a sign.
 _PART = re.compile(r"\d+(?:\.\d+)?(?:'?s\b|st\b|nd\b|rd\b|th\b)?|[^\W\d_]+|[%$£€−]|(?<!\w)-(?=\d)")
-_ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)")
+# Of a part as a whole: to look for it inside of thousands of digits begins anew at each.
+_ORDINAL = re.compile(r"^(\d+)(?:st|nd|rd|th)")
 
 
 def read_value(text: str) -> tuple[str, ...]:

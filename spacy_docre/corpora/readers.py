@@ -1,5 +1,6 @@
 """The corpus reader that keeps entity clusters and relations."""
 
+import random
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -7,13 +8,13 @@ from pathlib import Path
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Corpus, Example
-from spacy.training.corpus import walk_corpus
 from spacy.vocab import Vocab
 
 from ..data.clusters import DEFAULT_PREFIX, copy_clusters
 from ..data.relation import DEFAULT_ATTR, install_extension
 from ..errors import DocreError, Errors
 from ..files import displayed
+from ..files.folders import regular_files
 from .docbin import read_docbin
 from .text import set_sentences
 
@@ -74,9 +75,13 @@ class GoldClusterCorpus(Corpus):
         self.attr = attr
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
-        """See `spacy.Corpus`."""
-        check_corpus_path(self.path)
-        yield from super().__call__(nlp)
+        """See `spacy.Corpus`, which would follow links and open pipes in a folder."""
+        docs: Iterable[Doc] = self.read_docbin(nlp.vocab, docbin_files(self.path))
+        if self.shuffle:
+            docs = list(docs)
+            random.shuffle(docs)
+        for example in self.make_examples(nlp, docs):
+            yield from self.augmenter(nlp, example)
 
     def read_docbin(self, vocab: Vocab, locs: Iterable[str | Path]) -> Iterator[Doc]:
         """Read the documents of files, without empty ones and too long ones, up to the limit.
@@ -111,20 +116,31 @@ def copy_sentences(source: Doc, target: Doc) -> None:
         set_sentences(target, [token.i for token in target if token.idx in starts])
 
 
-def check_corpus_path(path: str | Path) -> None:
-    """Refuse what spaCy's reader would take for an empty corpus.
+def docbin_files(path: str | Path) -> list[Path]:
+    """The `.spacy` files of a corpus. In a folder only regular files are read: a link may lead
+    elsewhere, or back, and a pipe may never end.
 
     path (Union[str, Path]): A file or a folder.
+    RETURNS (list[Path]): The files, by name.
     RAISES (DocreError): If it is not there, is no `.spacy` file, or a folder without any.
+    RAISES (OSError): If a folder in it cannot be read.
     """
     path = Path(path)
     if not path.exists():
         raise DocreError(Errors.D015.format(path=displayed(path), reason="there is no such file"))
-    if path.is_file() and path.suffix != ".spacy":
-        raise DocreError(Errors.D158.format(path=displayed(path), stem=displayed(path.stem)))
-    if path.is_dir() and next(path.rglob("*.spacy"), None) is None:
+    if not path.is_dir():
+        if path.suffix != ".spacy":
+            raise DocreError(Errors.D158.format(path=displayed(path), stem=displayed(path.stem)))
+        return [path]
+    content = regular_files(path)
+    if content.unreadable:
+        raise content.unreadable[0]
+    content.warn(path)
+    files = sorted(file for file in content.files if file.suffix == ".spacy")
+    if not files:
         reason = "no file in this folder ends in .spacy"
         raise DocreError(Errors.D015.format(path=displayed(path), reason=reason))
+    return files
 
 
 def read_docs(path: str | Path, vocab: Vocab) -> Iterator[Doc]:
@@ -136,6 +152,5 @@ def read_docs(path: str | Path, vocab: Vocab) -> Iterator[Doc]:
     RAISES (DocreError): If there is no such file, it is not in spaCy's format, or a document in it
         is damaged.
     """
-    check_corpus_path(path)
-    for location in walk_corpus(Path(path), ".spacy"):
+    for location in docbin_files(path):
         yield from read_docbin(location, vocab)

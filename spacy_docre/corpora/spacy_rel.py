@@ -94,11 +94,12 @@ def _write(docs: Iterable[Doc], path: Path, *, report: ConversionReport, **setti
         copied.ents = [Span(copied, s.start, s.end, label=s.label_, kb_id=s.kb_id_) for s in kept]
         starts = {ent.start: (ent.start, ent.end) for ent in copied.ents}
         labels = sorted({label for _, label, _ in given.relations or []})
+        paired = starts if len(starts) <= MAX_ENTITIES else {}
         table = {
             (head, tail): dict.fromkeys(labels, 0.0)
-            for head in starts
-            for tail in starts
-            if head != tail and len(starts) <= MAX_ENTITIES
+            for head in paired
+            for tail in paired
+            if head != tail
         }
         title = given.title
         report.count("mentions inside others, skipped", title, len(spans) - len(kept))

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import DocreError, Errors, printable
@@ -116,6 +117,25 @@ def write_folder(target: Path, write: Callable[[Path], Any]) -> None:
     sync(target.parent)
     if former.exists():
         shutil.rmtree(former)
+
+
+def replace_files(folder: Path, write: Callable[[Path], Any]) -> None:
+    """Write files into a folder, each as a whole, and none before all are written: on a full disk
+    the folder stays as it was. Its other files stay in any case.
+
+    folder (Path): The folder, which is made if need be.
+    write (Callable[[Path], Any]): Writes the files to the folder that it is given.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=".") as draft:
+        write(Path(draft))
+        paths = [path for path in Path(draft).rglob("*") if path.is_file()]
+        for path in paths:
+            sync(path)
+        for path in paths:
+            target = folder / path.relative_to(draft)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
 
 
 def restore_folder(target: Path) -> None:

@@ -4,13 +4,14 @@ import errno
 import hashlib
 import os
 import stat
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from ..errors import DocreError, Errors
+from ..errors import DocreError, Errors, Warnings
 from . import displayed
 
 try:
@@ -37,6 +38,16 @@ class FolderContent:
     files: list[Path] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     unreadable: list[OSError] = field(default_factory=list)
+
+    def warn(self, folder: str | Path) -> None:
+        """Warn of what was skipped, if anything was (DW60).
+
+        folder (Union[str, Path]): The folder.
+        """
+        if self.skipped:
+            skipped = ", ".join(f"{count} {kind}" for kind, count in self.skipped.items())
+            message = Warnings.DW60.format(folder=displayed(folder), skipped=skipped)
+            warnings.warn(message, stacklevel=2)
 
 
 def regular_files(folder: str | Path, *, ignore: Path | None = None) -> FolderContent:

@@ -1,5 +1,6 @@
 """spaCy's training loop with checkpoints."""
 
+import json
 import random
 import shutil
 import sys
@@ -26,12 +27,12 @@ from spacy.training.loop import (
     train_while_improving,
     update_meta,
 )
-from spacy.util import registry, resolve_dot_names
+from spacy.util import registry, resolve_dot_names, walk_dict
 from thinc.api import Config, Optimizer, fix_random_seed, set_gpu_allocator
 from wasabi import Printer
 
 from ..errors import DocreError, Errors
-from ..files import restore_folder, write_folder
+from ..files import displayed, restore_folder, write_folder
 from ..files.folders import locked
 from .checkpoint import Checkpoints
 from .guard import StepGuard, left_out_key
@@ -91,7 +92,8 @@ def _train(
     message = Printer(no_print=True)
     if run.history.finished:
         stdout.write(
-            message.good(f"Finished already, after {run.first_step} steps: {run.output}") + "\n"
+            message.good(f"Finished already, after {run.first_step} steps: {displayed(run.output)}")
+            + "\n"
         )
         return
     if run.first_step:
@@ -104,7 +106,7 @@ def _train(
         if guard.count:
             text = f"'{name}': {guard.count} steps were left out"
             stdout.write(message.warn(text, "Loss or gradient was not a finite number.") + "\n")
-    stdout.write(message.good("Saved pipeline to output directory", run.last) + "\n")
+    stdout.write(message.good("Saved pipeline to output directory", displayed(run.last)) + "\n")
 
 
 class TrainingRun:
@@ -317,17 +319,25 @@ class TrainingRun:
 
 
 def check_settings(config: Config) -> None:
-    """Check the names of the settings of training. spaCy's schema forbids others, but with newer
-    versions of confection they are dropped without a word.
+    """Check the names of the settings of training, and that all settings can be saved. spaCy's
+    schema forbids other names, but with newer versions of confection they are dropped without a
+    word.
 
     config (Config): The config, before a pipeline is made of it.
-    RAISES (DocreError): If a setting is unknown.
+    RAISES (DocreError): If a setting is unknown, or no valid Unicode, as a file's name may be.
     """
     known = list(ConfigSchemaTraining.model_fields)
     if unknown := [name for name in config.get("training", ()) if name not in known]:
         close = [match for name in unknown for match in get_close_matches(name, known, cutoff=0.5)]
         meant = f"; did you mean {', '.join(map(repr, close))}?" if close else "."
         raise DocreError(Errors.D148.format(names=", ".join(map(repr, unknown)), meant=meant))
+    for path, value in walk_dict(config):
+        try:
+            json.dumps(value, ensure_ascii=False).encode("utf8")
+        except UnicodeEncodeError:
+            condition = "valid Unicode, so that a config can hold it"
+            setting = {"setting": ".".join(path), "condition": condition, "value": repr(value)}
+            raise DocreError(Errors.D020.format(**setting)) from None
 
 
 def _content(doc: Doc) -> bytes:

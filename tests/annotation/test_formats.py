@@ -5,6 +5,7 @@ import csv
 import json
 import re
 from collections import Counter
+from functools import partial
 
 import networkx
 import pytest
@@ -29,7 +30,7 @@ from spacy_docre.corpora.jsonl import read_jsonl, to_jsonl
 from spacy_docre.data.relation import get_relations
 
 from ..annotating import HOSTILE_NAMES, annotate_hostile, make_pipeline, make_records, make_texts
-from ..util import make_doc
+from ..util import count_calls, make_doc
 
 BASE = "https://example.org/kg/"
 NAMES = {"prefix": "entity_clusters", "attr": "relations"}
@@ -166,6 +167,28 @@ def test_turtle_and_ntriples_say_the_same(tmp_path, either):
     names = [term for triple in turtle for term in triple if not isinstance(term, Literal)]
     assert all(isinstance(term, URIRef) for term in names), "no blank nodes"
     assert all(not set(term) & set(' <>"{}|\\^`\n') for term in names)
+
+
+@pytest.mark.parametrize("kind", ["mentions", "types that begin with a digit"])
+def test_names_in_turtle_are_not_compared_with_each_other(kind):
+    from spacy_docre.annotation.rdf import RdfWriter
+
+    def row(n):
+        mentions = [{"start": i, "end": i + 1} for i in range(n if kind == "mentions" else 1)]
+        types = [f"{i} a/b" for i in range(1 if kind == "mentions" else n)]
+        return {
+            **{"id": "a", "source": "a", "title": "", "text": "a" * n},
+            "clusters": [{"name": "a", "type": "X", "kb_id": "", "mentions": mentions}],
+            "relations": [
+                {"head": 0, "label": name, "tail": 0, "score": 1.0, "evidence": []}
+                for name in types
+            ],
+        }
+
+    writer = RdfWriter(BASE, "en_x-1.0", "turtle")
+    assert writer(row(400)).count("@prefix") <= 8
+    fixed, once, twice = (count_calls(partial(writer, row(n))) for n in (1, 200, 400))
+    assert (twice - fixed) / (once - fixed) < 2.1
 
 
 def test_rdf_is_written_the_same_twice(tmp_path, either):

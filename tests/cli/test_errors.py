@@ -15,9 +15,23 @@ from typer.testing import CliRunner
 from spacy_docre import DocreError
 from spacy_docre.cli import annotate, app
 from spacy_docre.cli.endings import message_of
+from spacy_docre.files.folders import checksum
 
 from . import error_paths
-from .error_paths import COLOURS, ERROR_PATHS, in_process, make_folder, meet
+from .error_paths import (
+    COLOURS,
+    CONFIG,
+    CORPUS,
+    ERROR_PATHS,
+    HOSTILE,
+    TRAIN,
+    ErrorPath,
+    in_process,
+    limit_files,
+    make_folder,
+    meet,
+    write,
+)
 
 MAX_LINES = 10
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200f\u202a-\u202e\u2066-\u2069]")
@@ -42,6 +56,57 @@ def test_an_error_is_a_few_lines(path, folder):
     assert "Exception ignored" not in text
     assert not CONTROLS.search(text)
     assert 0 < outcome.lines <= MAX_LINES, text
+
+
+NAMES = [
+    ErrorPath(
+        "a corpus",
+        (*TRAIN, "--paths.train", os.fsdecode(b"\xff.spacy")),
+        r"`paths.train` must be valid Unicode, so that a config can hold it, but it is '\udcff",
+    ),
+    ErrorPath(
+        "code",
+        (*TRAIN, "--code", f"{HOSTILE}.py"),
+        r"\x1b[2J\u202e.py",
+        write(f"{HOSTILE}.py", "x"),
+    ),
+    ErrorPath(
+        "a pipeline",
+        ("train", str(CONFIG), "--output", HOSTILE, *CORPUS, "--training.max_steps", "1"),
+        r"\x1b[2J\u202e/model-last",
+        code=0,
+    ),
+]
+
+
+@pytest.mark.parametrize("path", NAMES, ids=lambda path: path.name)
+def test_names_in_training_are_shown_and_not_obeyed(path, folder):
+    outcome = meet(path, folder)
+    text = COLOURS.sub("", outcome.output)
+    assert outcome.code == path.code, text
+    assert path.expected in " ".join(text.split())
+    assert not CONTROLS.search(text)
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("debug-data", "c.spacy")])
+def test_a_full_disk_behind_the_output_is_told_on_the_other(arguments, folder):
+    command = [sys.executable, "-m", "spacy_docre", *arguments]
+    with open("/dev/full", "wb") as full:
+        process = subprocess.run(command, cwd=folder, stdout=full, stderr=-1, check=False)
+    assert process.returncode == 1
+    assert process.stderr.startswith(b"[D141]")
+    assert process.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("command", ["find-threshold", "calibrate"])
+def test_a_full_disk_leaves_a_pipeline_whole(command, folder, tmp_path):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    arguments, before = [command, "model", "c.spacy", "--write"], checksum(tmp_path)
+    outcome = in_process(lambda: limit_files() or app(arguments), tmp_path)
+    assert "D141" in outcome.output
+    assert checksum(tmp_path) == before
+    assert in_process(lambda: app(arguments), tmp_path).code == 0
+    assert checksum(tmp_path) != before
 
 
 def test_debug_shows_the_traceback(folder):

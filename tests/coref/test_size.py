@@ -146,6 +146,28 @@ def test_the_nearest_names_of_a_chain_are_looked_at(monkeypatch):
     assert chained(words, [0, 1, 3], chain) == [2, 1, 1]
 
 
+def test_of_long_mentions_in_a_chain_the_beginning_is_read():
+    words = ["Acme", "it", "saw", "it", "saw", "it"] + ["saw"] * 300
+    ends = range(2, len(words) + 1)
+    # "it" alone is an anaphor, and what is longer a description.
+    chain = [(0, 1), *((1, end) for end in ends)]
+    assert chained(words, [0], [chain]) == [1 + len(ends)]
+    lengths = []
+    rules = anaphors.AnaphorRules
+    with pytest.MonkeyPatch.context() as patch:
+        may_refer = rules.may_refer
+        patch.setattr(
+            rules,
+            "may_refer",
+            lambda self, text, entity: (
+                lengths.append((len(text), self.longest)) or may_refer(self, text, entity)
+            ),
+        )
+        chained(words, [0], [chain])
+    assert len(lengths) == len(ends)
+    assert max(lengths) == (lengths[0][1] + 1, lengths[0][1])
+
+
 def test_a_large_entity_is_not_copied_each_time_a_neighbour_is_joined_with_it():
     n = 200
     words = [word for i in range(n) for word in (f"Aa{i} Bb Bb", "(", "AXX", ")")]

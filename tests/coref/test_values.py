@@ -37,6 +37,12 @@ def test_values(text, value):
     assert read_value(text) == value
 
 
+def test_a_number_of_many_digits_is_read_once():
+    """Each digit was a beginning of an ordinal: a minute for so many, and the square for more."""
+    assert read_value("1" * 100_000) == ("inf",)
+    assert read_value("May " + "1" * 100_000) == ("1" * 100_000, "month 5")
+
+
 def test_dates_are_joined_by_what_they_say():
     month, same, year = (read_name(text, ["TIME"]) for text in ("May 1931", "in May 1931", "1931"))
     assert is_alias(same, month)

@@ -1,3 +1,6 @@
+import os
+import random
+
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
@@ -61,6 +64,37 @@ def test_file_that_is_not_a_corpus(tmp_path):
     (tmp_path / "x.spacy").write_bytes(b"nothing of the kind")
     with pytest.raises(DocreError, match=r"x\.spacy"):
         list(read_docs(tmp_path / "x.spacy", spacy.blank("xx").vocab))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other kinds of files")
+def test_links_and_pipes_in_a_folder_are_skipped(corpus_path):
+    folder, nlp = corpus_path.parent, spacy.blank("xx")
+    # A pipe would be waited for, and two links to the folder be followed for ever.
+    os.mkfifo(folder / "a.spacy")
+    for name in ("b.spacy", "loop", "other loop"):
+        (folder / name).symlink_to("." if "loop" in name else corpus_path)
+    with pytest.warns(UserWarning, match=r"DW60.*3 links, 1 pipes"):
+        assert len(list(GoldClusterCorpus(folder)(nlp))) == 5
+    with pytest.warns(UserWarning, match=r"DW60.*3 links, 1 pipes"):
+        assert len(list(read_docs(folder, nlp.vocab))) == 5
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(corpus_path, monkeypatch):
+    monkeypatch.setattr("spacy_docre.files.folders.MAX_DEPTH", 1)
+    (corpus_path.parent / "a" / "b").mkdir(parents=True)
+    with pytest.raises(OSError, match="too long"):
+        list(read_docs(corpus_path.parent, spacy.blank("xx").vocab))
+
+
+def test_documents_are_shuffled_and_augmented(corpus_path):
+    nlp = spacy.blank("xx")
+    texts = [eg.text for eg in GoldClusterCorpus(corpus_path)(nlp)]
+    random.seed(1)
+    twice = GoldClusterCorpus(corpus_path, shuffle=True, augmenter=lambda nlp, eg: [eg, eg])
+    found = [eg.text for eg in twice(nlp)]
+    assert found[::2] == found[1::2]
+    assert sorted(found[::2]) == sorted(texts)
+    assert found[::2] != texts
 
 
 def test_checks_count_and_find_what_is_broken():

@@ -14,6 +14,7 @@ from spacy_docre.corpora.spacy_rel import REL
 from spacy_docre.data.clusters import DEFAULT_PREFIX
 
 from ..fuzz.checks import differences, meaning
+from ..util import count_calls, make_doc
 from .tool_files import FILES, LABELS, TEXT, spacy_rel
 
 NAMES = [name for name in (*FILES, "spacy-rel") if all_formats()[name].is_available]
@@ -138,3 +139,15 @@ def test_the_table_of_spacys_tutorial_is_of_first_tokens(tmp_path):
     DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "in.spacy")
     with pytest.raises(DocreError, match=r"doc\._\.rel': no table"):
         read(all_formats()["spacy-rel"], tmp_path / "in.spacy")
+
+
+def test_the_table_of_spacys_tutorial_grows_with_the_relations_beyond_so_many_entities(tmp_path):
+    entry = all_formats()["spacy-rel"]
+
+    def calls(n):
+        clusters = [[(i, i + 1)] for i in range(n)]
+        doc = make_doc(Vocab(), ["a"] * n, clusters, relations=[(0, "r", 1)])
+        settings = {"report": ConversionReport(), "prefix": DEFAULT_PREFIX}
+        return count_calls(lambda: entry.write([doc], tmp_path / "out.spacy", **settings))
+
+    assert calls(600) / calls(300) < 2.1

@@ -256,6 +256,13 @@ LAYERS = {
     "parameter of integers": set_in("params", "E", lambda a: a.astype("i4")),
     "parameter in 64 bits": set_in("params", "E", lambda a: a.astype("f8")),
     "parameter in 16 bits": set_in("params", "E", lambda a: a.astype("f2")),
+    "parameter of complex numbers": set_in("params", "E", lambda a: a.astype("c8")),
+    "parameter of texts": set_in("params", "E", lambda a: a.astype("U1")),
+    "parameter of objects": set_in(
+        "params",
+        "E",
+        {b"nd": True, b"type": "|O", b"kind": b"O", b"shape": [1], b"data": pickle.dumps([1.0])},
+    ),
     "parameter in another byte order": set_in("params", "E", lambda a: a.astype(">f4")),
     "parameter transposed": set_in("params", "E", lambda a: a.T.copy()),
     "parameter transposed in its parts": set_in("params", "W", lambda a: a.transpose(2, 1, 0)),
