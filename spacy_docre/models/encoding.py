@@ -61,6 +61,22 @@ class EncodingIndex:
         heads, tails = self.entity_slot[self.pair_head], self.entity_slot[self.pair_tail]
         return self.pair_doc, heads, tails
 
+    @property
+    def pair_row(self) -> Tensor:
+        """[P] int64. Where the candidate pairs stand if the squares of all documents, with a row
+        for each head and a column for each tail, are flattened and joined."""
+        sizes = torch.bincount(self.entity_doc, minlength=self.n_docs)
+        start = sizes.square().cumsum(0) - sizes.square()
+        doc, head, tail = self.pair_cell
+        return start[doc] + head * sizes[doc] + tail
+
+    @property
+    def entity_start(self) -> Tensor:
+        """[N] int64. The first token of each entity's first mention."""
+        farthest = torch.iinfo(torch.int64).max
+        first = self.mention_start.new_full((self.n_entities,), farthest)
+        return first.scatter_reduce(0, self.mention_entity, self.mention_start, reduce="amin")
+
     def entities_by_doc(self, values: Tensor) -> Tensor:
         """values (Tensor): [N, ...] One for each entity.
         RETURNS (Tensor): [B, n, ...] The same by document and slot, filled up with zeros.

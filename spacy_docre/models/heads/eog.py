@@ -77,12 +77,8 @@ class EoGHead(TypewiseHead):
         """encoding (Encoding): The batch. The vectors and attention of mentions are not used.
         RETURNS (Tensor): [P, n_outputs] float. The logits.
         """
-        index = encoding.index
         known = [self.walks(edges).flatten(0, 1) for edges in self.edges(encoding)]
-        sizes = torch.bincount(index.entity_doc, minlength=index.n_docs)
-        start = sizes.square().cumsum(0) - sizes.square()
-        doc, head, tail = index.pair_cell
-        rows = torch.cat(known).index_select(0, start[doc] + head * sizes[doc] + tail)
+        rows = torch.cat(known).index_select(0, encoding.index.pair_row)
         logits: Tensor = self.classifier(self.dropout(rows))
         return logits
 

@@ -134,9 +134,7 @@ def order_of_mention(index: EncodingIndex) -> Tensor:
     index (EncodingIndex): The batch.
     RETURNS (Tensor): [N] int64. The numbers, from 0; those that begin at the same token share one.
     """
-    farthest = torch.iinfo(torch.int64).max
-    first = index.mention_start.new_full((index.n_entities,), farthest)
-    first = first.scatter_reduce(0, index.mention_entity, index.mention_start, reduce="amin")
+    first, farthest = index.entity_start, torch.iinfo(torch.int64).max
     others = first.new_full((index.n_docs, index.max_entities), farthest)
     others = others.index_put((index.entity_doc, index.entity_slot), first)
     return (others[index.entity_doc] < first[:, None]).sum(dim=1)

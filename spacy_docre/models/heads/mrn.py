@@ -102,10 +102,7 @@ class MRNHead(TypewiseHead):
             self._of_document(mention[own], own, index)
             for own in in_order_of_text(index).split(counts.tolist())
         ]
-        sizes = torch.bincount(index.entity_doc, minlength=index.n_docs)
-        start = sizes.square().cumsum(0) - sizes.square()
-        doc, head, tail = index.pair_cell
-        return torch.cat(logits).index_select(0, start[doc] + head * sizes[doc] + tail)
+        return torch.cat(logits).index_select(0, index.pair_row)
 
     def _of_document(self, mention: Tensor, own: Tensor, index: EncodingIndex) -> Tensor:
         """[e * e, n_outputs] The logits of all pairs of a document's entities."""

@@ -45,9 +45,7 @@ def distance_bins(index: EncodingIndex, *, zero: bool = False) -> tuple[Tensor, 
     RETURNS (tuple[Tensor, Tensor]): [P] int64, in 0..N_BINS. The bin of the distance from the
         head to the tail, and that from the tail to the head.
     """
-    farthest = torch.iinfo(torch.int64).max
-    first = index.mention_start.new_full((index.n_entities,), farthest)
-    first = first.scatter_reduce(0, index.mention_entity, index.mention_start, reduce="amin")
+    first = index.entity_start
     distance = first[index.pair_tail] - first[index.pair_head]
     bins = (signed_bins(distance), signed_bins(-distance))
     if not zero:
