@@ -23,7 +23,7 @@ TOOLS := $(VENV)-tools
 WHEEL := $(VENV)-wheel
 PIP := $(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS)
 UV := UV_SYSTEM_CERTS=1 $(TOOLS)/bin/uv
-EXTRAS := transformers,visual,export,parquet,bioc,inception,dev
+EXTRAS := transformers,visual,export,parquet,bioc,inception,openvino,dev
 # What is pinned is installed by the hashes of its files.
 by-hash = $(if $(filter constraints.txt,$(CONSTRAINTS)),$(BIN)/python -m pip install --quiet --no-deps --require-hashes --requirement .ci/hashes/$(1).txt)
 # Small trained models that tests read, with the hashes of their files.

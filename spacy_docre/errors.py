@@ -504,6 +504,15 @@ class Errors(metaclass=_WithCodes):
         "[components.doc_relation_extractor.model.encoder] to what is one wordpiece of its "
         "vocabulary, for example '*'."
     )
+    D200 = (
+        "The encoder '{name}' cannot be compiled: {reason}. PyTorch computes with it as before; "
+        "encoders that can be compiled are those of 'spacy-docre.MarkedTransformer.v1' and "
+        "'spacy-docre.EntityStructureTransformer.v1', either of a 'spacy-docre.TwinEncoder.v1' too."
+    )
+    D201 = (
+        "To compile to 8-bit integers takes documents, by which their ranges are chosen: give "
+        "--data, with a few dozen documents like those that the pipeline is to read."
+    )
 
 
 class Warnings(metaclass=_WithCodes):
@@ -644,4 +653,12 @@ class Warnings(metaclass=_WithCodes):
         "{n_docs} of {n_all} documents were larger than the limits of the component '{name}': "
         "{left_out} were skipped. Gold relations of these count as not found. Raise `max_pairs`, "
         "`max_mentions` or `max_wordpieces` if there is memory for more."
+    )
+    DW70 = (
+        "The compiled encoder of this pipeline cannot be used here: {reason}. PyTorch computes in "
+        "its place, with the scores of the pipeline that was compiled, but slower."
+    )
+    DW71 = (
+        "The encoder has other weights than when it was compiled, so what was compiled is dropped, "
+        "and PyTorch computes from now on. `python -m spacy_docre compile` compiles it again."
     )

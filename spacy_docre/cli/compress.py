@@ -40,12 +40,18 @@ def compress_command(
     compress_pipeline(nlp, cast(Literal[8, 16], bits))
     write_folder(output, nlp.to_disk)
     if before is not None and data_path is not None:
-        _print_scores(before, measure(load_pipeline(output), data_path), f"{bits} bits")
-    _print_sizes(sizes_before, sizes(output))
+        print_scores(before, measure(load_pipeline(output), data_path), f"{bits} bits")
+    print_sizes(sizes_before, sizes(output))
     msg.good(f"Written to {output}")
 
 
-def _print_scores(before: Measured, after: Measured, form: str) -> None:
+def print_scores(before: Measured, after: Measured, form: str) -> None:
+    """Print what another form of the weights does to the scores.
+
+    before (Measured): How the pipeline does.
+    after (Measured): How it does in the other form.
+    form (str): The form's name.
+    """
     for stage, scores in before.scores.items():
         title = f"{STAGE_NAMES[stage]}, in {form}"
         print_difference(scores, after.scores[stage], form, title=title)
@@ -53,9 +59,14 @@ def _print_scores(before: Measured, after: Measured, form: str) -> None:
     msg.info(f"The largest change of a pair's score: {decimal(change)}")
 
 
-def _print_sizes(
+def print_sizes(
     before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]
 ) -> None:
+    """Print how large two pipelines are.
+
+    before (Mapping[str, tuple[int, int]]): See `sizes`, also for the other.
+    after (Mapping[str, tuple[int, int]]): The other.
+    """
     parts = sorted(before.keys() | after.keys(), key=lambda part: (not part, part))
     rows = [
         (part or "Other files", *before.get(part, (0, 0)), *after.get(part, (0, 0)))

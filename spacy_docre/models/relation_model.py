@@ -48,7 +48,8 @@ def RelationModel(
         and scores in fp32.
     cpu_precision (str): The same on a CPU: "fp32"; "bf16", for CPUs with instructions for it; or
         "int8", in which the linear layers of a pretrained encoder compute at inference and
-        nothing can be trained.
+        nothing can be trained (`compile` makes a faster and better one). An encoder that was
+        compiled has its own.
     RETURNS (Model[tuple[list[Doc], ClusterBatch], HeadOutput]): The model.
     RAISES (DocreError): If that is less than 1.
     """

@@ -1,6 +1,7 @@
 """SSAN: entity structure within and throughout (Xu et al., AAAI 2021)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -137,8 +138,9 @@ def run_windows(
     """Run the transformer on some windows with their structure; see `transformer.run_windows`."""
     structure = WindowStructure.of(layout, chunk)
     masks = StructureMasks.of(structure, shim.device)
+    batch = replace(layout.batch(chunk).reordered(structure.order), structure=structure.rows)
     with shim.module_for(is_train).entity_structure.use(masks):
-        return run_batch(shim, layout.batch(chunk).reordered(structure.order), is_train)
+        return run_batch(shim, batch, is_train)
 
 
 def _checkpointing(transformer: Any) -> dict[str, Any]:

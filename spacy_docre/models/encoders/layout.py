@@ -157,6 +157,8 @@ class WindowBatch:
     anchors (MentionsInWindows): The mentions.
     order (Optional[np.ndarray]): [w, l] int64. Which position in its window each wordpiece has;
         None if they stand in order.
+    structure (Optional[np.ndarray]): [w, e, l] uint8. See `WindowStructure.rows`; None for an
+        encoder that knows of none.
     """
 
     doc: np.ndarray
@@ -165,6 +167,7 @@ class WindowBatch:
     columns: np.ndarray
     anchors: MentionsInWindows
     order: np.ndarray | None = None
+    structure: np.ndarray | None = None
 
     def reordered(self, order: np.ndarray) -> "WindowBatch":
         """The same windows with their wordpieces in another order. An encoder that is told the

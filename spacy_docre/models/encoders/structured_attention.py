@@ -35,10 +35,17 @@ class StructureMasks:
         device (torch.device): The encoder's device.
         RETURNS (Optional[StructureMasks]): None if there is no mention in the windows.
         """
-        n_first = structure.rows.shape[1]
-        if not n_first:
+        if not structure.rows.shape[1]:
             return None
-        rows = torch.from_numpy(structure.rows).to(device).unsqueeze(1)
+        return cls.of_rows(torch.from_numpy(structure.rows).to(device))
+
+    @classmethod
+    def of_rows(cls, rows: Tensor) -> "StructureMasks":
+        """rows (Tensor): [w, e, l] uint8. See `WindowStructure.rows`.
+        RETURNS (StructureMasks): The masks.
+        """
+        n_first = rows.shape[1]
+        rows = rows.unsqueeze(1)
         near = [rows[..., :n_first] == s for s in Structure if s != Structure.NONE]
         return cls(near, rows[..., n_first:] == Structure.INTRA_NE)
 

@@ -30,6 +30,7 @@ from .architecture import (
 from .assembly import WindowOutput, assemble
 from .attention import LastLayerAttention, find_projections
 from .freezing import freeze
+from .graph import run_graph
 from .layout import WindowBatch, WindowLayout
 from .trust import asks_for_code
 from .windows import cut_windows
@@ -219,13 +220,18 @@ def run_windows(
 def run_batch(
     shim: Any, batch: WindowBatch, is_train: bool
 ) -> tuple[WindowOutput, Callable[[ArgsKwargs], Any]]:
-    """Run a transformer on windows whose wordpieces may stand in another order: see `run_windows`.
+    """Run a transformer, or what it was compiled to, on windows whose wordpieces may stand in
+    another order: see `run_windows`.
 
     shim (HFShim): The transformer's.
     batch (WindowBatch): The windows.
     is_train (bool): Whether a backward pass is to follow.
     RETURNS (tuple[WindowOutput, Callable]): The output, and the shim's backward pass.
     """
+    compiled = None if is_train else shim.compiled
+    if compiled is not None:
+        hidden, attention = run_graph(compiled, shim._model, batch)
+        return WindowOutput(batch, hidden, attention), lambda _: None
     transformer = shim.module_for(is_train)
     inputs = {"input_ids": batch.ids, "attention_mask": batch.mask}
     if batch.order is not None:
