@@ -46,6 +46,8 @@ HEADS["two_step"] = {
     "first": HEADS["bran"],
     "second": HEADS["atlop"],
 }
+# Heads of other heads, which say nothing without those.
+OF_HEADS = {"blend", "two_step"}
 
 # Heads that do not look at `Encoding.attention`, so that its projections learn nothing.
 WITHOUT_ATTENTION = {"rsman", "glre", "bilinear", "bran", "context_aware", "eog", "gain", "mrn"}

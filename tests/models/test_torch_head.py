@@ -18,7 +18,7 @@ from spacy_docre.models.objective import PairLoss
 from spacy_docre.models.relation_model import relation_head
 from spacy_docre.models.torch_head import HeadSizes, TypewiseHead, head_factory
 
-from ..methods import HEADS
+from ..methods import HEADS, OF_HEADS
 from ..util import birth_examples, random_encoding, rest_slow
 
 
@@ -96,7 +96,7 @@ def test_every_method_is_put_through_the_contract_tests():
 @pytest.mark.parametrize(
     ("name", "loss"),
     rest_slow(
-        product(sorted(HEADS.keys() - {"blend"}), get_args(PairLoss)),
+        product(sorted(HEADS.keys() - OF_HEADS), get_args(PairLoss)),
         lambda pair: pair[0] == "atlop" or pair[1] == "adaptive_threshold",
     ),
 )
