@@ -5,14 +5,13 @@ from typing import cast, get_args
 
 import typer
 
-from ..errors import DocreError, Errors
 from ..evaluation.compiling import compile_pipeline
 from ..evaluation.compression import measure, sizes
 from ..evaluation.run import read_examples
-from ..files import displayed, write_folder
+from ..files import write_folder
 from ..models.compiled import Precision
 from .app import new_app
-from .compress import print_scores, print_sizes
+from .compress import check_output, print_scores, print_sizes
 from .messages import msg
 from .pipelines import load_pipeline
 
@@ -44,8 +43,7 @@ def compile_command(
     `openvino` to use it."""
     if precision not in get_args(Precision):
         raise typer.BadParameter(f"--precision must be one of {', '.join(get_args(Precision))}")
-    if output.exists() and any(output.iterdir()) and not (output / "meta.json").exists():
-        raise DocreError(Errors.D175.format(path=displayed(output)))
+    check_output(output)
     chosen = cast(Precision, precision)
     nlp = load_pipeline(model)
     if data_path is None:

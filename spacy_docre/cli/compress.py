@@ -32,8 +32,7 @@ def compress_command(
     """Store the weights of a pipeline in 8 or 16 bits each. `spacy.load` restores them."""
     if bits not in (8, 16):
         raise typer.BadParameter("--bits must be 8 or 16")
-    if output.exists() and any(output.iterdir()) and not (output / "meta.json").exists():
-        raise DocreError(Errors.D175.format(path=displayed(output)))
+    check_output(output)
     nlp = load_pipeline(model)
     before = None if data_path is None else measure(nlp, data_path)
     sizes_before = sizes(Path(nlp.path))
@@ -43,6 +42,16 @@ def compress_command(
         print_scores(before, measure(load_pipeline(output), data_path), f"{bits} bits")
     print_sizes(sizes_before, sizes(output))
     msg.good(f"Written to {output}")
+
+
+def check_output(output: Path) -> None:
+    """Refuse to write a pipeline over something else.
+
+    output (Path): The folder to write it to.
+    RAISES (DocreError): If it holds something, but no pipeline.
+    """
+    if output.exists() and any(output.iterdir()) and not (output / "meta.json").exists():
+        raise DocreError(Errors.D175.format(path=displayed(output)))
 
 
 def print_scores(before: Measured, after: Measured, form: str) -> None:

@@ -71,6 +71,13 @@ class EncodingIndex:
         return start[doc] + head * sizes[doc] + tail
 
     @property
+    def mention_place(self) -> Tensor:
+        """[M] int64. Numbers that rise with the document, the first token and the last, so that one
+        sort brings mentions into the order of the text."""
+        radix = self.mention_end.max() + 1 if self.n_mentions else 1
+        return (self.mention_doc * radix + self.mention_start) * radix + self.mention_end
+
+    @property
     def entity_start(self) -> Tensor:
         """[N] int64. The first token of each entity's first mention."""
         farthest = torch.iinfo(torch.int64).max

@@ -104,19 +104,14 @@ class BlendHead(RelationHead):
             the heads returned, their own logits and thresholds too, as "NAME.logits" and so on. In
             inference mode a head that neither votes nor gives the evidence is not run.
         """
-        aux, index, margins = {}, {}, []
+        outputs = {}
         silent = self.heads.keys() - self.voters - {self.evidence_from}
         for name, head in self.heads.items():
             if name in silent and torch.is_inference_mode_enabled():
                 continue
-            output = head(encoding)
-            if name in self.voters:
-                margins.append(output.logits - output.threshold[:, None])
-            tensors = {"logits": output.logits, "threshold": output.threshold, **output.aux}
-            aux.update({f"{name}{SEPARATOR}{key}": tensor for key, tensor in tensors.items()})
-            index.update({f"{name}{SEPARATOR}{key}": each for key, each in output.index.items()})
-        logits = sum(margins) / len(margins)
-        return HeadOutput(logits, logits.new_zeros(len(logits)), aux, index)
+            outputs[name] = head(encoding)
+        margins = [margin(outputs[name]) for name in outputs if name in self.voters]
+        return joined(cast(Tensor, sum(margins)) / len(margins), outputs)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         """The weighted sum of the heads' own losses and the blend's.
@@ -154,10 +149,31 @@ class BlendHead(RelationHead):
         return cast(RelationHead, self.heads[name])
 
 
-def part_of(output: HeadOutput, name: str) -> HeadOutput:
-    """What one of the heads of a blend returned.
+def margin(output: HeadOutput) -> Tensor:
+    """[P, R] By how much the types are above a head's threshold."""
+    return output.logits - output.threshold[:, None]
 
-    output (HeadOutput): The blend's output.
+
+def joined(logits: Tensor, outputs: Mapping[str, HeadOutput]) -> HeadOutput:
+    """The output of a head of heads, which `part_of` takes apart again.
+
+    logits (Tensor): [P, R] float. Its logits.
+    outputs (Mapping[str, HeadOutput]): What the heads returned, by their names.
+    RETURNS (HeadOutput): Logits, thresholds of zero, and in `aux` and `index` what the heads
+        returned, as "NAME.logits" and so on.
+    """
+    aux, index = {}, {}
+    for name, output in outputs.items():
+        tensors = {"logits": output.logits, "threshold": output.threshold, **output.aux}
+        aux.update({f"{name}{SEPARATOR}{key}": tensor for key, tensor in tensors.items()})
+        index.update({f"{name}{SEPARATOR}{key}": each for key, each in output.index.items()})
+    return HeadOutput(logits, logits.new_zeros(len(logits)), aux, index)
+
+
+def part_of(output: HeadOutput, name: str) -> HeadOutput:
+    """What one of the heads of a head returned.
+
+    output (HeadOutput): The output that `joined` made.
     name (str): The head.
     RETURNS (HeadOutput): The head's output.
     """

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..encoding import Encoding, EncodingIndex
 from ..layers.blocks import in_blocks
-from ..layers.distance import START
+from ..layers.distance import small_embedding
 from ..layers.entity_paths import EntityPaths
 from ..layers.mention_graph import MentionGraph, MentionGraphLayer
 from ..layers.pooling import document_means, mention_means
@@ -54,10 +54,8 @@ class GAINHead(TypewiseHead):
         loss: PairLoss = "bce",
     ) -> None:
         super().__init__(sizes.n_labels, loss)
-        self.entity_type = nn.Embedding(sizes.n_types, type_width)
-        self.number = nn.Embedding(max_entities + 1, number_width)
-        for embedding in (self.entity_type, self.number):
-            nn.init.normal_(embedding.weight, std=START)
+        self.entity_type = small_embedding(sizes.n_types, type_width)
+        self.number = small_embedding(max_entities + 1, number_width)
         node_width = sizes.width + type_width + number_width
         self.layers = nn.ModuleList(MentionGraphLayer(node_width, dropout) for _ in range(layers))
         width = (layers + 1) * node_width

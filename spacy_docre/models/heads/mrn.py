@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from ..encoding import Encoding, EncodingIndex
-from ..layers.distance import N_BINS, START, signed_bins
+from ..layers.distance import N_BINS, signed_bins, small_embedding
 from ..layers.mention_predictor import SLOPE, MentionPredictor
+from ..layers.pooling import mention_maxima
 from ..layers.segments import segment_max
 from ..objective import PairLoss
 from ..torch_head import HeadSizes, TypewiseHead, head_factory
@@ -48,10 +49,8 @@ class MRNHead(TypewiseHead):
         loss: PairLoss = "adaptive_threshold",
     ) -> None:
         super().__init__(sizes.n_labels, loss)
-        self.entity_type = nn.Embedding(sizes.n_types, type_width)
-        self.distance = nn.Embedding(N_BINS, distance_width)
-        for embedding in (self.entity_type, self.distance):
-            nn.init.normal_(embedding.weight, std=START)
+        self.entity_type = small_embedding(sizes.n_types, type_width)
+        self.distance = small_embedding(N_BINS, distance_width)
         width = sizes.width + type_width
         self.layers = nn.ModuleList(
             MentionPredictor(width, channels if n else distance_width, channels, dropout)
@@ -93,14 +92,12 @@ class MRNHead(TypewiseHead):
         RETURNS (Tensor): [P, n_outputs] float. The logits.
         """
         index = encoding.index
-        words = encoding.tokens.flatten(0, 1).index_select(0, index.span_cell)
-        mention = segment_max(words, index.span_mention, index.n_mentions)
         types = self.entity_type(index.entity_type[index.mention_entity])
-        mention = torch.cat([mention, types], dim=1)
+        mention = torch.cat([mention_maxima(encoding), types], dim=1)
         counts = torch.bincount(index.mention_doc, minlength=index.n_docs)
+        in_order = index.mention_place.argsort(stable=True)
         logits = [
-            self._of_document(mention[own], own, index)
-            for own in in_order_of_text(index).split(counts.tolist())
+            self._of_document(mention[own], own, index) for own in in_order.split(counts.tolist())
         ]
         return torch.cat(logits).index_select(0, index.pair_row)
 
@@ -123,18 +120,6 @@ class MRNHead(TypewiseHead):
         biaffine = (subject @ self.weight) @ object_.T  # [R, e, e]
         linear = self.classifier(self.dropout(self.as_pair(pairs)))
         return (biaffine.permute(1, 2, 0) + linear).flatten(0, 1)
-
-
-def in_order_of_text(index: EncodingIndex) -> Tensor:
-    """The mentions of each document in the order in which they stand in the text.
-
-    index (EncodingIndex): The batch.
-    RETURNS (Tensor): [M] int64. Mentions, document by document; by their first token, then by their
-        last; those that share both stay in the order of their entities.
-    """
-    radix = index.mention_end.max() + 1 if index.n_mentions else 1
-    code = (index.mention_doc * radix + index.mention_start) * radix + index.mention_end
-    return code.argsort(stable=True)
 
 
 def _mlp(n_inputs: int, n_outputs: int, dropout: float) -> nn.Sequential:

@@ -14,7 +14,7 @@ from ..batch import ClusterBatch
 from ..encoding import Encoding, HeadOutput, Targets
 from ..torch_head import HeadSizes, KeyPairs, RelationHead, build_head
 from ..torch_module import lazy_shim
-from .blend import SEPARATOR, part_of
+from .blend import joined, margin, part_of
 
 
 class TwoStepHead(RelationHead):
@@ -85,14 +85,7 @@ class TwoStepHead(RelationHead):
         # Which types a pair can have says nothing to a head that has none of them.
         of_any = replace(encoding, index=replace(encoding.index, allowed=None))
         outputs = {"first": self.first(of_any), "second": self.second(encoding)}
-        aux, index = {}, {}
-        for name, output in outputs.items():
-            tensors = {"logits": output.logits, "threshold": output.threshold, **output.aux}
-            aux.update({f"{name}{SEPARATOR}{key}": tensor for key, tensor in tensors.items()})
-            index.update({f"{name}{SEPARATOR}{key}": each for key, each in output.index.items()})
-        is_related, how = (o.logits - o.threshold[:, None] for o in outputs.values())
-        logits = torch.minimum(is_related, how)
-        return HeadOutput(logits, logits.new_zeros(len(logits)), aux, index)
+        return joined(torch.minimum(margin(outputs["first"]), margin(outputs["second"])), outputs)
 
     def loss(self, output: HeadOutput, targets: Targets) -> Tensor:
         """Both heads' losses, added.

@@ -14,6 +14,16 @@ N_BINS = 2 * N_LEVELS
 START = 0.1
 
 
+def small_embedding(n: int, width: int) -> nn.Embedding:
+    """n (int): The number of embeddings.
+    width (int): Their width.
+    RETURNS (nn.Embedding): Embeddings that start near zero, see START.
+    """
+    embedding = nn.Embedding(n, width)
+    nn.init.normal_(embedding.weight, std=START)
+    return embedding
+
+
 class DistanceEmbedding(nn.Embedding):
     """Embeddings of the bins of `distance_bins`.
 

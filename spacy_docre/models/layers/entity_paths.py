@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from ..encoding import EncodingIndex
 from .blocks import in_blocks
+from .pair_map import shares_sentence
 
 
 class EntityPaths(nn.Module):
@@ -43,7 +44,9 @@ class EntityPaths(nn.Module):
         start = index.entities_by_doc(self.start(node))
         end = index.entities_by_doc(self.end(node))
         edges = self.dropout(torch.relu(start[:, :, None] + end[:, None]))
-        joined = joined_entities(index)
+        joined = shares_sentence(index) & ~torch.eye(
+            index.max_entities, dtype=torch.bool, device=edges.device
+        )
         head, tail = self.ask_head(entity), self.ask_tail(entity)
 
         def of_pairs(h: Tensor, t: Tensor, doc: Tensor) -> Tensor:
@@ -65,16 +68,3 @@ class EntityPaths(nn.Module):
         paths = in_blocks(of_pairs, *sides, items_per_row=items_per_row)
         mapped: Tensor = self.dropout(torch.relu(self.mapping(paths)))
         return mapped
-
-
-def joined_entities(index: EncodingIndex) -> Tensor:
-    """Which entities have mentions in one sentence.
-
-    index (EncodingIndex): The batch.
-    RETURNS (Tensor): [B, n, n] bool. No entity is joined with itself.
-    """
-    within = torch.zeros(index.n_sentences, index.max_entities, device=index.entity_slot.device)
-    within[index.mention_sentence, index.entity_slot[index.mention_entity]] = 1
-    counts = within.new_zeros(index.n_docs, index.max_entities, index.max_entities)
-    counts.index_add_(0, index.sentence_doc, within[:, :, None] * within[:, None])
-    return (counts > 0) & ~torch.eye(index.max_entities, dtype=torch.bool, device=counts.device)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ...errors import DocreError, Errors
 from ..encoding import Encoding
-from .distance import START
+from .distance import small_embedding
 from .pooling import sentence_maxima
 from .sentences import sentence_positions
 
@@ -55,8 +55,7 @@ class EntitySentenceEncoder(nn.Module):
                     setting="heads", condition=f"a divisor of the width {width}", value=heads
                 )
             )
-        self.position = nn.Embedding(max_sentences, width)
-        nn.init.normal_(self.position.weight, std=START)
+        self.position = small_embedding(max_sentences, width)
         layer = nn.TransformerEncoderLayer(
             width, heads, feed_forward, dropout, batch_first=True, norm_first=norm == "pre"
         )

@@ -10,7 +10,7 @@ from ..encoding import Encoding
 from ..torch_head import HeadSizes
 from .context import context_matrix, localized_weights
 from .convolution import Backbone
-from .distance import START
+from .distance import small_embedding
 from .pair_map import Fill, PairMap, in_order_of_mention, shares_sentence
 
 ContextWeights = Literal["softmax", "localized"]
@@ -60,8 +60,7 @@ class PairAware(nn.Module):
         super().__init__()
         self.context = context
         self.relevance = nn.Linear(sizes.width, sizes.width, bias=False)
-        self.entity_type = nn.Embedding(sizes.n_types, type_width)
-        nn.init.normal_(self.entity_type.weight, std=START)
+        self.entity_type = small_embedding(sizes.n_types, type_width)
         self.reduce = nn.Linear(sizes.width + 1 + 2 * type_width, channels)
         self.pair_map = PairMap(backbone, size=size, fill=fill)
         self.potential: nn.Linear | None = None

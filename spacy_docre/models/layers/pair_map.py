@@ -25,11 +25,8 @@ def in_order_of_mention(index: EncodingIndex) -> EncodingIndex:
     index (EncodingIndex): The indices of a batch.
     RETURNS (EncodingIndex): The same with other slots, of which there is at least one.
     """
-    # One number for document, start and end, so that one sort will do.
-    radix = index.mention_end.max() + 1 if index.n_mentions else 1
-    code = (index.mention_doc * radix + index.mention_start) * radix + index.mention_end
     first = torch.zeros_like(index.entity_doc).scatter_reduce(
-        0, index.mention_entity, code, reduce="amin", include_self=False
+        0, index.mention_entity, index.mention_place, reduce="amin", include_self=False
     )
     place = first.argsort(stable=True).argsort()
     n_before = torch.bincount(index.entity_doc, minlength=index.n_docs).cumsum(0)

@@ -8,6 +8,8 @@ from torch import Tensor
 from ..encoding import Encoding
 from .segments import segment_max, segment_mean
 
+Reduction = Callable[[Tensor, Tensor, int], Tensor]
+
 
 def sentence_means(encoding: Encoding) -> Tensor:
     """The mean over the words of each sentence, without special tokens and markers.
@@ -33,9 +35,16 @@ def mention_means(encoding: Encoding) -> Tensor:
     encoding (Encoding): The batch.
     RETURNS (Tensor): [M, d] The means; zero for a mention without any column.
     """
-    index = encoding.index
-    words = encoding.tokens.flatten(0, 1).index_select(0, index.span_cell)
-    return segment_mean(words, index.span_mention, index.n_mentions)
+    return _of_mentions(segment_mean, encoding)
+
+
+def mention_maxima(encoding: Encoding) -> Tensor:
+    """The maximum over the words of each mention, without markers.
+
+    encoding (Encoding): The batch.
+    RETURNS (Tensor): [M, d] The maxima; zero for a mention without any column.
+    """
+    return _of_mentions(segment_max, encoding)
 
 
 def document_means(encoding: Encoding) -> Tensor:
@@ -48,7 +57,13 @@ def document_means(encoding: Encoding) -> Tensor:
     return segment_mean(sentence_means(encoding), index.sentence_doc, index.n_docs)
 
 
-def _of_sentences(reduce: Callable[[Tensor, Tensor, int], Tensor], encoding: Encoding) -> Tensor:
+def _of_mentions(reduce: Reduction, encoding: Encoding) -> Tensor:
+    index = encoding.index
+    words = encoding.tokens.flatten(0, 1).index_select(0, index.span_cell)
+    return reduce(words, index.span_mention, index.n_mentions)
+
+
+def _of_sentences(reduce: Reduction, encoding: Encoding) -> Tensor:
     index = encoding.index
     sentence = index.column_sentence.flatten()
     # Columns outside all words go to one more segment behind the last.
