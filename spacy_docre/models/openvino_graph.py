@@ -253,8 +253,8 @@ def bytes_of(tensor: Tensor) -> bytes:
 
 
 def _parse(graph: bytes) -> ElementTree.Element:
-    # Definitions of entities could make it unfold without end.
-    if b"<!" in graph or not graph.startswith(b"<"):
+    # Definitions of entities could make it unfold without end. In UTF-16 they would look otherwise.
+    if b"<!" in graph or b"\0" in graph or not graph.startswith(b"<"):
         raise FormatError("the graph is not plain XML")
     try:
         return ElementTree.fromstring(graph)

@@ -346,6 +346,13 @@ HOSTILE = {
     "an extension": with_graph(lambda g: g.replace(b"</layers>", LAYER % (b"Add", b"extension"))),
     "a state": with_graph(lambda g: g.replace(b"</layers>", LAYER % (b"ReadValue", b"opset6"))),
     "a definition": with_graph(lambda g: b'<!DOCTYPE net [<!ENTITY a "b">]>' + g),
+    "a definition in UTF-16": with_graph(
+        lambda g: (
+            (b'<?xml version="1.0"?><!DOCTYPE net [<!ENTITY a "b">]>' + g)
+            .decode()
+            .encode("utf-16-le")
+        )
+    ),
     "another file": with_graph(lambda g: b"/etc/passwd"),
     "an ONNX file": with_graph(lambda g: b"\x08\x07\x12\x07pytorch"),
     "half a graph": with_graph(lambda g: g[: len(g) // 2]),
