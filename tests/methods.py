@@ -50,7 +50,9 @@ HEADS["two_step"] = {
 OF_HEADS = {"blend", "two_step"}
 
 # Heads that do not look at `Encoding.attention`, so that its projections learn nothing.
-WITHOUT_ATTENTION = {"rsman", "glre", "bilinear", "bran", "context_aware", "eog", "gain", "mrn"}
+WITHOUT_ATTENTION = {
+    *("rsman", "glre", "bilinear", "bran", "context_aware", "eog", "gain", "mrn", "lsr"),
+}
 
 CNN = {
     "@architectures": "spacy.HashEmbedCNN.v2",
