@@ -52,6 +52,7 @@ OF_HEADS = {"blend", "two_step"}
 # Heads that do not look at `Encoding.attention`, so that its projections learn nothing.
 WITHOUT_ATTENTION = {
     *("rsman", "glre", "bilinear", "bran", "context_aware", "eog", "gain", "mrn", "lsr"),
+    "heter_gsan",
 }
 
 CNN = {

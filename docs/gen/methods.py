@@ -20,7 +20,8 @@ def page() -> str:
             "Each method is a head over any [encoder](encoders.md): a config names it, and "
             "`configs/` has a recipe for each, which `python -m spacy train configs/NAME.cfg "
             "--paths.train train.spacy --paths.dev dev.spacy` trains. F1 is that on 100 "
-            "development documents of Re-DocRED after training on 400, all with one small encoder; "
+            "development documents of Re-DocRED after training on 400, all with one small encoder, "
+            "and blank for methods that have not been trained on these; "
             "[results](../explanation/results.md) has the commands and what the figures can tell.",
             text.table(HEADER, rows()),
             "The best recipe, a blend with higher learning rates, has "
