@@ -4,6 +4,7 @@ import functools
 import inspect
 import json
 import multiprocessing
+import pickle
 import pkgutil
 import subprocess
 import sys
@@ -178,6 +179,13 @@ def test_two_pipelines_do_not_know_each_other(tiny_bert):
     first, second = (nlp(birth_doc(nlp.vocab, 0)) for nlp in pipelines)
     assert {r["label"] for r in first._.relations} == {"born", "died"}
     assert {r["label"] for r in second._.facts} == {"BORN", "DIED"}
+
+
+def test_a_component_is_sent_to_a_process_that_is_spawned(tiny_bert):
+    extractor = make_pipeline("atlop", "transformer", tiny_bert).get_pipe("doc_relation_extractor")
+    sent = pickle.loads(pickle.dumps(extractor))
+    assert sent.threshold_choice.pipe is sent
+    assert sent.score([]).keys() == extractor.score([]).keys()
 
 
 @pytest.mark.slow

@@ -44,6 +44,13 @@ class ThresholdChoice:
         self.is_due = False
         self._scored: WeakKeyDictionary[Doc, PairScores] = WeakKeyDictionary()
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A process that is spawned gets the component, and weak references cannot be sent.
+        return {key: value for key, value in vars(self).items() if key != "_scored"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _scored=WeakKeyDictionary())
+
     def note(self, doc: Doc, scores: PairScores) -> None:
         """Keep scores that an evaluation may need, so that it need not predict again.
 

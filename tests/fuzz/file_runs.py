@@ -158,7 +158,7 @@ LOST_RELATIONS = (
 
 
 def _docred_adds_up(case: Case, docs: list[Doc], report: ConversionReport) -> None:
-    rows = json.loads(case.files["in.json"])
+    rows = json.loads(case.files["in.json"].decode("utf-8-sig"))
     check(len(rows) == len(docs), "documents are lost")
     for row, doc in zip(rows, docs, strict=True):
         expected = [len(mentions) for mentions in row["vertexSet"]]
@@ -168,7 +168,7 @@ def _docred_adds_up(case: Case, docs: list[Doc], report: ConversionReport) -> No
 
 
 def _jsonl_adds_up(case: Case, docs: list[Doc], report: ConversionReport) -> None:
-    lines = case.files["in.jsonl"].decode("utf8").replace("\r", "\n").split("\n")
+    lines = case.files["in.jsonl"].decode("utf-8-sig").replace("\r", "\n").split("\n")
     rows = [json.loads(line) for line in lines if line.strip()]
     check(len(rows) == len(docs), "documents are lost")
     for row, doc in zip(rows, docs, strict=True):
@@ -187,7 +187,7 @@ def _dwie_adds_up(case: Case, docs: list[Doc], report: ConversionReport) -> None
 
 
 def _brat_adds_up(case: Case, docs: list[Doc], report: ConversionReport) -> None:
-    files = [data.decode("utf8") for name, data in case.files.items() if name.endswith(".ann")]
+    files = [data.decode("utf-8-sig") for name, data in case.files.items() if name.endswith(".ann")]
     expected = sum(line.startswith("T") for text in files for line in text.split("\n"))
     kept = sum(len(c.mentions) for doc in docs for c in get_clusters(doc))
     check_sum("mentions", expected, kept, report, *LOST_MENTIONS)

@@ -67,6 +67,6 @@ def test_a_document_of_a_finding_is_made_small():
 
     with pytest.raises(ZeroDivisionError):
         documents()
-    n_words, n_mentions = sizes[-1]
-    assert n_words == 1
-    assert n_mentions < max(n for _, n in sizes)
+    # What Hypothesis makes of it depends on its version: fewer mentions, or fewer words as well.
+    assert sum(sizes[-1]) < sum(sizes[0])
+    assert sizes[-1][1] == min(n_mentions for _, n_mentions in sizes)
