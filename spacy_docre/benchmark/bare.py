@@ -11,15 +11,14 @@ from ..errors import DocreError, Errors
 from ..extractor.component import DocRelationExtractor
 from ..models.batch import ClusterBatch
 from ..models.batching import batches_by_length
-from ..models.encoders.transformer import window_layout
+from ..models.encoders.transformer import cpu_batch_items, window_layout
 from ..models.relation_model import Encoder
 
 # Encoders that have a bare one to compare with.
 BARE_ENCODERS = ("marked_transformer", "entity_structure_transformer")
 
-# Wordpieces in a batch with which an encoder runs at full speed. The floor is what the encoder
-# takes in batches of the best size and almost without padding, not in the extractor's batches.
-CPU_BATCH_ITEMS = 512
+# Wordpieces in a batch with which an encoder runs at full speed on a GPU. The floor is what the
+# encoder takes in batches of the best size and almost without padding, not in the extractor's.
 GPU_BATCH_ITEMS = 8192
 
 
@@ -38,11 +37,12 @@ class BareEncoder:
         parts = transformers_of(extractor)
         self.device = shim_of(parts[0]).device
         self._inputs: list[tuple[Any, ArgsKwargs]] = []
-        max_items = CPU_BATCH_ITEMS if self.device.type == "cpu" else GPU_BATCH_ITEMS
         clusters = ClusterBatch.from_docs(docs, prefix=extractor.cfg["prefix"])
         for part in parts:
             layout = window_layout(part, list(docs), clusters)
             self.wordpieces = int(layout.window_lengths.sum())
+            on_cpu = self.device.type == "cpu"
+            max_items = cpu_batch_items(shim_of(part)._model) if on_cpu else GPU_BATCH_ITEMS
             for chunk in batches_by_length(layout.window_lengths, max_items):
                 ids, mask = layout.input_ids(chunk)
                 arguments = {

@@ -55,10 +55,11 @@ class AnaphorRules:
         entities (Entities): Its entities.
         taken (Collection[int]): The heads of the mentions that something else has attached.
         """
-        named = {i for ent in doc.ents for i in range(ent.start, ent.end)}
+        matches = self.matcher(doc, as_spans=True)
+        named = {i for ent in doc.ents for i in range(ent.start, ent.end)} if matches else set()
         found = [
             span
-            for span in self.matcher(doc, as_spans=True)
+            for span in matches
             if named.isdisjoint(range(span.start, span.end)) and span.end - 1 not in taken
         ]
         if not found:

@@ -28,7 +28,8 @@ class ChainResolver:
         self.doc = doc
         self.chains = chains
         self.is_parsed = doc.has_annotation("DEP")
-        self._ent_at = {i: ent for ent in doc.ents for i in range(ent.start, ent.end)}
+        ents = doc.ents if chains else ()
+        self._ent_at = {i: ent for ent in ents for i in range(ent.start, ent.end)}
         self._chains_of: dict[Mention, set[int]] = {}
         for number, chain in enumerate(chains):
             for mention in chain:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from struct import Struct
+from typing import Any
 
 import srsly
 from spacy.attrs import IDX, LENGTH
@@ -71,12 +72,12 @@ class TokenCharacters:
     doc (Doc): The document.
     """
 
-    __slots__ = ("ends", "starts")
+    __slots__ = ("lengths", "starts")
 
     def __init__(self, doc: Doc) -> None:
-        starts, lengths = doc.to_array([IDX, LENGTH]).reshape(-1, 2).T
-        self.starts: list[int] = starts.tolist()
-        self.ends: list[int] = (starts + lengths).tolist()
+        columns: Any = doc.to_array([IDX, LENGTH]).reshape(-1, 2).T.tolist()
+        self.starts: list[int] = columns[0]
+        self.lengths: list[int] = columns[1]
 
     def agree(self, span: Span) -> bool:
         """Whether the characters of a span are those of its tokens.
@@ -87,9 +88,10 @@ class TokenCharacters:
         start, end = span.start, span.end
         if start >= end:
             return True
-        if end > len(self.ends):
+        if end > len(self.starts):
             return False
-        return self.starts[start] == span.start_char and self.ends[end - 1] == span.end_char
+        last = self.starts[end - 1] + self.lengths[end - 1]
+        return self.starts[start] == span.start_char and last == span.end_char
 
 
 def current_spans(group: SpanGroup) -> list[Span]:
@@ -156,7 +158,7 @@ def most_frequent_label(spans: Iterable[Span]) -> str:
     RETURNS (str): The label; "" if there is no span.
     """
     each = list(spans)
-    if len({span.label for span in each}) == 1:
+    if len(each) == 1 or len({span.label for span in each}) == 1:
         return each[0].label_
     counts = Counter(span.label_ for span in each)
     return max(counts, key=counts.__getitem__, default="")

@@ -1,5 +1,7 @@
 """The sentences of a document, by their numbers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from spacy.attrs import SENT_START
 from spacy.tokens import Doc
@@ -13,6 +15,24 @@ def sentence_of_token(doc: Doc) -> np.ndarray:
     """
     numbers: np.ndarray = (doc.to_array(SENT_START) == 1).cumsum() - 1
     return numbers.clip(0)
+
+
+def sentences_of_tokens(docs: Sequence[Doc], n_tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number the sentences of the first tokens of documents through, see `sentence_of_token`.
+
+    docs (Sequence[Doc]): The documents.
+    n_tokens (np.ndarray): [B] int64. How many tokens of each.
+    RETURNS (tuple[np.ndarray, np.ndarray]): [T] int64, the sentence of each token, document by
+        document; [S] int64, the document of each sentence. One without tokens has none.
+    """
+    marks = [doc.to_array(SENT_START)[:n] for doc, n in zip(docs, n_tokens.tolist(), strict=True)]
+    n_begun = np.cumsum(np.concatenate([np.zeros(1, np.uint64), *marks]) == 1)
+    last = np.cumsum(n_tokens)
+    n_before = n_begun[last - n_tokens]
+    within = (n_begun[1:] - np.repeat(n_before, n_tokens) - 1).clip(0)
+    counts = (n_begun[last] - n_before).clip(n_tokens > 0)
+    first = np.cumsum(counts) - counts
+    return within + np.repeat(first, n_tokens), np.repeat(np.arange(len(docs)), counts)
 
 
 def sentence_ends(doc: Doc) -> list[int]:

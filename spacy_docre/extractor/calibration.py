@@ -55,7 +55,12 @@ class Calibration:
         """scores (np.ndarray): [...] float, in 0..1.
         RETURNS (np.ndarray): [...] of the same type, in 0..1.
         """
-        return _logistic(logit_of(scores) / self.temperature + self.bias).astype(scores.dtype)
+        # Most scores are exactly 0: types that constraints do not allow.
+        calibrated = np.zeros_like(scores)
+        is_scored = scores != 0
+        logits = logit_of(scores[is_scored])
+        calibrated[is_scored] = _logistic(logits / self.temperature + self.bias)
+        return calibrated
 
     def apply_to_number(self, score: float) -> float:
         """score (float): In 0..1, a threshold for example.

@@ -138,11 +138,11 @@ def select(
     RETURNS (tuple[np.ndarray, np.ndarray]): The pairs and types, best first.
     """
     # Few scores are above the threshold, so these are sorted and not the types of every pair.
-    pairs, types = (scores > threshold).nonzero()
-    if not len(pairs):
-        return pairs, types
+    pairs, types = np.divmod(np.flatnonzero(scores > threshold), max(scores.shape[1], 1))
     order = np.argsort(-scores[pairs, types], kind="stable")
     pairs, types = pairs[order], types[order]
+    if len(pairs) <= max_labels:
+        return pairs, types
     by_pair = np.argsort(pairs, kind="stable")
     rank = np.empty(len(pairs), dtype=np.int64)
     rank[by_pair] = np.arange(len(pairs)) - np.searchsorted(pairs[by_pair], pairs[by_pair])

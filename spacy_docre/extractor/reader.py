@@ -47,11 +47,11 @@ class DocReader:
         docs (Iterable[Doc]): The documents.
         RETURNS (list[LimitedDoc]): For each what is read.
         """
-        limits, encoder = self.limits, self.pipe.model.get_ref("encoder")
+        limits, prefix = self.limits, self.pipe.cfg["prefix"]
+        count = partial(count_wordpieces, self.pipe.model.get_ref("encoder"))
         limited = []
         for doc in docs:
-            count = partial(count_wordpieces, encoder)
-            limited.append(limits.apply(doc, self.pipe.cfg["prefix"], count))
+            limited.append(limits.apply(doc, prefix, count))
             if limited[-1].reached:
                 self._warn(doc, limited[-1])
         return limited

@@ -16,7 +16,7 @@ from ..data.clusters import (
     most_frequent_label,
     spans_if_current,
 )
-from ..data.sentences import sentence_of_token
+from ..data.sentences import sentences_of_tokens
 from ..errors import DocreError, Errors
 
 UNKNOWN_TYPE = 0
@@ -187,27 +187,17 @@ class ClusterBatch:
         if parts is None:
             parts = [DocPart.whole(doc, prefix) for doc in docs]
         type_ids = {label: i for i, label in enumerate(entity_types, start=UNKNOWN_TYPE + 1)}
-        keys: list[str] = []
-        entities: list[tuple[int, int, int]] = []
-        mentions = [np.zeros((0, 3), dtype=np.int64)]
-        pairs = [np.zeros((2, 0), dtype=np.int64)]
-        token_sentence = [np.zeros(0, dtype=np.int64)]
-        sentence_doc: list[int] = []
-        for doc_index, (doc, part) in enumerate(zip(docs, parts, strict=True)):
-            sentences = sentence_of_token(doc)[: part.n_tokens]
-            token_sentence.append(sentences + len(sentence_doc))
-            sentence_doc += [doc_index] * (int(sentences.max(initial=-1)) + 1)
-            first = len(entities)
-            mentions.append(part.mentions + np.array([first, 0, 0]))
-            types = (type_ids.get(label, UNKNOWN_TYPE) for label in part.labels)
-            entities += [(doc_index, slot, type_id) for slot, type_id in enumerate(types)]
-            keys += part.keys
-            pairs.append(_ordered_pairs(len(part.keys)) + first)
-        mention_entity, mention_start, mention_end = np.concatenate(mentions).T
-        entity_doc, entity_slot, entity_type = _columns(entities)
-        pair_head, pair_tail = np.concatenate(pairs, axis=1)
-        sentence_of = np.concatenate(token_sentence)
-        doc_length = np.array([part.n_tokens for part in parts], dtype=np.int64)
+        keys = [key for part in parts for key in part.keys]
+        types = [type_ids.get(label, UNKNOWN_TYPE) for part in parts for label in part.labels]
+        counts = [(part.n_tokens, len(part.keys), len(part.mentions)) for part in parts]
+        doc_length, n_entities, n_mentions = np.array(counts, dtype=np.int64).reshape(-1, 3).T
+        first = np.cumsum(n_entities) - n_entities
+        entity_doc = np.repeat(np.arange(len(docs)), n_entities)
+        mentions = np.concatenate([np.zeros((0, 3), np.int64), *(part.mentions for part in parts)])
+        of_doc, mention_start, mention_end = mentions.T
+        mention_entity = of_doc + np.repeat(first, n_mentions)
+        pair_head, pair_tail = _ordered_pairs(n_entities)
+        sentence_of, sentence_doc = sentences_of_tokens(docs, doc_length)
         doc_start = np.cumsum(doc_length) - doc_length
         length = doc_length[entity_doc[mention_entity]]
         is_inside = (mention_start >= 0) & (mention_start < mention_end) & (mention_end <= length)
@@ -230,22 +220,22 @@ class ClusterBatch:
             mention_end=mention_end,
             mention_sentence=sentence_of[doc_start[entity_doc[mention_entity]] + mention_start],
             entity_doc=entity_doc,
-            entity_slot=entity_slot,
-            entity_type=entity_type,
+            entity_slot=np.arange(len(keys)) - first[entity_doc],
+            entity_type=np.array(types, dtype=np.int64),
             pair_head=pair_head,
             pair_tail=pair_tail,
             token_sentence=sentence_of,
-            sentence_doc=np.array(sentence_doc, dtype=np.int64),
+            sentence_doc=sentence_doc,
             doc_length=doc_length,
         )
 
 
-def _columns(rows: list[tuple[int, int, int]]) -> np.ndarray:
-    return np.array(rows, dtype=np.int64).reshape(-1, 3).T
-
-
-def _ordered_pairs(n_entities: int) -> np.ndarray:
-    heads, tails = np.divmod(np.arange(n_entities * n_entities), max(n_entities, 1))
+def _ordered_pairs(n_entities: np.ndarray) -> np.ndarray:
+    """[2, P] Head and tail of all pairs of the documents, whose entities are numbered through."""
+    n_tails = np.repeat(n_entities, n_entities)
+    heads = np.repeat(np.arange(len(n_tails)), n_tails)
+    first = np.repeat(np.cumsum(n_entities) - n_entities, n_entities)
+    tails = np.arange(len(heads)) + np.repeat(first - np.cumsum(n_tails) + n_tails, n_tails)
     return np.stack([heads, tails])[:, heads != tails]
 
 

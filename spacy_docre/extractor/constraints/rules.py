@@ -1,5 +1,6 @@
 """The constraints of an extractor: what they are learned from, and which are in force."""
 
+import copy
 from collections.abc import Collection, Iterable
 from typing import Any, Protocol
 
@@ -31,22 +32,23 @@ class ConstraintRules:
 
     def __init__(self, pipe: Constrained) -> None:
         self.pipe = pipe
+        self._built: tuple[dict[str, Any], Constraints | None] | None = None
 
     @property
     def in_force(self) -> Constraints | None:
         """The constraints in force, None if all are off or there is no label yet. They are built
-        anew each time, so that a change of the settings tells.
+        anew when anything that they are built from has changed, be it in place.
         RAISES (DocreError): If they do not go with the labels."""
         cfg = self.pipe.cfg
         if not cfg["labels"]:
             return None
-        return build_constraints(
-            cfg["constraints"],
-            labels=cfg["labels"],
-            entity_types=cfg["entity_types"],
-            observed=cfg["observed"],
-            name=self.pipe.name,
-        )
+        sources = {name: cfg[name] for name in ("labels", "entity_types", "observed")}
+        given = {"settings": cfg["constraints"], "name": self.pipe.name, **sources}
+        built = self._built
+        if built is None or built[0] != given:
+            # A copy, or it would change with the settings.
+            built = self._built = copy.deepcopy(given), build_constraints(**given)
+        return built[1]
 
     def observe(self, examples: Iterable[Example]) -> Observations:
         """Count what the relations of the references are like.

@@ -5,14 +5,18 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..compat import AutoModel
 from ..weights import FormatError
 from .attention import find_projections
 from .trust import TEXT_ENCODERS
+
+# How many positions encoders have: to look through all modules takes as long as a layer.
+_max_positions: WeakKeyDictionary[nn.Module, int | None] = WeakKeyDictionary()
 
 # Architectures whose "attentions" are what goes into the softmax, not what comes out of it.
 RETURN_SCORES = ("squeezebert", "prophetnet", "xlm-prophetnet")
@@ -93,12 +97,14 @@ def max_positions(transformer: Any) -> int | None:
     transformer (PreTrainedModel): The encoder.
     RETURNS (Optional[int]): Their number; None if there is no limit, as with relative positions.
     """
-    config = transformer.config
-    said = getattr(config, "max_position_embeddings", None)
-    # XLNet says -1.
-    limits = [said] if isinstance(said, int) and said > 0 else []
-    limits += [len(table.weight) for table in _position_tables(transformer)]
-    return min(limits) - first_position(transformer) if limits else None
+    if transformer not in _max_positions:
+        said = getattr(transformer.config, "max_position_embeddings", None)
+        # XLNet says -1.
+        limits = [said] if isinstance(said, int) and said > 0 else []
+        limits += [len(table.weight) for table in _position_tables(transformer)]
+        longest = min(limits) - first_position(transformer) if limits else None
+        _max_positions[transformer] = longest
+    return _max_positions[transformer]
 
 
 def grow_vocabulary(transformer: Any, n_tokens: int) -> None:

@@ -44,8 +44,10 @@ Run = Callable[[Any, WindowLayout, np.ndarray, bool], tuple[WindowOutput, Callab
 Join = Callable[[Any, Tensor, Tensor, WindowLayout, ClusterBatch], tuple[Tensor, Tensor]]
 
 # Wordpieces, padding included, that go through an encoder at once on a CPU: enough for its matrix
-# products to run at full speed. More would only add padding, and leave the caches.
+# products to run at full speed. More would only add padding, and leave the caches. Of a narrow
+# encoder, whose calls cost more than its products, so many that their states have so many numbers.
 CPU_BATCH_ITEMS = 512
+CPU_BATCH_NUMBERS = 2**17
 
 
 def transformer_layer(
@@ -168,7 +170,8 @@ def encode(
     layout = window_layout(model, docs, clusters)
     max_items = None if is_train else model.attrs["max_batch_items"]
     if shim.device.type == "cpu":
-        max_items = min(max_items or CPU_BATCH_ITEMS, CPU_BATCH_ITEMS)
+        at_once = cpu_batch_items(shim._model)
+        max_items = min(max_items or at_once, at_once)
     with torch.inference_mode(not is_train):
         same_length = shim._model.config.model_type in PADDING_MATTERS
         chunks = _chunks(layout, max_items, same_length=same_length)
@@ -184,6 +187,16 @@ def encode(
         run_backward(runs[0][1], encoding.tensors, gradients)
 
     return encoding, backprop_encoding
+
+
+def cpu_batch_items(transformer: Any) -> int:
+    """How many wordpieces, padding included, go through an encoder at once on a CPU.
+
+    transformer (PreTrainedModel): The encoder.
+    RETURNS (int): Their number.
+    """
+    width = getattr(transformer.config, "hidden_size", CPU_BATCH_NUMBERS)
+    return max(CPU_BATCH_ITEMS, CPU_BATCH_NUMBERS // width)
 
 
 def window_layout(model: Encoder, docs: list[Doc], clusters: ClusterBatch) -> WindowLayout:

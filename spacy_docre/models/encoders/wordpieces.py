@@ -7,6 +7,7 @@ from itertools import chain, islice
 from typing import Any
 
 import numpy as np
+from spacy.attrs import ORTH, SPACY
 from spacy.tokens import Doc
 
 from ...errors import DocreError, Errors
@@ -179,12 +180,11 @@ class WordpieceMarker:
         new: dict[tuple[int, int], str] = {}
         for doc, n in zip(docs, n_tokens, strict=True):
             # Tokens as Python objects would take most of the time that all of this does.
-            columns: Any = doc.to_array(["ORTH", "SPACY"]).reshape(-1, 2)[:n].T
+            columns: Any = doc.to_array([ORTH, SPACY]).reshape(-1, 2)[:n].T
             words, spaces = columns.tolist()
             of_doc = list(zip(words, [0, *spaces[:-1]], strict=False))
-            for key in set(of_doc):
-                if key not in cache:
-                    new[key] = " " * key[1] + doc.vocab.strings[key[0]]
+            for key in set(of_doc).difference(cache):
+                new[key] = " " * key[1] + doc.vocab.strings[key[0]]
             keys += of_doc
         if new:
             cache.update(zip(new, self._encode(list(new.values())), strict=True))

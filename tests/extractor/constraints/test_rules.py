@@ -372,3 +372,13 @@ def test_pairs_that_are_learned_from(extractor, types, in_training):
         is_possible = ends == ["PERSON", "GPE"] or types is None
         assert learned[pair] == (is_possible or not in_training)
     assert learned.any()
+
+
+def test_settings_that_change_in_place_tell(extractor):
+    settings = extractor.cfg["constraints"]
+    settings["types"] = {"born": [["PERSON"], ["GPE"]]}
+    before = extractor.rules.in_force
+    assert extractor.rules.in_force is before
+    settings["types"]["born"][1].append("PERSON")
+    after = extractor.rules.in_force
+    assert after.allowed.sum() > before.allowed.sum()
