@@ -256,21 +256,6 @@ class Errors(metaclass=_WithCodes):
         "The page {path} has no place for the tables of '{name}': put the lines "
         "'<!-- tables: {name} -->' and '<!-- end of tables -->' where they should stand."
     )
-    D067 = (
-        "8-bit integers are for inference only, but the model is being trained with "
-        '`cpu_precision = int8`. Set it to "fp32" in [components.doc_relation_extractor.model], '
-        'train, and set it to "int8" when you load the pipeline: '
-        '`spacy.load(path, config={"components.doc_relation_extractor.model.cpu_precision": '
-        '"int8"})`.'
-    )
-    D068 = (
-        "`cpu_precision = int8` needs `torch.ao.quantization`, which PyTorch {version} does not "
-        'have; its versions 2.6 to 2.13 do. Set it to "fp32", or install one of these.'
-    )
-    D069 = (
-        "`cpu_precision = int8` is for the linear layers of a pretrained encoder, but the encoder "
-        "'{encoder}' has none. Set it to \"fp32\" in [components.doc_relation_extractor.model]."
-    )
     D070 = (
         "`{option}` cannot be used with `--engine {engine}`. The options of the engine 'ray' are "
         "--address, --workers, --cores-per-worker and --gpus-per-worker, those of 'local' "
@@ -661,4 +646,10 @@ class Warnings(metaclass=_WithCodes):
     DW71 = (
         "The encoder has other weights than when it was compiled, so what was compiled is dropped, "
         "and PyTorch computes from now on. `python -m spacy_docre compile` compiles it again."
+    )
+    DW72 = (
+        "`cpu_precision = int8` is gone: PyTorch drops what computed it. The pipeline computes in "
+        "fp32. `python -m spacy_docre compile MODEL OUT --precision int8` makes one whose encoder "
+        'computes in 8-bit integers. `cpu_precision = "fp32"` in '
+        "[components.doc_relation_extractor.model] ends this warning."
     )

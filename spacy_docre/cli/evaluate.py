@@ -93,7 +93,7 @@ def evaluate_command(
         None,
         "--precision",
         help="Evaluate in this precision too, and print what it costs: bf16 or fp16 on a GPU, bf16 "
-        "or int8 on a CPU.",
+        "on a CPU.",
     ),
     gpu_id: int = GPU_ID,
 ) -> None:

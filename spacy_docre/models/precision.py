@@ -1,9 +1,6 @@
 """In which precision PyTorch modules compute: the shims' part of `RelationModel`'s settings."""
 
-import copy
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal, cast, get_args
 
@@ -23,14 +20,13 @@ from torch import Tensor, nn
 from ..errors import DocreError, Errors
 
 GpuPrecision = Literal["fp32", "bf16", "fp16"]
-CpuPrecision = Literal["fp32", "bf16", "int8"]
+CpuPrecision = Literal["fp32", "bf16"]
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class PrecisionShim(PyTorchShim):
-    """A shim whose module computes in full or in half precision (`torch.autocast`), and at
-    inference on a CPU in 8-bit integers too, by the device that it is on. The weights stay what
-    they are, and so does what is saved.
+    """A shim whose module computes in full or in half precision (`torch.autocast`), by the device
+    that it is on. The weights stay what they are, and so does what is saved.
 
     Gradients are scaled for fp16 alone, whose range is that small. Thinc divides those of earlier
     steps by the scale again when gradients are accumulated, and keeps some memory of each step;
@@ -42,7 +38,6 @@ class PrecisionShim(PyTorchShim):
     # Arguments of Thinc's `PyTorchGradScaler`.
     scaler_settings: Mapping[str, Any] = MappingProxyType({})
     _in_mode: nn.Module | None = None
-    _quantized: tuple[nn.Module, nn.Module] | None = None
 
     @property
     def precision(self) -> str:
@@ -53,25 +48,13 @@ class PrecisionShim(PyTorchShim):
         """Choose the precision.
 
         gpu (str): "fp32", "bf16" or "fp16".
-        cpu (str): "fp32", "bf16" or "int8".
+        cpu (str): "fp32" or "bf16".
         """
         # An encoder's own `mixed_precision`, older than this, is fp16.
         self.gpu_precision = "fp16" if gpu == "fp32" and self._mixed_precision else gpu
         self.cpu_precision = cpu
         settings = {"enabled": self.gpu_precision == "fp16", **self.scaler_settings}
         self._grad_scaler = PyTorchGradScaler(**settings)
-
-    def module_for(self, is_train: bool) -> nn.Module:
-        """The module that runs: at inference in 8-bit integers a copy of the module.
-
-        is_train (bool): Whether a backward pass is to follow.
-        RETURNS (nn.Module): The module.
-        """
-        if is_train or self.precision != "int8":
-            return self._model
-        if self._quantized is None or self._quantized[0] is not self._model:
-            self._quantized = self._model, quantize(self._model)
-        return self._quantized[1]
 
     def predict(self, inputs: ArgsKwargs) -> Any:
         """Run the module in evaluation mode.
@@ -89,11 +72,7 @@ class PrecisionShim(PyTorchShim):
 
         inputs (ArgsKwargs): The module's arguments.
         RETURNS (tuple[Any, Callable]): What it returns, and the backward pass.
-        RAISES (DocreError): If the precision is one for inference only.
         """
-        if self.precision == "int8":
-            raise DocreError(Errors.D067)
-        self._quantized = None
         module = self._switch(is_train=True)
         with self._autocast():
             output = module(*inputs.args, **inputs.kwargs)
@@ -128,14 +107,9 @@ class PrecisionShim(PyTorchShim):
             parameter.grad.zero_()
         self._grad_scaler.update()
 
-    def use_params(self, params: Any) -> Any:
-        """See `PyTorchShim.use_params`."""
-        self._quantized = None
-        return super().use_params(params)
-
     def _switch(self, is_train: bool) -> nn.Module:
         # Thinc switches twice for each call, which takes a step for each of hundreds of modules.
-        module = self.module_for(is_train)
+        module: nn.Module = self._model
         if self._in_mode is not module or module.training != is_train:
             module.train(is_train)
             self._in_mode = module
@@ -157,28 +131,6 @@ class PrecisionShim(PyTorchShim):
         for leaf, grad in zip(leaves, earlier, strict=True):
             if grad is not None:
                 leaf.grad = grad if leaf.grad is None else grad.add_(leaf.grad)
-
-
-def quantize(module: nn.Module) -> nn.Module:
-    """A copy of a module whose linear layers compute in 8-bit integers on a CPU: their weights are
-    rounded once, with a scale for each output; what comes in is rounded with a scale of its own
-    each time ("dynamic"). All other parameters are shared with the module.
-
-    module (nn.Module): The module.
-    RETURNS (nn.Module): The copy.
-    RAISES (DocreError): If this version of PyTorch cannot.
-    """
-    try:
-        from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
-    except ImportError:
-        raise DocreError(Errors.D068.format(version=torch.__version__)) from None
-    shared: dict[int, Any] = {id(t): t for t in chain(module.parameters(), module.buffers())}
-    with warnings.catch_warnings():
-        # Announced as deprecated for years; what is to follow it needs a compiler on a CPU.
-        warnings.filterwarnings("ignore", message=".*deprecated.*")
-        return quantize_dynamic(
-            copy.deepcopy(module, shared), {nn.Linear: per_channel_dynamic_qconfig}, inplace=True
-        )
 
 
 def full_precision(tensor: Tensor) -> torch.autocast:
@@ -205,8 +157,8 @@ def set_precision(model: Model, *, gpu: str, cpu: str) -> None:
 
     model (Model[tuple[list[Doc], ClusterBatch], HeadOutput]): The model, see `RelationModel`.
     gpu (str): "fp32", "bf16" or "fp16".
-    cpu (str): "fp32", "bf16" or "int8"; the last is for the pretrained encoder alone.
-    RAISES (DocreError): If there is no such precision, or no encoder for it.
+    cpu (str): "fp32" or "bf16".
+    RAISES (DocreError): If there is no such precision.
     """
     for setting, value, known in (
         ("gpu_precision", gpu, get_args(GpuPrecision)),
@@ -215,17 +167,7 @@ def set_precision(model: Model, *, gpu: str, cpu: str) -> None:
         if value not in known:
             condition = f"one of {', '.join(known)}"
             raise DocreError(Errors.D020.format(setting=setting, condition=condition, value=value))
-    encoder, head = model.get_ref("encoder"), model.get_ref("head")
-    can_quantize = False
-    for shim in chain(_shims(encoder), _shims(head)):
-        is_pretrained = hasattr(shim, "_hfmodel")
-        can_quantize |= is_pretrained
-        of_cpu = "fp32" if cpu == "int8" and not is_pretrained else cpu
-        shim.set_precision(gpu=gpu, cpu=of_cpu)
-    if cpu == "int8" and not can_quantize:
-        raise DocreError(Errors.D069.format(encoder=encoder.name))
-
-
-def _shims(model: Model) -> Iterator[PrecisionShim]:
     for node in model.walk():
-        yield from (shim for shim in node.shims if isinstance(shim, PrecisionShim))
+        for shim in node.shims:
+            if isinstance(shim, PrecisionShim):
+                shim.set_precision(gpu=gpu, cpu=cpu)

@@ -1,7 +1,8 @@
 """The model of the relation extractor: an encoder and a head."""
 
+import warnings
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from torch import Tensor
 
-from ..errors import DocreError, Errors
+from ..errors import DocreError, Errors, Warnings
 from .batch import ClusterBatch
 from .distillation import SoftTargets
 from .encoding import Encoding, HeadOutput, Targets
@@ -29,7 +30,7 @@ def RelationModel(
     head: Head,
     max_block_items: int = MAX_BLOCK_ITEMS,
     gpu_precision: GpuPrecision = "fp32",
-    cpu_precision: CpuPrecision = "fp32",
+    cpu_precision: Literal[CpuPrecision, "int8"] = "fp32",
 ) -> Model[EncoderInput, HeadOutput]:
     """The model "spacy-docre.RelationModel.v1": documents and their entity clusters go through an
     encoder, its `Encoding` through a head. Any encoder goes with any head.
@@ -47,9 +48,8 @@ def RelationModel(
         "fp32"; "bf16" or, for GPUs from before Ampere, "fp16", by `torch.autocast`, with losses
         and scores in fp32.
     cpu_precision (str): The same on a CPU: "fp32"; "bf16", for CPUs with instructions for it; or
-        "int8", in which the linear layers of a pretrained encoder compute at inference and
-        nothing can be trained (`compile` makes a faster and better one). An encoder that was
-        compiled has its own.
+        "int8", of earlier versions, which is fp32 with a warning: `compile` makes an encoder of
+        8-bit integers. An encoder that was compiled has its own.
     RETURNS (Model[tuple[list[Doc], ClusterBatch], HeadOutput]): The model.
     RAISES (DocreError): If that is less than 1.
     """
@@ -67,6 +67,9 @@ def RelationModel(
         attrs={"max_block_items": max_block_items, "resize_output": resize_output},
         refs={"encoder": encoder, "head": head, "output_layer": head},
     )
+    if cpu_precision == "int8":
+        warnings.warn(Warnings.DW72, stacklevel=2)
+        cpu_precision = "fp32"
     set_precision(model, gpu=gpu_precision, cpu=cpu_precision)
     return model
 

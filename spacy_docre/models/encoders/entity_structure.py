@@ -139,7 +139,7 @@ def run_windows(
     structure = WindowStructure.of(layout, chunk)
     masks = StructureMasks.of(structure, shim.device)
     batch = replace(layout.batch(chunk).reordered(structure.order), structure=structure.rows)
-    with shim.module_for(is_train).entity_structure.use(masks):
+    with shim._model.entity_structure.use(masks):
         return run_batch(shim, batch, is_train)
 
 

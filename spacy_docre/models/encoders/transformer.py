@@ -245,7 +245,7 @@ def run_batch(
     if compiled is not None:
         hidden, attention = run_graph(compiled, shim._model, batch)
         return WindowOutput(batch, hidden, attention), lambda _: None
-    transformer = shim.module_for(is_train)
+    transformer = shim._model
     inputs = {"input_ids": batch.ids, "attention_mask": batch.mask}
     if batch.order is not None:
         inputs["position_ids"] = batch.order + first_position(transformer)
