@@ -116,7 +116,7 @@ def work(args: argparse.Namespace) -> None:
         texts = pieces(args.docs, args.short) if args.docs else short_texts(args.short)
 
         def run() -> object:
-            return list(nlp.pipe(texts))
+            return list(nlp.pipe(texts, batch_size=args.batch_size))
     else:
         from spacy_docre.evaluation.run import read_examples
 
@@ -150,6 +150,7 @@ def main() -> None:
     parser.add_argument("--encoder")
     parser.add_argument("--limit", type=int, default=10)
     parser.add_argument("--short", type=int, default=0)
+    parser.add_argument("--batch-size", type=int)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
