@@ -183,8 +183,9 @@ class WordpieceMarker:
             columns: Any = doc.to_array([ORTH, SPACY]).reshape(-1, 2)[:n].T
             words, spaces = columns.tolist()
             of_doc = list(zip(words, [0, *spaces[:-1]], strict=False))
-            for key in set(of_doc).difference(cache):
-                new[key] = " " * key[1] + doc.vocab.strings[key[0]]
+            for key in set(of_doc):
+                if key not in cache:
+                    new[key] = " " * key[1] + doc.vocab.strings[key[0]]
             keys += of_doc
         if new:
             cache.update(zip(new, self._encode(list(new.values())), strict=True))
