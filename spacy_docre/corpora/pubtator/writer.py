@@ -67,8 +67,10 @@ class _Writer:
         self.related = {relation[role] for relation in self.found for role in ("head", "tail")}
         self.named = {i.strip() for row in self.record.get("left_out", ()) for i in row[1:3]}
         self.ids: dict[str, str] = {}
+        self.taken: set[str] = set()
         for cluster in self.clusters:
             self.ids[cluster.key] = self._free_identifier(cluster)
+            self.taken.add(self.ids[cluster.key])
 
     def _count(self, reason: str, n: int = 1) -> None:
         self.report.count(reason, self.title, n)
@@ -82,7 +84,7 @@ class _Writer:
         whole = whole and given == given.strip()
         if given and not whole and split_identifiers(given, self.separators) != [given]:
             self._count("identifiers that the format cannot hold, replaced by the cluster's key")
-        elif given in self.ids.values():
+        elif given in self.taken:
             self._count("identifiers of two clusters, one of which is named by its key")
         elif given:
             return given
