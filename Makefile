@@ -45,7 +45,7 @@ test-slow: $(VENV)/.dev
 test-all: test test-slow
 
 coverage: $(VENV)/.dev
-	$(BIN)/$(PYTEST) --cov --cov-report term:skip-covered $(TESTS)
+	$(BIN)/$(BY_FILE) --cov --cov-report term:skip-covered $(TESTS)
 
 # Opens in a browser as `build/site/index.html`, without a server.
 docs: $(VENV)/.docs
