@@ -84,6 +84,16 @@ class EncodingIndex:
         first = self.mention_start.new_full((self.n_entities,), farthest)
         return first.scatter_reduce(0, self.mention_entity, self.mention_start, reduce="amin")
 
+    @property
+    def is_entity(self) -> Tensor:
+        """[B, n] bool. Which slots of the documents have an entity."""
+        return self.entities_by_doc(torch.ones_like(self.entity_doc, dtype=torch.bool))
+
+    @property
+    def is_mention(self) -> Tensor:
+        """[B, m] bool. Which slots of the documents have a mention."""
+        return self.mentions_by_doc(torch.ones_like(self.mention_doc, dtype=torch.bool))
+
     def entities_by_doc(self, values: Tensor) -> Tensor:
         """values (Tensor): [N, ...] One for each entity.
         RETURNS (Tensor): [B, n, ...] The same by document and slot, filled up with zeros.

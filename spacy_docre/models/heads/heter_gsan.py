@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
-from ...errors import DocreError, Errors
 from ..encoding import Encoding, HeadOutput, Targets
 from ..layers.blocks import in_blocks
 from ..layers.distance import DistanceEmbedding, distance_bins
+from ..layers.divisor import check_divides
 from ..layers.pair_tables import PairTables
 from ..layers.pooling import mention_means, sentence_means
 from ..layers.reconstruction import PathReconstructor, find_paths
@@ -70,10 +70,7 @@ class HeterGSANHead(TypewiseHead):
         loss: PairLoss = "bce_sum",
     ) -> None:
         super().__init__(sizes.n_labels, loss)
-        if heads < 1 or width % heads:
-            raise DocreError(
-                Errors.D020.format(setting="heads", condition=f"a divisor of {width}", value=heads)
-            )
+        check_divides("heads", heads, width)
         self.reconstruction_weight = reconstruction_weight
         self.indicator_weight = indicator_weight
         self.reduction = nn.Linear(sizes.width, width)

@@ -83,7 +83,7 @@ class KDDocREHead(LocalizedHead):
         RETURNS (HeadOutput): Logits [P, R] and thresholds [P].
         """
         index = encoding.index
-        is_entity = index.entities_by_doc(torch.ones_like(index.entity_doc, dtype=torch.bool))
+        is_entity = index.is_entity
         # Every pair of a document's entities, whichever of them are candidates.
         cell = (is_entity[:, :, None] & is_entity[:, None, :]).nonzero(as_tuple=True)
         features = self._features(encoding, cell)

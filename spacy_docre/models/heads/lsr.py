@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...errors import DocreError, Errors
 from ..encoding import Encoding
 from ..layers.bilinear import RelationBilinear
+from ..layers.divisor import check_divides
 from ..layers.latent_structure import DenseConvolution, StructureInduction
 from ..layers.reduction import reduced_mentions
 from ..layers.segments import segment_mean
@@ -49,12 +49,8 @@ class LSRHead(TypewiseHead):
         loss: PairLoss = "bce",
     ) -> None:
         super().__init__(sizes.n_labels, loss)
-        if any(n < 1 or width % n for n in sublayers):
-            raise DocreError(
-                Errors.D020.format(
-                    setting="sublayers", condition=f"divisors of {width}", value=list(sublayers)
-                )
-            )
+        for number in sublayers:
+            check_divides("sublayers", number, width)
         self.reduction = nn.Linear(sizes.width, width)
         self.dropout = nn.Dropout(dropout)
         self.structures = nn.ModuleList(StructureInduction(width) for _ in sublayers)
@@ -90,16 +86,10 @@ class LSRHead(TypewiseHead):
         entity = segment_mean(mention, index.mention_entity, index.n_entities)
         # Entities come first: the first node of a document then exists if any does.
         node = torch.cat([index.entities_by_doc(entity), index.mentions_by_doc(mention)], dim=1)
-        exist = torch.cat(
-            [
-                index.entities_by_doc(torch.ones_like(index.entity_doc)),
-                index.mentions_by_doc(torch.ones_like(index.mention_doc)),
-            ],
-            dim=1,
-        )
+        exist = torch.cat([index.is_entity, index.is_mention], dim=1)
         node = self.dropout(node)
         for induce, convolve in zip(self.structures, self.convolutions, strict=True):
-            node = convolve(node, induce(node, exist.bool()))
+            node = convolve(node, induce(node, exist))
         refined = node[index.entity_doc, index.entity_slot]
         logits: Tensor = self.classifier(refined[:, None], index)
         return logits

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from ...errors import DocreError, Errors
 from .blocks import in_blocks
+from .divisor import check_divides
 
 
 class AxialAttention(nn.Module):
@@ -24,12 +24,7 @@ class AxialAttention(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        if width % heads:
-            raise DocreError(
-                Errors.D020.format(
-                    setting="heads", condition=f"a divisor of the width {width}", value=heads
-                )
-            )
+        check_divides("heads", heads, width)
         self.heads = heads
         self.projections = nn.ModuleList(nn.Linear(width, 3 * width, bias=False) for _ in range(2))
         self.outputs = nn.ModuleList(nn.Linear(width, width) for _ in range(2))

@@ -4,9 +4,9 @@ import math
 
 from torch import Tensor, nn
 
-from ...errors import DocreError, Errors
 from ..encoding import EncodingIndex
 from .blocks import in_blocks
+from .divisor import check_divides
 from .segments import segment_softmax, segment_sum
 
 
@@ -29,11 +29,7 @@ class CounterpartAttention(nn.Module):
 
     def __init__(self, query_width: int, node_width: int, width: int, n_heads: int) -> None:
         super().__init__()
-        if n_heads < 1 or width % n_heads:
-            condition = f"a divisor of the width {width}"
-            raise DocreError(
-                Errors.D020.format(setting="heads", condition=condition, value=n_heads)
-            )
+        check_divides("heads", n_heads, width)
         self.n_heads = n_heads
         self.query = nn.Linear(query_width, width, bias=False)
         self.key = nn.Linear(node_width, width, bias=False)

@@ -5,9 +5,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ...errors import DocreError, Errors
 from ..encoding import Encoding
 from .distance import small_embedding
+from .divisor import check_divides
 from .pooling import sentence_maxima
 from .sentences import sentence_positions
 
@@ -49,12 +49,7 @@ class EntitySentenceEncoder(nn.Module):
         self.transformer: nn.TransformerEncoder | None = None
         if not layers:
             return
-        if width % heads:
-            raise DocreError(
-                Errors.D020.format(
-                    setting="heads", condition=f"a divisor of the width {width}", value=heads
-                )
-            )
+        check_divides("heads", heads, width)
         self.position = small_embedding(max_sentences, width)
         layer = nn.TransformerEncoderLayer(
             width, heads, feed_forward, dropout, batch_first=True, norm_first=norm == "pre"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..encoding import EncodingIndex
 from .convolution import Backbone
-from .sentences import sentence_positions
+from .sentences import entities_in_sentences
 
 Fill = Literal["sliding", "zero", "edge"]
 
@@ -44,11 +44,7 @@ def shares_sentence(index: EncodingIndex) -> Tensor:
     index (EncodingIndex): The indices of a batch.
     RETURNS (Tensor): [B, n, n] bool. By the slots of both.
     """
-    position, longest = sentence_positions(index.sentence_doc, index.n_docs)
-    present = torch.zeros(index.n_docs, index.max_entities, longest, device=index.entity_doc.device)
-    slot, sentence = index.entity_slot[index.mention_entity], position[index.mention_sentence]
-    one = torch.ones(index.n_mentions, device=present.device)
-    present = present.index_put((index.mention_doc, slot, sentence), one)
+    present = entities_in_sentences(index).float()
     return present @ present.transpose(1, 2) > 0
 
 

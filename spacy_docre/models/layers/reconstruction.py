@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..encoding import EncodingIndex
 from .blocks import in_blocks
+from .pair_map import shares_sentence
 from .pair_tables import PairTables
 from .typed_graph import TypedGraph
 
@@ -52,7 +53,7 @@ def find_paths(index: EncodingIndex, graph: TypedGraph) -> Paths:
     RETURNS (Paths): The paths.
     """
     occurs = graph.occurs
-    shared = occurs.float() @ occurs.float().transpose(1, 2) > 0
+    shared = shares_sentence(index)
     order = index.mention_place.argsort(stable=True)
     rank = order.argsort()
     last = index.n_mentions

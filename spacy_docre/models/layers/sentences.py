@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ..encoding import EncodingIndex
+
 
 def sentence_positions(sentence_doc: Tensor, n_docs: int) -> tuple[Tensor, int]:
     """Number the sentences of each document.
@@ -16,6 +18,22 @@ def sentence_positions(sentence_doc: Tensor, n_docs: int) -> tuple[Tensor, int]:
     starts = counts.cumsum(0) - counts
     number = torch.arange(len(sentence_doc), device=counts.device)
     return number - starts[sentence_doc], int(counts.max())
+
+
+def entities_in_sentences(index: EncodingIndex) -> Tensor:
+    """Which entities are mentioned in which sentences.
+
+    index (EncodingIndex): The indices of a batch.
+    RETURNS (Tensor): [B, n, s] bool. By the entity's slot and the sentence's position.
+    """
+    position, longest = sentence_positions(index.sentence_doc, index.n_docs)
+    occurs = index.is_entity.new_zeros(index.n_docs, index.max_entities, longest)
+    cell = (
+        index.mention_doc,
+        index.entity_slot[index.mention_entity],
+        position[index.mention_sentence],
+    )
+    return occurs.index_put(cell, occurs.new_ones(()))
 
 
 def column_positions(column_sentence: Tensor, sentence_doc: Tensor) -> tuple[Tensor, int]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..encoding import EncodingIndex
-from .sentences import sentence_positions
+from .sentences import entities_in_sentences, sentence_positions
 
 KINDS = (
     "mention_mention",
@@ -52,15 +52,14 @@ class TypedGraph:
         RETURNS (TypedGraph): The graphs.
         """
         position, n_sentences = sentence_positions(index.sentence_doc, index.n_docs)
-        is_entity = index.entities_by_doc(torch.ones_like(index.entity_doc)) > 0
-        is_mention = index.mentions_by_doc(torch.ones_like(index.mention_doc)) > 0
+        is_entity, is_mention = index.is_entity, index.is_mention
         is_sentence = is_entity.new_zeros(index.n_docs, n_sentences)
         is_sentence = is_sentence.index_put((index.sentence_doc, position), is_entity.new_ones(()))
         owner = index.mentions_by_doc(index.entity_slot[index.mention_entity])
         place = index.mentions_by_doc(position[index.mention_sentence])
         of_entity = _one_hot(owner, index.max_entities) & is_mention[:, :, None]
         in_sentence = _one_hot(place, n_sentences) & is_mention[:, :, None]
-        occurs = _meet(of_entity.transpose(1, 2), in_sentence.transpose(1, 2))
+        occurs = entities_in_sentences(index)
         sentences = is_sentence[:, :, None] & is_sentence[:, None]
         exist = torch.cat([is_entity, is_mention, is_sentence], dim=1)
         kind = index.mention_doc.new_full((*exist.shape, exist.shape[1]), -1)
