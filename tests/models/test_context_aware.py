@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from spacy_docre import DocreError
 from spacy_docre.models.heads.context_aware import ContextAwareHead
 from spacy_docre.models.torch_head import HeadSizes
 
@@ -16,6 +17,8 @@ SETTINGS = [
     {"reduced_width": 4, "distance_width": 3, "context": "low_rank", "include_self": False},
     {"reduced_width": 4, "distance_width": 0, "context": "diagonal", "include_self": True},
     {"reduced_width": 4, "distance_width": 0, "loss": "adaptive_threshold"},
+    {"reduced_width": 4, "max_attended": 3},
+    {"reduced_width": 4, "max_attended": 1, "loss": "adaptive_threshold"},
 ]
 
 
@@ -35,6 +38,11 @@ def test_head_equals_the_equations(entities, settings):
     pairs = slow_pooled_bilinear(head.pairs, encoding)
     expected = slow_classifier(head.classifier, pairs, encoding.index).reshape(-1, head.n_outputs)
     check_scores(head(encoding), expected, head.has_threshold)
+
+
+def test_at_least_one_pair_is_attended_to():
+    with pytest.raises(DocreError, match=r"max_attended.*at least 1"):
+        make_head(max_attended=0)
 
 
 @JACOBIANS

@@ -29,6 +29,7 @@ SETTINGS = [
     {"local_representation": False, "loss": "adaptive_threshold"},
     {"context": "none"},
     {"lstm_width": 6},
+    {"max_attended": 4},
 ]
 
 

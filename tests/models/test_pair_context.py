@@ -54,6 +54,24 @@ def test_gradients(form, include_self, rows, monkeypatch):
     )
 
 
+@pytest.mark.parametrize("rows", [1, 3, 256])
+@pytest.mark.parametrize("include_self", [True, False])
+def test_some_pairs_can_be_attended_to(include_self, rows, monkeypatch):
+    monkeypatch.setattr(pair_context, "BLOCK_ROWS", rows)
+    context = make_context("low_rank", include_self)
+    pairs, index = random_pairs(3, [3, 2, 0, 4])
+    attended = torch.tensor([1, 4, 7, 8, 11, 19])
+    values = pairs[attended].detach().requires_grad_()
+    expected = slow_contexts(context, array(pairs), index, attended.tolist())
+    actual = context(pairs, values, index, attended=attended)
+    np.testing.assert_allclose(array(actual), np.array(expected), atol=1e-9)
+    asking = torch.tensor([0, 1, 6, 9, 19])
+    torch.testing.assert_close(context(pairs, values, index, asking, attended), actual[asking])
+    assert torch.autograd.gradcheck(
+        lambda pairs, values: context(pairs, values, index, asking, attended), (pairs, values)
+    )
+
+
 def test_a_pair_alone_in_its_document_has_no_other_to_attend_to():
     pairs, index = random_pairs(2, [2, 3])
     kept = torch.tensor([0, 2, 3, 4, 5, 6, 7])

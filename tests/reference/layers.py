@@ -62,18 +62,38 @@ def slow_attention_matrix(context):
     return np.diag(array(context.query.weight))
 
 
-def slow_contexts(context, pairs, index, values=None):
-    """GLRE's equation 7: the average of the pairs of the document, one pair at a time."""
+def slow_contexts(context, pairs, index, attended=None):
+    """GLRE's equation 7: the average of the pairs of the document, or of those of them that are
+    attended to, one pair at a time."""
     w = slow_attention_matrix(context)
     contexts = []
     for r in range(len(pairs)):
-        others = [i for i in range(len(pairs)) if index.pair_doc[i] == index.pair_doc[r]]
-        if not context.include_self:
-            others.remove(r)
+        others = [
+            i
+            for i in (range(len(pairs)) if attended is None else attended)
+            if index.pair_doc[i] == index.pair_doc[r] and (context.include_self or i != r)
+        ]
         exps = {i: np.exp(pairs[i] @ w @ pairs[r]) for i in others}
         theta = {i: exps[i] / sum(exps.values()) for i in others}
         contexts.append(sum((theta[i] * pairs[i] for i in others), np.zeros(len(w))))
     return contexts
+
+
+def slow_attended(classifier, pairs, index):
+    """Of each document, the pairs that are most likely related without a context."""
+
+    def likelihood(pair):
+        logits = linear(classifier.from_pair, pair)
+        if classifier.output is not None:
+            logits = linear(classifier.output, np.maximum(logits, 0))
+        return max(logits[1:]) - logits[0] if classifier.has_threshold else max(logits)
+
+    attended = []
+    for doc in range(index.n_docs):
+        of_doc = [i for i in range(len(pairs)) if index.pair_doc[i] == doc]
+        of_doc.sort(key=lambda i: -likelihood(pairs[i]))
+        attended.extend(of_doc[: classifier.max_attended])
+    return sorted(attended)
 
 
 def slow_classifier(classifier, pairs, index):
@@ -81,7 +101,8 @@ def slow_classifier(classifier, pairs, index):
     contexts = [np.zeros(0)] * len(pairs)
     weight = array(classifier.from_pair.weight)
     if classifier.context is not None:
-        contexts = slow_contexts(classifier.context, pairs, index)
+        attended = slow_attended(classifier, pairs, index)
+        contexts = slow_contexts(classifier.context, pairs, index, attended)
         weight = np.hstack([weight, array(classifier.from_context.weight)])
     rows = []
     for pair, context in zip(pairs, contexts, strict=True):

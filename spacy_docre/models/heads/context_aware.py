@@ -32,6 +32,8 @@ class ContextAwareHead(TypewiseHead):
     context (ContextForm): "full", "low_rank" or "diagonal", see `PairContext`, or "none".
     rank (int): The rank of W_c if it is "low_rank".
     include_self (bool): Whether a pair is in its own context.
+    max_attended (Optional[int]): The most pairs of a document that the others attend to, see
+        `ContextClassifier`; None for all.
     dropout (float): The dropout rate of the pairs' vectors in training.
     loss (PairLoss): The loss, see `PairObjective`.
     """
@@ -45,6 +47,7 @@ class ContextAwareHead(TypewiseHead):
         distance_width: int = 0,
         context: ContextForm = "full",
         rank: int = 64,
+        max_attended: int | None = None,
         include_self: bool = False,
         dropout: float = 0.1,
         loss: PairLoss = "bce",
@@ -61,6 +64,8 @@ class ContextAwareHead(TypewiseHead):
             form=context,
             rank=rank,
             include_self=include_self,
+            max_attended=max_attended,
+            has_threshold=self.has_threshold,
         )
 
     @classmethod

@@ -56,6 +56,8 @@ class GLREHead(TypewiseHead):
     context (ContextForm): "full", "low_rank" or "diagonal", see `PairContext`; "none" leaves out
         o_c, as in the ablation of the paper's table 4.
     rank (int): The rank of the attention's W if it is "low_rank".
+    max_attended (Optional[int]): The most pairs of a document that the others attend to, see
+        `ContextClassifier`; None for all.
     global_representation (bool): Whether e^glo is part of the pair's vector. Without (table 4)
         there is no graph, and the entity's node asks for the local representation.
     local_representation (bool): Whether e^loc is (table 4).
@@ -80,6 +82,7 @@ class GLREHead(TypewiseHead):
         normalisation: Normalisation = "type",
         context: ContextForm = "full",
         rank: int = 64,
+        max_attended: int | None = None,
         global_representation: bool = True,
         local_representation: bool = True,
         zero_distance: bool = False,
@@ -122,6 +125,8 @@ class GLREHead(TypewiseHead):
             form=context,
             rank=rank,
             include_self=True,
+            max_attended=max_attended,
+            has_threshold=self.has_threshold,
         )
 
     @classmethod

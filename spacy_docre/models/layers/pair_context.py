@@ -7,6 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from ...errors import DocreError, Errors
 from ..encoding import EncodingIndex
 from ..precision import at_least_single, full_precision
 from .blocks import block_rows
@@ -57,27 +58,38 @@ class PairContext(nn.Module):
             self.query = Diagonal(width)
 
     def forward(
-        self, pairs: Tensor, values: Tensor, index: EncodingIndex, rows: Tensor | None = None
+        self,
+        pairs: Tensor,
+        values: Tensor,
+        index: EncodingIndex,
+        rows: Tensor | None = None,
+        attended: Tensor | None = None,
     ) -> Tensor:
         """pairs (Tensor): [P, width] float. The pairs o_i.
-        values (Tensor): [P, v] float. What is averaged.
+        values (Tensor): [K, v] float. What is averaged: a vector of each attended pair.
         index (EncodingIndex): The batch; its pairs come document by document.
         rows (Optional[Tensor]): [Q] int64. The pairs whose averages are wanted, in rising order;
             None for all.
+        attended (Optional[Tensor]): [K] int64. The pairs that are averaged, in rising order; None
+            for all.
         RETURNS (Tensor): [Q, v] The averages.
         """
-        asking = pairs if rows is None else pairs.index_select(0, rows)
-        inputs = (at_least_single(x) for x in (self.query(asking), self.key(pairs), values))
-        if rows is None:
-            rows = torch.arange(len(pairs), device=pairs.device)
+        query, key = (
+            layer(pairs if chosen is None else pairs.index_select(0, chosen))
+            for layer, chosen in ((self.query, rows), (self.key, attended))
+        )
+        inputs = (at_least_single(x) for x in (query, key, values))
+        everything = torch.arange(len(pairs), device=pairs.device)
+        rows = everything if rows is None else rows
+        attended = everything if attended is None else attended
         # Half precision has too few digits for sums over thousands of pairs.
         with full_precision(pairs):
-            context = PairAttention.apply(*inputs, index, rows, self.include_self)
+            context = PairAttention.apply(*inputs, index, rows, attended, self.include_self)
         if self.include_self:
             return context
-        counts = torch.bincount(index.pair_doc, minlength=index.n_docs)
-        is_alone = counts[index.pair_doc[rows]] < 2
-        return context.masked_fill(is_alone[:, None], 0.0)
+        counts = torch.bincount(index.pair_doc[attended], minlength=index.n_docs)
+        n_others = counts[index.pair_doc[rows]] - torch.isin(rows, attended).long()
+        return context.masked_fill((n_others < 1)[:, None], 0.0)
 
 
 class Diagonal(nn.Module):
@@ -110,13 +122,15 @@ class PairAttention(torch.autograd.Function):
         value: Tensor,
         index: EncodingIndex,
         asking: Tensor,
+        attended: Tensor,
         include_self: bool,
     ) -> Tensor:
         """query (Tensor): [Q, d] float.
-        key (Tensor): [P, d] float.
-        value (Tensor): [P, v] float.
+        key (Tensor): [K, d] float.
+        value (Tensor): [K, v] float.
         index (EncodingIndex): The batch; its pairs come document by document.
         asking (Tensor): [Q] int64. The pairs that the queries are of, in rising order.
+        attended (Tensor): [K] int64. Those that keys and values are of, in rising order.
         include_self (bool): Whether a pair attends to itself.
         RETURNS (Tensor): [Q, v] The averages.
         """
@@ -124,11 +138,11 @@ class PairAttention(torch.autograd.Function):
         # The largest tensor has one row for each pair that attends and one column for each pair of
         # its document.
         size = min(BLOCK_ROWS, block_rows(len(key)))
-        for block in _blocks(index, asking, size):
+        for block in _blocks(index, asking, attended, size):
             rows, columns, _ = block
-            weights = _weights(query, key, index, asking, include_self, block)
+            weights = _weights(query, key, index, asking, attended, include_self, block)
             output[rows] = weights @ value[columns]
-        ctx.save_for_backward(query, key, value, output, asking)
+        ctx.save_for_backward(query, key, value, output, asking, attended)
         ctx.index, ctx.include_self, ctx.size = index, include_self, size
         return output
 
@@ -137,28 +151,28 @@ class PairAttention(torch.autograd.Function):
         """gradients (Tensor): [Q, v] float. That of the output.
         RETURNS (tuple[Optional[Tensor], ...]): Those of query, key and value.
         """
-        query, key, value, output, asking = ctx.saved_tensors
+        query, key, value, output, asking, attended = ctx.saved_tensors
         [d_output] = gradients
         d_query, d_key, d_value = (torch.zeros_like(x) for x in (query, key, value))
         # The derivative of a softmax p of s: ds = p * (dp - p . dp), and here p . dp is y . dy.
         inner = (output * d_output).sum(dim=1, keepdim=True)
-        for block in _blocks(ctx.index, asking, ctx.size):
+        for block in _blocks(ctx.index, asking, attended, ctx.size):
             rows, columns, _ = block
-            weights = _weights(query, key, ctx.index, asking, ctx.include_self, block)
+            weights = _weights(query, key, ctx.index, asking, attended, ctx.include_self, block)
             d_value[columns].addmm_(weights.T, d_output[rows])
             d_scores = (d_output[rows] @ value[columns].T).sub_(inner[rows]).mul_(weights)
             d_query[rows] = d_scores @ key[columns]
             d_key[columns].addmm_(d_scores.T, query[rows])
-        return d_query, d_key, d_value, None, None, None
+        return d_query, d_key, d_value, None, None, None, None
 
 
-def _blocks(index: EncodingIndex, asking: Tensor, size: int) -> Iterator[Block]:
-    """Blocks of neighbouring queries: the block, the pairs of all documents that it touches, and
+def _blocks(index: EncodingIndex, asking: Tensor, attended: Tensor, size: int) -> Iterator[Block]:
+    """Blocks of neighbouring queries: the block, the keys of all documents that it touches, and
     whether there are several of these."""
     n_queries, doc = len(asking), index.pair_doc[asking]
     if not n_queries:
         return
-    counts = torch.bincount(index.pair_doc, minlength=index.n_docs)
+    counts = torch.bincount(index.pair_doc[attended], minlength=index.n_docs)
     ends = counts.cumsum(0)
     starts = torch.arange(0, n_queries, size, device=ends.device)
     stops = (starts + size).clamp(max=n_queries)
@@ -173,6 +187,7 @@ def _weights(
     key: Tensor,
     index: EncodingIndex,
     asking: Tensor,
+    attended: Tensor,
     include_self: bool,
     block: Block,
 ) -> Tensor:
@@ -181,10 +196,12 @@ def _weights(
     scores = query[rows] @ key[columns].T
     lowest = torch.finfo(scores.dtype).min
     if is_mixed:
-        is_other = index.pair_doc[asking[rows], None] != index.pair_doc[columns]
+        is_other = index.pair_doc[asking[rows], None] != index.pair_doc[attended[columns]]
         scores.masked_fill_(is_other, lowest)
     if not include_self:
-        scores.scatter_(1, asking[rows, None] - columns.start, lowest)
+        own = torch.searchsorted(attended, asking[rows]).clamp(max=len(attended) - 1)
+        [is_there] = (attended[own] == asking[rows]).nonzero(as_tuple=True)
+        scores[is_there, own[is_there] - columns.start] = lowest
     return torch.softmax(scores, dim=1)
 
 
@@ -203,6 +220,11 @@ class ContextClassifier(nn.Module):
     form (ContextForm): The form of W, see `PairContext`; "none" for no context.
     rank (int): Its rank if it is "low_rank".
     include_self (bool): Whether a pair is in its own context.
+    max_attended (Optional[int]): Of a document with more pairs only so many are attended to, those
+        that are most likely related: their greatest logit without a context, less that of the
+        threshold class, is the greatest. None for all, as in the papers.
+    has_threshold (bool): Whether the first logit is that of a threshold class.
+    RAISES (DocreError): If `max_attended` is below 1.
     """
 
     def __init__(
@@ -215,8 +237,15 @@ class ContextClassifier(nn.Module):
         form: ContextForm,
         rank: int,
         include_self: bool,
+        max_attended: int | None = None,
+        has_threshold: bool = False,
     ) -> None:
         super().__init__()
+        if max_attended is not None and max_attended < 1:
+            problem = {"setting": "max_attended", "condition": "at least 1", "value": max_attended}
+            raise DocreError(Errors.D020.format(**problem))
+        self.max_attended = max_attended
+        self.has_threshold = has_threshold
         self.context: PairContext | None = None
         self.from_pair = nn.Linear(width, hidden or n_labels)
         if form != "none":
@@ -240,7 +269,27 @@ class ContextClassifier(nn.Module):
         inputs = self.dropout(pairs) if self.output is None else pairs
         joined = self.from_pair(inputs if rows is None else inputs.index_select(0, rows))
         if self.context is not None:
-            joined = joined + self.context(pairs, self.from_context(inputs), index, rows)
+            attended = self._attended(pairs, index)
+            averaged = inputs if attended is None else inputs.index_select(0, attended)
+            values = self.from_context(averaged)
+            joined = joined + self.context(pairs, values, index, rows, attended)
         if self.output is None:
             return joined
         return self.output(self.dropout(torch.relu(joined)))
+
+    def _attended(self, pairs: Tensor, index: EncodingIndex) -> Tensor | None:
+        """[K] The pairs that are attended to; None if they are all."""
+        counts = torch.bincount(index.pair_doc, minlength=index.n_docs)
+        if self.max_attended is None or not (counts > self.max_attended).any():
+            return None
+        with torch.no_grad():
+            logits = self.from_pair(pairs)
+            if self.output is not None:
+                logits = self.output(torch.relu(logits))
+            if self.has_threshold:
+                logits = logits[:, 1:] - logits[:, :1]
+            by_likelihood = logits.amax(dim=1).argsort(descending=True, stable=True)
+        order = by_likelihood[index.pair_doc[by_likelihood].argsort(stable=True)]
+        doc = index.pair_doc[order]
+        place = torch.arange(len(order), device=order.device) - (counts.cumsum(0) - counts)[doc]
+        return order[place < self.max_attended].sort().values
