@@ -11,7 +11,8 @@ TESTS ?= -m "not slow"
 # On a busy machine, threads that wait for each other at every step of an LSTM cost more than they
 # bring.
 export OMP_NUM_THREADS := 1
-PYTEST := python -m pytest -n auto --durations 10
+# A test that ends its process ends the run, by its name: a run without that process's tests may hang.
+PYTEST := python -m pytest -n auto --max-worker-restart 0 --durations 10
 # The tests of a file share pipelines. Where some of them take minutes, work is divided better.
 BY_FILE := $(PYTEST) --dist loadfile
 # For `test-lowest` and `test-newest`: uv finds it, or gets it.

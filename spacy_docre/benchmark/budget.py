@@ -70,11 +70,15 @@ def _limited_time(seconds: float) -> Iterator[None]:
         raise OverBudgetError(f"takes more than {seconds:g} s")
 
     former = signal.signal(signal.SIGALRM, stop)
-    # Again and again, for the case that the exception is lost in a callback.
-    signal.setitimer(signal.ITIMER_REAL, seconds, 5)
     try:
-        yield
+        try:
+            # Again and again, for the case that the exception is lost in a callback.
+            signal.setitimer(signal.ITIMER_REAL, seconds, 5)
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     finally:
+        # The signal may come while the inner block ends, which it then leaves half done.
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
 

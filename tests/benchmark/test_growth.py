@@ -1,3 +1,4 @@
+import signal
 import time
 from dataclasses import asdict
 from functools import partial
@@ -90,9 +91,27 @@ def test_time_is_limited():
         limited(Budget(seconds=0.01), CPU),
     ):
         time.sleep(60)
-    with limited(Budget(seconds=0.01), CPU):
+
+
+def test_no_signal_comes_after_the_block(monkeypatch):
+    """One that came while the block ended left the timer on, which stopped whatever came next."""
+    former = signal.getsignal(signal.SIGALRM)
+    real = signal.setitimer
+
+    def late(which, seconds, interval=0.0):
+        if not seconds:
+            monkeypatch.undo()
+            signal.raise_signal(signal.SIGALRM)
+        real(which, seconds, interval)
+
+    with limited(Budget(seconds=60), CPU):
         pass
-    time.sleep(0.02)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    monkeypatch.setattr(signal, "setitimer", late)
+    with pytest.raises(OverBudgetError), limited(Budget(seconds=60), CPU):
+        pass
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getsignal(signal.SIGALRM) is former
 
 
 @pytest.mark.skipif(read_status("VmData") is None, reason="only Linux limits a process's data")
