@@ -4,6 +4,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -147,7 +148,11 @@ class CompiledEncoder:
             }
             constants = put_back(self.constants, self.shared, module.state_dict())
             graph = core.read_model(self.graph, constants)
-            self._sessions[key] = core.compile_model(graph, "CPU", settings)
+            # OpenVINO lays the stack for its thread's signals somewhere else, and may in the end
+            # leave it where nothing is any more: then Ctrl-C is a segmentation fault.
+            with ThreadPoolExecutor(1) as thread:
+                compiling = thread.submit(core.compile_model, graph, "CPU", settings)
+                self._sessions[key] = compiling.result()
         return self._sessions[key]
 
 

@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
 import warnings
@@ -314,6 +315,26 @@ def test_as_many_threads_as_pytorch(pipeline):
     n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     session = form._sessions[2, os.getpid()]
     assert session.get_property("INFERENCE_NUM_THREADS") == min(2, n_cores)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked on Unix only")
+def test_signals_arrive_after_graphs_were_let_go(pipeline):
+    """With the second they had a stack that had gone with the first."""
+    _, extractor, _, _ = pipeline
+    shim = shim_of(extractor)
+    forms = [pickle.loads(pickle.dumps(shim.compiled)) for _ in range(2)]
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            assert all([form.can_run(shim._model) for form in forms])
+            while forms:
+                del forms[0]
+            signal.signal(signal.SIGUSR1, lambda *_: os._exit(0))
+            signal.raise_signal(signal.SIGUSR1)
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_nothing_is_told_to_anybody():
