@@ -22,7 +22,7 @@ from configparser import InterpolationError
 from contextlib import ExitStack, contextmanager, suppress
 from difflib import get_close_matches
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import typer
 
@@ -140,19 +140,24 @@ def _say(say: Callable[[str], Any], text: str) -> None:
         say(text)
         sys.stdout.flush()
     except OSError:
+        _drop(sys.stdout)
         with suppress(OSError):
             print(printable(text), file=sys.stderr, flush=True)
 
 
+def _drop(stream: TextIO) -> None:
+    """What a stream still holds is not written, at the end of Python either."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _leave_pipe() -> NoReturn:
-    """Nobody reads the output any more, so nothing more is written, at the end of Python either."""
-    null = os.open(os.devnull, os.O_WRONLY)
+    """Nobody reads the output any more, so nothing more is written."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
             continue
-        with suppress(OSError, ValueError):
-            os.dup2(null, stream.fileno())
+        _drop(stream)
     raise typer.Exit(128 + getattr(signal, "SIGPIPE", 13))
 
 

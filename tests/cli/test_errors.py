@@ -88,11 +88,16 @@ def test_names_in_training_are_shown_and_not_obeyed(path, folder):
     assert not CONTROLS.search(text)
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("debug-data", "c.spacy")])
-def test_a_full_disk_behind_the_output_is_told_on_the_other(arguments, folder):
+@pytest.mark.parametrize(
+    ("arguments", "unbuffered"),
+    [(("--help",), ""), (("--help",), "1"), (("debug-data", "c.spacy"), "")],
+)
+def test_a_full_disk_behind_the_output_is_told_on_the_other(arguments, unbuffered, folder):
+    """What is buffered is written once more at the end of Python."""
     command = [sys.executable, "-m", "spacy_docre", *arguments]
+    env = os.environ | {"PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "wb") as full:
-        process = subprocess.run(command, cwd=folder, stdout=full, stderr=-1, check=False)
+        process = subprocess.run(command, cwd=folder, env=env, stdout=full, stderr=-1, check=False)
     assert process.returncode == 1
     assert process.stderr.startswith(b"[D141]")
     assert process.stderr.count(b"\n") == 1
