@@ -1,6 +1,8 @@
 """How much of what an encoder reads is padding, at inference and in training:
 
-python benchmarks/padding.py configs/atlop.cfg ENCODER dev.spacy
+    python benchmarks/padding.py configs/atlop.cfg ENCODER dev.spacy
+
+The model is not trained: what it reads does not depend on its weights.
 """
 
 import argparse

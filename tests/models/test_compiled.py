@@ -318,23 +318,25 @@ def test_as_many_threads_as_pytorch(pipeline):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked on Unix only")
-def test_signals_arrive_after_graphs_were_let_go(pipeline):
+def test_signals_arrive_after_graphs_were_let_go(pipeline, tmp_path):
     """With the second they had a stack that had gone with the first."""
+    from ..cli.error_paths import in_process
+
     _, extractor, _, _ = pipeline
     shim = shim_of(extractor)
     forms = [pickle.loads(pickle.dumps(shim.compiled)) for _ in range(2)]
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            assert all([form.can_run(shim._model) for form in forms])
-            while forms:
-                del forms[0]
-            signal.signal(signal.SIGUSR1, lambda *_: os._exit(0))
-            signal.raise_signal(signal.SIGUSR1)
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    caught = []
+
+    def let_go():
+        assert all([form.can_run(shim._model) for form in forms])
+        while forms:
+            del forms[0]
+        signal.signal(signal.SIGUSR1, lambda *_: caught.append(True))
+        signal.raise_signal(signal.SIGUSR1)
+        assert caught
+
+    outcome = in_process(let_go, tmp_path)
+    assert outcome.code == 0, outcome.output
 
 
 def test_nothing_is_told_to_anybody():

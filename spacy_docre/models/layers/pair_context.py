@@ -199,9 +199,11 @@ def _weights(
         is_other = index.pair_doc[asking[rows], None] != index.pair_doc[attended[columns]]
         scores.masked_fill_(is_other, lowest)
     if not include_self:
-        own = torch.searchsorted(attended, asking[rows]).clamp(max=len(attended) - 1)
-        [is_there] = (attended[own] == asking[rows]).nonzero(as_tuple=True)
-        scores[is_there, own[is_there] - columns.start] = lowest
+        # What is not attended to has no place there, and where it would be nothing changes.
+        own = torch.searchsorted(attended, asking[rows]) - columns.start
+        own = own.clamp(max=scores.shape[1] - 1)[:, None]
+        is_own = attended[columns][own] == asking[rows, None]
+        scores.scatter_(1, own, scores.gather(1, own).masked_fill(is_own, lowest))
     return torch.softmax(scores, dim=1)
 
 
@@ -279,8 +281,10 @@ class ContextClassifier(nn.Module):
 
     def _attended(self, pairs: Tensor, index: EncodingIndex) -> Tensor | None:
         """[K] The pairs that are attended to; None if they are all."""
+        if self.max_attended is None:
+            return None
         counts = torch.bincount(index.pair_doc, minlength=index.n_docs)
-        if self.max_attended is None or not (counts > self.max_attended).any():
+        if not (counts > self.max_attended).any():
             return None
         with torch.no_grad():
             logits = self.from_pair(pairs)
